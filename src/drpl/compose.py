@@ -1,0 +1,173 @@
+"""Compose: decision masks and source images to the fused image, in strips or tiles."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.decide import PairDecision, decision_map
+from drpl.stack import Pixels
+from drpl.tiling import cover
+
+Plane = NDArray[np.float32]
+STRIP = 256
+BAND = 6
+"""Half the width, in pixels, of the band along decision boundaries in which sources are blended."""
+LEVELS = 4
+
+
+def compose(
+    source_a: Pixels, source_b: Pixels, masks: PairDecision, *, mode: str, white: float
+) -> Pixels:
+    """Fuse a pair by its decision masks.
+
+    Parameters
+    ----------
+    source_a, source_b : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+    masks : PairDecision
+    mode : str
+        ``"select"``, ``"soft"`` or ``"pyramid"``; see `drpl.FusionOptions`.
+    white : float
+        Value of white; bounds the result of ``"pyramid"`` for integer sources.
+
+    Returns
+    -------
+    ndarray
+        Shape and dtype of the sources. Alpha is composed like a colour.
+    """
+    if mode == "pyramid":
+        return compose_pyramid(source_a, source_b, masks, white=white)
+    return compose_select(source_a, source_b, masks, band=BAND if mode == "select" else None)
+
+
+def compose_select(
+    source_a: Pixels, source_b: Pixels, masks: PairDecision, *, band: int | None = BAND
+) -> Pixels:
+    """Take source pixels by the decision map, blended in a band along its boundaries.
+
+    Parameters
+    ----------
+    source_a, source_b : ndarray, shape (H, W) or (H, W, C)
+    masks : PairDecision
+    band : int or None
+        Half the width of the band in pixels; 0 selects hard, None blends everywhere.
+
+    Returns
+    -------
+    ndarray
+        Shape and dtype of the sources, each value between the two sources' values.
+    """
+    fused = np.empty_like(source_a)
+    height = source_a.shape[0]
+    for top in range(0, height, STRIP):
+        rows = slice(top, min(top + STRIP, height))
+        weight = _weights(masks, rows, band)
+        a, b = source_a[rows], source_b[rows]
+        weight = weight if a.ndim == 2 else weight[..., None]
+        # A + (1 - M)(B - A) is exact where M is 0 or 1 and where A equals B
+        blended = a + (np.float32(1) - weight) * (b.astype(np.float32) - a)
+        blended = np.clip(blended, np.minimum(a, b), np.maximum(a, b))
+        fused[rows] = _as_dtype(blended, fused.dtype)
+    return fused
+
+
+def _weights(masks: PairDecision, rows: slice, band: int | None) -> Plane:
+    """Weight of source A in some rows: the decision, hard except within the band."""
+    if band is None:
+        return decision_map(masks, rows)
+    height = masks.mask_a.shape[0]
+    reach = band + 1
+    wide = slice(max(0, rows.start - reach), min(height, rows.stop + reach))
+    soft = decision_map(masks, wide)
+    hard = (soft >= 0.5).astype(np.uint8)
+    near = cv2.morphologyEx(hard, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    if band > 0:
+        near = cv2.dilate(near, np.ones((2 * band + 1, 2 * band + 1), np.uint8))
+    weight = np.where(near > 0, soft, hard).astype(np.float32) if band > 0 else hard * np.float32(1)
+    return weight[rows.start - wide.start : rows.stop - wide.start]
+
+
+def compose_pyramid(
+    source_a: Pixels,
+    source_b: Pixels,
+    masks: PairDecision,
+    *,
+    white: float,
+    levels: int = LEVELS,
+    tile: int = 768,
+) -> Pixels:
+    """Blend the Laplacian pyramids of the sources by the Gaussian pyramid of the decision map.
+
+    Parameters
+    ----------
+    source_a, source_b : ndarray, shape (H, W) or (H, W, C)
+    masks : PairDecision
+    white : float
+        Integer results are clipped to [0, ``white``].
+    levels : int
+        Halvings of the pyramid.
+    tile : int
+        Side of a tile, a multiple of ``2 ** levels``; the result does not depend on it.
+
+    Returns
+    -------
+    ndarray
+        Shape and dtype of the sources.
+
+    References
+    ----------
+    Burt and Adelson, "A multiresolution spline with application to image mosaics", ACM TOG 2
+    (1983), doi:10.1145/245.247.
+    """
+    fused = np.empty_like(source_a)
+    height, width = source_a.shape[:2]
+    context = 8 * 2**levels
+    for part in cover(height, width, tile=tile, context=context):
+        window = PairDecision(masks.mask_a[part.read], masks.mask_b[part.read])
+        weight = decision_map(window)
+        a = source_a[part.read].astype(np.float32)
+        difference = source_b[part.read].astype(np.float32) - a
+        # blending is linear: A plus the blended pyramid of B - A, zero where the sources agree
+        blended = a + _blend(difference, np.float32(1) - weight, levels)
+        if fused.dtype.kind == "u":
+            blended = np.clip(blended, 0, white)
+        fused[part.write] = _as_dtype(blended[part.crop], fused.dtype)
+    return fused
+
+
+def _blend(image: Plane, weight: Plane, levels: int) -> Plane:
+    """Laplacian pyramid of an image, each level times the weight's Gaussian pyramid, summed up."""
+    if levels == 0 or min(image.shape[:2]) < 2:
+        return image * (weight if image.ndim == 2 else weight[..., None])
+    size = (image.shape[1], image.shape[0])
+    small = cv2.pyrDown(image).reshape(-(-size[1] // 2), -(-size[0] // 2), *image.shape[2:])
+    detail = image - cv2.pyrUp(small, dstsize=size).reshape(image.shape)
+    coarse = _blend(small, cv2.pyrDown(weight), levels - 1)
+    blended = detail * (weight if image.ndim == 2 else weight[..., None])
+    return np.asarray(blended + cv2.pyrUp(coarse, dstsize=size).reshape(image.shape), np.float32)
+
+
+def _as_dtype(values: Plane, dtype: np.dtype[np.generic]) -> Pixels:
+    """Round to integers where the sources are integers."""
+    return (np.rint(values) if dtype.kind == "u" else values).astype(dtype)
+
+
+def index_and_confidence(masks: PairDecision) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Index map and confidence map of a decision.
+
+    Returns
+    -------
+    index_map : ndarray, shape (H, W), uint8
+        0 where source A has the larger weight, else 1.
+    confidence : ndarray, shape (H, W), uint8
+        ``255 * |2 M - 1|``.
+    """
+    shape = masks.mask_a.shape
+    index_map, confidence = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    for top in range(0, shape[0], STRIP):
+        rows = slice(top, min(top + STRIP, shape[0]))
+        soft = decision_map(masks, rows)
+        index_map[rows] = soft < 0.5
+        confidence[rows] = np.rint(np.abs(2 * soft - 1) * 255)
+    return index_map, confidence

@@ -1,0 +1,234 @@
+"""Decide: a pair of source images in, two decision masks out, in tiles that equal the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.backend import Session, Tensor
+from drpl.stack import Pixels, check_pair, full_scale
+from drpl.tiling import Window, cover, mirrored
+
+Float = NDArray[np.floating[Any]]
+Reader = Callable[[Pixels, Window, float], Tensor]
+BORDER = 32
+"""Pixels of mirrored picture around it: a network's own padding then never touches the picture."""
+CANVAS_MULTIPLE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class PairDecision:
+    """Two complementary decision masks of a pair.
+
+    Attributes
+    ----------
+    mask_a, mask_b : ndarray, shape (H, W), float16 (or as asked), in [0, 1]
+        High where source A, or B, is to be taken.
+    """
+
+    mask_a: Float
+    mask_b: Float
+
+
+class DecisionModel(Protocol):
+    """A network, loaded, that decides pairs of any size."""
+
+    def decide(
+        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+    ) -> None:
+        """Fill ``masks`` for two sources whose white has the value ``white``."""
+        ...
+
+
+def decide_pair(
+    model: DecisionModel,
+    source_a: Pixels,
+    source_b: Pixels,
+    *,
+    tile: int = 768,
+    value_range: float | None = None,
+    mask_dtype: type[np.float16] | type[np.float32] = np.float16,
+) -> PairDecision:
+    """Decide which source each pixel is to be taken from.
+
+    Parameters
+    ----------
+    model : DecisionModel
+        As `drpl.load_model` gives it.
+    source_a, source_b : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        Alike in shape and dtype; alpha is not looked at.
+    tile : int
+        Side of a tile in pixels, a multiple of 64. The result does not depend on it but for
+        rounding (below 1e-5).
+    value_range : float, optional
+        Value of white in float32 images, by default 1.
+    mask_dtype : dtype
+        float16 halves the memory.
+
+    Returns
+    -------
+    PairDecision
+
+    Raises
+    ------
+    StackError
+        If the two are not a pair.
+    """
+    check_pair((source_a, source_b))
+    shape = source_a.shape[:2]
+    masks = PairDecision(np.empty(shape, mask_dtype), np.empty(shape, mask_dtype))
+    white = full_scale(source_a, value_range)
+    model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
+    return masks
+
+
+def decision_map(masks: PairDecision, rows: slice = slice(None)) -> NDArray[np.float32]:
+    """Soft decision map ``(M_A + 1 - M_B) / 2`` of some rows, float32, in [0, 1]."""
+    mask_a, mask_b = (mask[rows].astype(np.float32) for mask in (masks.mask_a, masks.mask_b))
+    return (mask_a + np.float32(1) - mask_b) / np.float32(2)
+
+
+@dataclass(frozen=True)
+class PairNetwork:
+    """One graph from an RGB pair to its masks, as the paper's network is; pads with zeros.
+
+    Parameters
+    ----------
+    masks : Session
+        Inputs ``source_a, source_b`` (1, 3, H, W) in [0, 1]; outputs ``mask_a, mask_b``
+        (1, 1, H, W).
+    contexts : tuple of one int
+        Its reach in pixels.
+    """
+
+    masks: Session
+    contexts: tuple[int, ...]
+
+    def decide(
+        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+    ) -> None:
+        """See `DecisionModel`."""
+        height, width = source_a.shape[:2]
+        for part in cover(height, width, tile=tile, context=self.contexts[0]):
+            pair = (_rgb(source[part.read], white) for source in (source_a, source_b))
+            outputs = self.masks.run(dict(zip(("source_a", "source_b"), pair, strict=True)))
+            for mask, output in zip((masks.mask_a, masks.mask_b), outputs, strict=True):
+                mask[part.write] = output[0, 0][part.crop]
+
+
+@dataclass(frozen=True)
+class StagedNetwork:
+    """Three graphs on luma: encode tiles, compare once at 1/16, decode tiles.
+
+    The picture is laid on a canvas with a mirrored border. Only the encoded features, 1/256 of the
+    pixels, are held for the whole of it.
+
+    Parameters
+    ----------
+    encode, trunk, decode : Session
+        As exported from `drpl.train.networks.DRPLFast`.
+    contexts : tuple of three ints
+        Reach of each in pixels; that of the trunk is not used.
+    """
+
+    encode: Session
+    trunk: Session
+    decode: Session
+    contexts: tuple[int, ...]
+
+    def decide(
+        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+    ) -> None:
+        """See `DecisionModel`."""
+        canvas = _Canvas(*source_a.shape[:2])
+        features = [self._encode(source, canvas, white, tile) for source in (source_a, source_b)]
+        names = ("features_a", "features_b")
+        contexts = self.trunk.run(dict(zip(names, features, strict=True)))
+        del features
+        for part in cover(canvas.height, canvas.width, tile=tile, context=self.contexts[2]):
+            rows, cols = part.scaled(16).read
+            inputs = {
+                "source_a": canvas.luma(source_a, part.read, white),
+                "source_b": canvas.luma(source_b, part.read, white),
+                "context_a": np.ascontiguousarray(contexts[0][..., rows, cols]),
+                "context_b": np.ascontiguousarray(contexts[1][..., rows, cols]),
+            }
+            for mask, output in zip(
+                (masks.mask_a, masks.mask_b), self.decode.run(inputs), strict=True
+            ):
+                canvas.write(mask, part.write, output[0, 0][part.crop])
+
+    def _encode(self, source: Pixels, canvas: _Canvas, white: float, tile: int) -> Tensor:
+        """Features of one frame at 1/16."""
+        features: Tensor | None = None
+        for part in cover(canvas.height, canvas.width, tile=tile, context=self.contexts[0]):
+            small = part.scaled(16)
+            (encoded,) = self.encode.run({"source": canvas.luma(source, part.read, white)})
+            if features is None:
+                shape = (1, encoded.shape[1], canvas.height // 16, canvas.width // 16)
+                features = np.empty(shape, np.float32)
+            features[(..., *small.write)] = encoded[(..., *small.crop)]
+        if features is None:
+            raise ValueError("a canvas has at least one tile")
+        return features
+
+
+class _Canvas:
+    """A picture with its mirrored border, a multiple of 64 pixels high and wide."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self._size = (height, width)
+        self.height, self.width = (
+            side + 2 * BORDER + -(side + 2 * BORDER) % CANVAS_MULTIPLE for side in (height, width)
+        )
+
+    def luma(self, source: Pixels, window: Window, white: float) -> Tensor:
+        """Luma (1, 1, h, w) in [0, 1] of a window of the canvas."""
+        rows, cols = (
+            mirrored(span.start - BORDER, span.stop - BORDER, side)
+            for span, side in zip(window, self._size, strict=True)
+        )
+        return _luma(_taken(source, rows, cols), white)
+
+    def write(self, mask: Float, window: Window, values: Tensor) -> None:
+        """Write a window of the canvas into a mask, without the border."""
+        spans = []
+        for span, side in zip(window, self._size, strict=True):
+            start, stop = max(0, span.start - BORDER), min(side, span.stop - BORDER)
+            spans.append((slice(start, stop), start + BORDER - span.start))
+        (rows, top), (cols, left) = spans
+        height, width = rows.stop - rows.start, cols.stop - cols.start
+        if height > 0 and width > 0:
+            mask[rows, cols] = values[top : top + height, left : left + width]
+
+
+def _taken(source: Pixels, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Pixels:
+    """Rows and columns of a picture; a plain slice, without copying, where nothing is mirrored."""
+    if rows[-1] - rows[0] == len(rows) - 1 and cols[-1] - cols[0] == len(cols) - 1:
+        return source[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return source[rows[:, None], cols]
+
+
+def _luma(pixels: Pixels, white: float) -> Tensor:
+    """Rec. 601 luma (1, 1, H, W) of gamma-coded pixels, white at 1."""
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        colours = np.ascontiguousarray(pixels[..., :3], dtype=np.float32)
+        plane = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)
+    else:
+        plane = (pixels if pixels.ndim == 2 else pixels[..., 0]).astype(np.float32)
+    return (plane * np.float32(1 / white))[None, None]
+
+
+def _rgb(pixels: Pixels, white: float) -> Tensor:
+    """Colours (1, 3, H, W), white at 1; grey is repeated."""
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        planes = pixels[..., :3].transpose(2, 0, 1)
+    else:
+        plane = pixels if pixels.ndim == 2 else pixels[..., 0]
+        planes = np.broadcast_to(plane, (3, *plane.shape))
+    return np.ascontiguousarray(planes, dtype=np.float32)[None] * np.float32(1 / white)

@@ -1,0 +1,66 @@
+"""Errors of drpl.
+
+::
+
+    DrplError
+    |-- ReadError            3   a file cannot be read
+    |-- StackError           4   the frames do not make a stack
+    |-- AlignmentError       5   frames cannot be aligned
+    |-- ModelError           6   a model is unknown or damaged
+    |-- BackendUnavailable   7   an optional library is missing
+    |-- WriteError           8   a file cannot be written
+    `-- ConfigError          9   an option has a wrong value
+
+The number is the exit code of the terminal. A message names the file or argument, what was found,
+what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+
+class DrplError(Exception):
+    """Base of all errors that drpl raises on purpose."""
+
+    exit_code = 1
+
+
+class ReadError(DrplError):
+    """A file cannot be read."""
+
+    exit_code = 3
+
+
+class StackError(DrplError):
+    """The frames do not make a stack."""
+
+    exit_code = 4
+
+
+class AlignmentError(DrplError):
+    """Frames cannot be aligned."""
+
+    exit_code = 5
+
+
+class ModelError(DrplError):
+    """A model is unknown or damaged."""
+
+    exit_code = 6
+
+
+class BackendUnavailable(DrplError):
+    """An optional library is missing."""
+
+    exit_code = 7
+
+
+class WriteError(DrplError):
+    """A file cannot be written."""
+
+    exit_code = 8
+
+
+class ConfigError(DrplError):
+    """An option has a wrong value."""
+
+    exit_code = 9

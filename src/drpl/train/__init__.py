@@ -1,0 +1,1 @@
+"""Training: networks, losses, synthesis, data and the loop. Needs the extra `train`."""

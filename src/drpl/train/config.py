@@ -1,0 +1,199 @@
+"""The one configuration of training: read from TOML, validated here, written into checkpoints."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from drpl.errors import ConfigError
+from drpl.train.degradation import DegradationOptions
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Factor of each loss; 0 leaves it out. See `drpl.train.losses`."""
+
+    mask_cross_entropy: float = 1.0
+    mask_l1: float = 0.25
+    pair_complement: float = 0.1
+    gradient: float = 3.0
+    laplacian: float = 0.0
+    ssim: float = 0.1
+    fused_charbonnier: float = 6.0
+    fused_log_error: float = 0.5
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """What scenes are made of.
+
+    Attributes
+    ----------
+    recipe : str
+        ``"layered"`` (ours) or ``"paper"``.
+    size : int
+        Height and width of a training picture in pixels.
+    channels : int
+        3, or 1: a random mixture of the colour channels, cheaper, for networks that see luma only.
+    frames : int
+        Frames of a stack; 2 is a pair.
+    max_layers : int
+        Foreground layers at most.
+    flat_share, paper_share : float
+        Share of batches whose layers have one depth each; share by the paper's recipe.
+    one_sharp_share, both_defocused_share, highlight_share, smooth_share : float
+        Share of scenes in which one frame is sharp everywhere; in which focus lies off the layers;
+        with highlights brighter than white; with a layer without texture.
+    radius : tuple of two floats
+        Circle of confusion in pixels at the far end of the scene's depth, drawn log-uniformly.
+    """
+
+    recipe: str = "layered"
+    size: int = 192
+    channels: int = 1
+    frames: int = 2
+    max_layers: int = 4
+    flat_share: float = 0.65
+    paper_share: float = 0.08
+    one_sharp_share: float = 0.06
+    both_defocused_share: float = 0.15
+    highlight_share: float = 0.25
+    smooth_share: float = 0.12
+    radius: tuple[float, float] = (0.8, 15.0)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Everything that decides a training run.
+
+    Attributes
+    ----------
+    network : str
+        ``"drpl"`` or ``"drpl-fast"``.
+    target : str
+        Of the mask losses: ``"nearer"`` (the source nearer to the truth) or ``"mask"`` (depth).
+    mask_weighting : bool
+        Weight the mask losses by how much the decision matters.
+    steps, batch, learning_rate, warmup, weight_decay, clip, ema, seed
+        Optimisation: AdamW, cosine schedule over ``steps`` after ``warmup`` steps, gradient norm
+        clipped, exponential moving average of the weights.
+    schedule : str
+        ``"cosine"``, or ``"step"``: halved each 3/50 of the run... the paper's.
+    precision : str
+        Of Lightning Fabric: ``"bf16-mixed"`` or ``"32-true"``.
+    validate_every, validation_scenes : int
+        Steps between validations and scenes in one.
+    validation_share : float
+        Share of source pictures kept out of training.
+    """
+
+    network: str = "drpl-fast"
+    target: str = "nearer"
+    mask_weighting: bool = True
+    steps: int = 30_000
+    batch: int = 16
+    learning_rate: float = 2e-3
+    warmup: int = 300
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+    ema: float = 0.999
+    seed: int = 0
+    schedule: str = "cosine"
+    precision: str = "bf16-mixed"
+    validate_every: int = 1000
+    validation_scenes: int = 96
+    validation_share: float = 0.12
+    losses: LossWeights = field(default_factory=LossWeights)
+    scenes: SceneOptions = field(default_factory=SceneOptions)
+    degradation: DegradationOptions = field(default_factory=DegradationOptions)
+
+    def __post_init__(self) -> None:
+        """Check what would otherwise fail late."""
+        choices = {
+            "network": (self.network, ("drpl", "drpl-fast")),
+            "target": (self.target, ("nearer", "mask")),
+            "schedule": (self.schedule, ("cosine", "step")),
+            "precision": (self.precision, ("bf16-mixed", "32-true")),
+            "scenes.recipe": (self.scenes.recipe, ("layered", "paper")),
+            "scenes.channels": (self.scenes.channels, (1, 3)),
+        }
+        for name, (found, known) in choices.items():
+            if found not in known:
+                raise ConfigError(f"{name} is {found!r}; expected one of {known}")
+        for name in ("steps", "batch", "learning_rate", "validate_every", "validation_scenes"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected a positive number")
+        if not 0 < self.validation_share < 1:
+            raise ConfigError(
+                f"validation_share is {self.validation_share}; expected a share between 0 and 1"
+            )
+        if self.scenes.size < 64 or self.scenes.size % 16:
+            raise ConfigError(
+                f"scenes.size is {self.scenes.size}; expected a multiple of 16, at least 64"
+            )
+        low, high = self.scenes.radius
+        if not 0 <= low < high <= 16:
+            raise ConfigError(f"scenes.radius is {low, high}; expected 0 <= low < high <= 16 pixels")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary, as in the TOML file."""
+        return asdict(self)
+
+
+def read_config(path: Path) -> TrainOptions:
+    """Read a TOML configuration; missing keys take their defaults.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not TOML, or has an unknown key or a wrong value.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not a TOML file ({error})") from error
+    try:
+        return config_from_dict(table)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def config_from_dict(table: dict[str, Any]) -> TrainOptions:
+    """The configuration that a nested dictionary describes; see `read_config`."""
+    return _section(TrainOptions, table, "")
+
+
+def _section(kind: type[Section], table: dict[str, Any], prefix: str) -> Section:
+    """Build a dataclass from a table, recursively."""
+    defaults = kind()
+    values: dict[str, Any] = {}
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    for key, value in table.items():
+        if key not in known:
+            raise ConfigError(f"unknown key {prefix}{key}; known here: {', '.join(sorted(known))}")
+        default = getattr(defaults, key)
+        values[key] = _value(default, value, f"{prefix}{key}")
+    return kind(**values)
+
+
+def _value(default: object, value: object, name: str) -> object:
+    """Check one value against the type of its default."""
+    if is_dataclass(default):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{name} is {value!r}; expected a table")
+        return _section(type(default), value, f"{name}.")
+    if isinstance(default, tuple):
+        if not isinstance(value, (list, tuple)) or len(value) != len(default):
+            raise ConfigError(f"{name} is {value!r}; expected {len(default)} numbers")
+        return tuple(_value(d, v, name) for d, v in zip(default, value, strict=True))
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise ConfigError(f"{name} is {value!r}; expected a value like {default!r}")
+    return value

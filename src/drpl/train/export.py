@@ -1,0 +1,300 @@
+"""Export of a trained network: ONNX stages, safetensors and a model card, if all agree."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import tempfile
+import tomllib
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from drpl.decide import BORDER, CANVAS_MULTIPLE, decide_pair
+from drpl.errors import ConfigError, ModelError, WriteError
+from drpl.models import CARD, ModelCard, Stage, load_model
+from drpl.train.config import config_from_dict
+from drpl.train.module import read_checkpoint
+from drpl.train.networks import DRPL, NETWORKS, DRPLFast
+
+TOLERANCE = 1e-4
+ODD_SIZES = ((1, 1), (37, 53), (64, 64), (131, 257), (300, 211))
+OPSET = 17
+WEIGHTS = "weights.safetensors"
+ATTRIBUTION = "attribution.csv"
+
+
+class _Masks(nn.Module):
+    """The whole network as one stage."""
+
+    def __init__(self, network: DRPL) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
+        masks: tuple[Tensor, Tensor] = self.network(source_a, source_b)
+        return masks
+
+
+class _Encode(nn.Module):
+    """Stage ``encode``."""
+
+    def __init__(self, network: DRPLFast) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, source: Tensor) -> Tensor:
+        return self.network.encode(source)
+
+
+class _Trunk(nn.Module):
+    """Stage ``trunk`` for a pair."""
+
+    def __init__(self, network: DRPLFast) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features_a: Tensor, features_b: Tensor) -> tuple[Tensor, Tensor]:
+        context_a, context_b = self.network.trunk([features_a, features_b])
+        return context_a, context_b
+
+
+class _Decode(nn.Module):
+    """Stage ``decode`` for a pair."""
+
+    def __init__(self, network: DRPLFast) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, source_a: Tensor, source_b: Tensor, context_a: Tensor, context_b: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        logits = self.network.decode([source_a, source_b], [context_a, context_b])
+        return logits[0].sigmoid(), logits[1].sigmoid()
+
+
+def _write_stage(
+    folder: Path,
+    name: str,
+    stage: nn.Module,
+    inputs: dict[str, Tensor],
+    outputs: Sequence[str],
+    context: int,
+) -> Stage:
+    """Write one stage as ONNX with dynamic height and width."""
+    path = folder / f"{name}.onnx"
+    axes = {key: {2: f"{key}_height", 3: f"{key}_width"} for key in (*inputs, *outputs)}
+    with warnings.catch_warnings():
+        # the exporter by tracing is called legacy, but writes the graph that runs fastest
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            stage.eval(),
+            tuple(inputs.values()),
+            str(path),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return Stage(name, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), context)
+
+
+def _write_stages(folder: Path, network: DRPL | DRPLFast) -> tuple[Stage, ...]:
+    """Write all stages of a network."""
+    masks = ("mask_a", "mask_b")
+    if isinstance(network, DRPL):
+        pair = {name: torch.zeros(1, 3, 96, 128) for name in ("source_a", "source_b")}
+        return (_write_stage(folder, "masks", _Masks(network), pair, masks, network.reach),)
+    source = torch.zeros(1, 1, 128, 192)
+    with torch.no_grad():
+        features = network.encode(source)
+    pairs = {
+        kind: {f"{kind}_{which}": value for which in "ab"}
+        for kind, value in (("source", source), ("features", features), ("context", features))
+    }
+    encode, decode = network.reaches
+    return (
+        _write_stage(folder, "encode", _Encode(network), {"source": source}, ["features"], encode),
+        _write_stage(
+            folder, "trunk", _Trunk(network), pairs["features"], list(pairs["context"]), 0
+        ),
+        _write_stage(
+            folder, "decode", _Decode(network), pairs["source"] | pairs["context"], masks, decode
+        ),
+    )
+
+
+def count_macs(network: nn.Module, size: int = 256) -> int:
+    """Multiply-accumulates of the convolutions for each pixel of a pair."""
+    total = 0
+
+    def count(module: nn.Module, _: object, output: Tensor) -> None:
+        nonlocal total
+        weight = module.weight
+        if isinstance(weight, Tensor):
+            total += output[0].numel() * weight[0].numel()
+
+    hooks = [
+        module.register_forward_hook(count)
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    with torch.no_grad():
+        network(torch.zeros(1, 1, size, size), torch.zeros(1, 1, size, size))
+    for hook in hooks:
+        hook.remove()
+    return round(total / size**2)
+
+
+def largest_difference(folder: Path, network: DRPL | DRPLFast) -> float:
+    """Largest difference between the masks of the exported model and the network's own.
+
+    Five odd sizes, in tiles of 128 pixels, through the very path that fuses pictures.
+    """
+    model = load_model(str(folder), threads=1)
+    rng = np.random.default_rng(0)
+    largest = 0.0
+    for height, width in ODD_SIZES:
+        pair = rng.random((2, height, width, 3), dtype=np.float32)
+        found = decide_pair(model, pair[0], pair[1], tile=128, mask_dtype=np.float32)
+        expected = _masks_of(network, pair)
+        for mask, truth in zip((found.mask_a, found.mask_b), expected, strict=True):
+            largest = max(largest, float(np.abs(mask - truth).max()))
+    return largest
+
+
+def _masks_of(network: DRPL | DRPLFast, pair: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    """Masks by PyTorch; for ours on the mirrored canvas that the runtime lays out."""
+    height, width = pair.shape[1:3]
+    border = BORDER if isinstance(network, DRPLFast) else 0
+    multiple = CANVAS_MULTIPLE if isinstance(network, DRPLFast) else 1
+    padding = [(border, border + -(side + 2 * border) % multiple) for side in (height, width)]
+    canvas = np.pad(pair, [(0, 0), *padding, (0, 0)], mode="symmetric")
+    tensors = torch.from_numpy(canvas.transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        masks = network(tensors[:1], tensors[1:])
+    window = (slice(border, border + height), slice(border, border + width))
+    return [mask[0, 0].numpy()[window] for mask in masks]
+
+
+def export_model(
+    checkpoint: Path, out: Path, *, about: Path, manifest: Path | None = None
+) -> ModelCard:
+    """Export the averaged weights of a training run.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Of `drpl train`.
+    out : Path
+        Folder of the model; its files are replaced, but only if all is well.
+    about : Path
+        TOML file with what only people know: the card's ``title, architecture, licence,
+        training_data, training_command, training_commit``, and optionally ``scores``,
+        ``scores_command``.
+    manifest : Path, optional
+        ``manifest.csv`` of the photos: sources and licences go into the card, a line for each
+        photo into ``attribution.csv``.
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    ModelError
+        If the checkpoint cannot be read, or ONNX and PyTorch differ by more than 1e-4.
+    ConfigError
+        If the TOML file is not as described.
+    """
+    state = read_checkpoint(checkpoint)
+    options = config_from_dict(state["config"])
+    network = NETWORKS[options.network]()
+    network.load_state_dict(state["average"])
+    network.eval()
+    described = _read_about(about)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        save_file(
+            {key: value.contiguous() for key, value in network.state_dict().items()},
+            folder / WEIGHTS,
+        )
+        attribution = _write_attribution(folder, manifest) if manifest else ""
+        try:
+            card = ModelCard(
+                id=options.network,
+                colour=network.colour,
+                stages=_write_stages(folder, network),
+                parameters=sum(p.numel() for p in network.parameters()),
+                macs_per_pixel=count_macs(network),
+                training={
+                    "config": state["config"],
+                    "steps": state["step"],
+                    "minutes": round(state["seconds"] / 60, 1),
+                },
+                attribution=attribution,
+                **described,
+            )
+        except TypeError as error:
+            raise ConfigError(f"{about}: does not describe a model card ({error})") from error
+        (folder / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
+        difference = largest_difference(folder, network)
+        if not difference <= TOLERANCE:
+            raise ModelError(
+                f"{checkpoint}: ONNX and PyTorch differ by {difference:.2g} on the masks; expected "
+                f"at most {TOLERANCE}; nothing was exported"
+            )
+        _install(folder, out)
+    return card
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    """The part of a card that people write."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not a TOML file ({error})") from error
+
+
+def _write_attribution(folder: Path, manifest: Path) -> str:
+    """Write a line for each open photo; return the sources and licences in words."""
+    columns = ("source", "origin", "path", "licence")
+    try:
+        with manifest.open(newline="", encoding="utf-8") as stream:
+            rows = [row for row in csv.DictReader(stream) if row["file"].startswith("open/")]
+    except (OSError, KeyError) as error:
+        raise ConfigError(f"{manifest}: is not a manifest of photos ({error})") from error
+    with (folder / ATTRIBUTION).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        writer.writerows([row[column] for column in columns] for row in rows)
+    counts = Counter((row["source"], row["origin"], row["licence"]) for row in rows)
+    listed = "; ".join(
+        f"{count} from {source} ({origin}): {licence}"
+        for (source, origin, licence), count in sorted(counts.items())
+    )
+    return f"{len(rows)} photos, one by one in {ATTRIBUTION}: {listed}."
+
+
+def _install(folder: Path, out: Path) -> None:
+    """Copy a finished model to its place, the card last."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.iterdir(), key=lambda p: p.name == CARD):
+            partial = out / f"{path.name}.partial"
+            partial.write_bytes(path.read_bytes())
+            partial.replace(out / path.name)
+    except OSError as error:
+        raise WriteError(f"{out}: cannot be written ({error.strerror})") from error

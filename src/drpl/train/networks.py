@@ -1,0 +1,382 @@
+"""The two networks: ``DRPL``, the paper's, and ``DRPLFast``, ours.
+
+Both take a pair of source images of any size and give two complementary decision masks
+``M_A`` and ``M_B``. The soft decision map is ``M = (M_A + 1 - M_B) / 2`` and the fused image
+``M * A + (1 - M) * B``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+
+
+def luma(source: Tensor) -> Tensor:
+    """Rec. 601 luma of a batch.
+
+    Parameters
+    ----------
+    source : Tensor, shape (B, 1 or 3, H, W)
+        Gamma-coded images, RGB order where there are three channels.
+
+    Returns
+    -------
+    Tensor, shape (B, 1, H, W)
+        A single-channel batch is returned as it is.
+    """
+    if source.shape[1] == 1:
+        return source
+    weights = source.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
+    return (source * weights).sum(dim=1, keepdim=True)
+
+
+def decision_map(mask_a: Tensor, mask_b: Tensor) -> Tensor:
+    """Soft decision map ``(M_A + 1 - M_B) / 2`` of two masks in [0, 1], of the masks' shape."""
+    return (mask_a + 1.0 - mask_b) / 2.0
+
+
+class ConvNormSwish(nn.Sequential):
+    """Convolution, batch norm, ReLU and then swish, as the paper's released code has it."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.SiLU(inplace=True),
+        )
+
+
+class NormResidualBlock(nn.Module):
+    """Two 3x3 convolutions with batch norm, added to their input, then ReLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        return F.relu(features + self.body(features))
+
+
+class DRPL(nn.Module):
+    """The network of the paper: 6-channel RGB pair in, two masks out, all at full resolution.
+
+    A 9x9 convolution to 64 channels and two 3x3; twelve residual blocks; two 3x3 convolutions and
+    one to two channels; sigmoid. 1,070,018 parameters, a receptive field of 67x67 pixels.
+
+    References
+    ----------
+    Li et al., "DRPL: Deep Regression Pair Learning for Multi-Focus Image Fusion", IEEE TIP 29
+    (2020), doi:10.1109/TIP.2020.2976190, section III.
+    """
+
+    reach = 33
+    size_multiple = 1
+    colour = "rgb"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Sequential(
+            ConvNormSwish(6, 64, 9), ConvNormSwish(64, 64, 3), ConvNormSwish(64, 64, 3)
+        )
+        self.body = nn.Sequential(*(NormResidualBlock(64) for _ in range(12)))
+        self.tail = nn.Sequential(ConvNormSwish(64, 64, 3), ConvNormSwish(64, 64, 3))
+        self.masks = nn.Conv2d(64, 2, 3, padding=1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.xavier_normal_(module.weight)
+                nn.init.zeros_(module.bias)
+
+    def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks before the sigmoid; see `forward`."""
+        pair = torch.cat([_as_rgb(source_a), _as_rgb(source_b)], dim=1)
+        mask_a, mask_b = self.masks(self.tail(self.body(self.head(pair)))).chunk(2, dim=1)
+        return mask_a, mask_b
+
+    def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
+        """Decide a pair.
+
+        Parameters
+        ----------
+        source_a, source_b : Tensor, shape (B, 1 or 3, H, W), float, in [0, 1]
+
+        Returns
+        -------
+        mask_a, mask_b : Tensor, shape (B, 1, H, W), in [0, 1]
+        """
+        mask_a, mask_b = self.logits(source_a, source_b)
+        return mask_a.sigmoid(), mask_b.sigmoid()
+
+    def load_published(self, state: Mapping[str, Tensor]) -> None:
+        """Load the state dict that the paper's authors published.
+
+        Parameters
+        ----------
+        state : mapping of str to Tensor
+            As read with ``torch.load(path, weights_only=True)``; keys may carry the ``module.``
+            prefix of data-parallel training.
+
+        Raises
+        ------
+        RuntimeError
+            If a key is missing, unknown or of another shape.
+        """
+        self.load_state_dict({_published_key(key): value for key, value in state.items()})
+
+
+def _as_rgb(source: Tensor) -> Tensor:
+    """Repeat a grey batch to three channels."""
+    return source.expand(-1, 3, -1, -1) if source.shape[1] == 1 else source
+
+
+def _published_key(key: str) -> str:
+    """Our name for a parameter of the authors' ``Generator``."""
+    key = key.removeprefix("module.")
+    block = re.fullmatch(r"residual_block(\d+)\.group1\.(conv|bn)(\d)\.(\w+)", key)
+    if block:
+        number, kind, index, leaf = block.groups()
+        position = 3 * (int(index) - 1) + (kind == "bn")
+        return f"body.{int(number) - 1}.body.{position}.{leaf}"
+    layer = re.fullmatch(r"(conv|bn)([1-6])\.(\w+)", key)
+    if layer is None:
+        return key
+    kind, number, leaf = layer.groups()
+    index = int(number) - 1
+    if index == 5:
+        return f"masks.{leaf}"
+    part, offset = ("head", index) if index < 3 else ("tail", index - 3)
+    return f"{part}.{offset}.{int(kind == 'bn')}.{leaf}"
+
+
+class ExchangeBlock(nn.Module):
+    """Residual block whose frames see each other through their mean.
+
+    The same weights serve every frame, and the mean does not depend on the order of the frames:
+    exchanging two frames exchanges their features exactly.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.own = nn.Conv2d(channels, channels, 3, padding=1)
+        self.shared = nn.Conv2d(channels, channels, 1, bias=False)
+        self.out = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, frames: Sequence[Tensor]) -> list[Tensor]:
+        """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
+        shared = self.shared(_mean(frames))
+        return [F.relu(f + self.out(F.relu(self.own(f) + shared))) for f in frames]
+
+
+class ExchangeConv(nn.Module):
+    """Half an `ExchangeBlock`: one 3x3 convolution of each frame beside the frames' mean."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.own = nn.Conv2d(channels, channels, 3, padding=1)
+        self.shared = nn.Conv2d(channels, channels, 1, bias=False)
+
+    def forward(self, frames: Sequence[Tensor]) -> list[Tensor]:
+        """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
+        shared = self.shared(_mean(frames))
+        return [F.relu(self.own(f) + shared) for f in frames]
+
+
+def _mean(frames: Sequence[Tensor]) -> Tensor:
+    """Mean over frames."""
+    total = frames[0]
+    for frame in frames[1:]:
+        total = total + frame
+    return total / len(frames)
+
+
+def _stage(channels: int, blocks: int) -> nn.ModuleList:
+    """``blocks`` exchange blocks in a row."""
+    return nn.ModuleList(ExchangeBlock(channels) for _ in range(blocks))
+
+
+def _run(blocks: nn.ModuleList, frames: list[Tensor]) -> list[Tensor]:
+    """Apply blocks one after another."""
+    for block in blocks:
+        frames = block(frames)
+    return frames
+
+
+def _double(features: Tensor) -> Tensor:
+    """Bilinear enlargement by two."""
+    return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class DRPLFast(nn.Module):
+    """Our network: swap-equivariant by construction, cheap, with a reach of hundreds of pixels.
+
+    Every frame goes through the same weights; frames meet in `ExchangeBlock` only, so exchanging
+    the sources exchanges the masks. Three stages let a picture be decided in tiles exactly as in
+    one piece, at little extra cost:
+
+    * ``encode`` (per frame, tiled): luma, folded 4x4, to features at 1/16 of the resolution;
+    * ``trunk`` (once per picture, at 1/16, 1/32 and 1/64): who is sharp where, seen from afar;
+    * ``decode`` (tiled): the decision at 1/8 and 1/4, unfolded to masks at full resolution.
+
+    Parameters
+    ----------
+    widths : five ints
+        Channels at 1/4, 1/8, 1/16, 1/32 and 1/64; multiples of 16 run fastest.
+    blocks : four ints
+        Exchange blocks at 1/8, 1/16, 1/32 and 1/64 (at 1/16 and 1/32: before the coarser scales;
+        one more follows each on the way back).
+    """
+
+    reaches = (16, 48)
+    """Pixels around a tile that ``encode`` and ``decode`` depend on; multiples of 16."""
+    size_multiple = 64
+    colour = "luma"
+    fold: Tensor
+
+    def __init__(
+        self,
+        widths: tuple[int, int, int, int, int] = (32, 48, 64, 96, 96),
+        blocks: tuple[int, int, int, int] = (1, 2, 1, 1),
+    ) -> None:
+        super().__init__()
+        c4, c8, c16, c32, c64 = widths
+        # 4x4 pixels to 16 channels as a fixed convolution: exports to the fastest operator
+        self.register_buffer("fold", 4.0 * torch.eye(16).view(16, 1, 4, 4), persistent=False)
+        self.stem = nn.Conv2d(16, c4, 3, padding=1)
+        self.down8 = nn.Conv2d(c4, c8, 3, stride=2, padding=1)
+        self.down16 = nn.Conv2d(c8, c16, 3, stride=2, padding=1)
+        self.blocks16 = _stage(c16, blocks[1])
+        self.down32 = nn.Conv2d(c16, c32, 3, stride=2, padding=1)
+        self.blocks32 = _stage(c32, blocks[2])
+        self.down64 = nn.Conv2d(c32, c64, 3, stride=2, padding=1)
+        self.blocks64 = _stage(c64, blocks[3])
+        self.up32 = nn.Conv2d(c64, c32, 1)
+        self.merge32 = _stage(c32, 1)
+        self.up16 = nn.Conv2d(c32, c16, 1)
+        self.merge16 = _stage(c16, 1)
+        self.up8 = nn.Conv2d(c16, c8, 1)
+        self.skip8 = nn.Conv2d(c8, c8, 1)
+        self.blocks8 = _stage(c8, blocks[0])
+        self.up4 = nn.Conv2d(c8, c4, 1)
+        self.skip4 = nn.Conv2d(c4, c4, 1)
+        self.block4 = ExchangeConv(c4)
+        self.unfold = nn.Conv2d(c4, 16, 1)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """He weights; residual branches and masks near zero."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, ExchangeBlock):
+                with torch.no_grad():
+                    module.out.weight.mul_(0.3)
+        with torch.no_grad():
+            self.unfold.weight.mul_(0.3)
+
+    def _fine(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of one frame at 1/4 and 1/8."""
+        quarter = F.relu(self.stem(F.conv2d(source - 0.5, self.fold, stride=4)))
+        return quarter, F.relu(self.down8(quarter))
+
+    def encode(self, source: Tensor) -> Tensor:
+        """Features of one frame.
+
+        Parameters
+        ----------
+        source : Tensor, shape (B, 1, H, W)
+            Luma in [0, 1]; H and W multiples of 16.
+
+        Returns
+        -------
+        Tensor, shape (B, C, H / 16, W / 16)
+        """
+        return F.relu(self.down16(self._fine(source)[1]))
+
+    def trunk(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Compare the frames at 1/16 and below; H / 16 and W / 16 must be multiples of 4.
+
+        Parameters
+        ----------
+        features : sequence of Tensor, each (B, C, H / 16, W / 16)
+
+        Returns
+        -------
+        list of Tensor
+            One context map for each frame, of the same shape as its features.
+        """
+        at16 = _run(self.blocks16, list(features))
+        at32 = _run(self.blocks32, [F.relu(self.down32(f)) for f in at16])
+        at64 = _run(self.blocks64, [F.relu(self.down64(f)) for f in at32])
+        at32 = [f + _double(self.up32(g)) for f, g in zip(at32, at64, strict=True)]
+        at32 = _run(self.merge32, at32)
+        at16 = [f + _double(self.up16(g)) for f, g in zip(at16, at32, strict=True)]
+        return _run(self.merge16, at16)
+
+    def decode(self, sources: Sequence[Tensor], contexts: Sequence[Tensor]) -> list[Tensor]:
+        """Mask logits at full resolution.
+
+        Parameters
+        ----------
+        sources : sequence of Tensor, each (B, 1, H, W)
+            Luma in [0, 1]; H and W multiples of 16.
+        contexts : sequence of Tensor, each (B, C, H / 16, W / 16)
+
+        Returns
+        -------
+        list of Tensor, each (B, 1, H, W)
+        """
+        fine = [self._fine(source) for source in sources]
+        at8 = [
+            F.relu(self.skip8(f8) + _double(self.up8(context)))
+            for (_, f8), context in zip(fine, contexts, strict=True)
+        ]
+        at8 = _run(self.blocks8, at8)
+        at4 = [
+            F.relu(self.skip4(f4) + _double(self.up4(f8)))
+            for (f4, _), f8 in zip(fine, at8, strict=True)
+        ]
+        return [F.pixel_shuffle(self.unfold(f), 4) for f in self.block4(at4)]
+
+    def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks before the sigmoid; see `forward`."""
+        height, width = source_a.shape[-2:]
+        padding = (0, -width % self.size_multiple, 0, -height % self.size_multiple)
+        sources = [F.pad(luma(s), padding, mode="replicate") for s in (source_a, source_b)]
+        contexts = self.trunk([self.encode(source) for source in sources])
+        mask_a, mask_b = self.decode(sources, contexts)
+        return mask_a[..., :height, :width], mask_b[..., :height, :width]
+
+    def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
+        """Decide a pair.
+
+        Parameters
+        ----------
+        source_a, source_b : Tensor, shape (B, 1 or 3, H, W), float, in [0, 1]
+            Gamma-coded; only the luma is looked at.
+
+        Returns
+        -------
+        mask_a, mask_b : Tensor, shape (B, 1, H, W), in [0, 1]
+        """
+        mask_a, mask_b = self.logits(source_a, source_b)
+        return mask_a.sigmoid(), mask_b.sigmoid()
+
+
+NETWORKS: dict[str, type[DRPL] | type[DRPLFast]] = {"drpl": DRPL, "drpl-fast": DRPLFast}
+"""The networks by the id of their shipped model."""
