@@ -1,0 +1,253 @@
+"""The terminal: each command turns its arguments into one call."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from drpl import __version__
+from drpl.errors import BackendUnavailable, DrplError
+from drpl.stack import ComposeMode, FusionOptions
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 unexpected failure; 2 wrong usage; 3 a file cannot be read; 4 the "
+    "images do not make a stack; 5 alignment failed; 6 a model is unknown or damaged; 7 an optional "
+    "library is missing; 8 a file cannot be written; 9 a wrong option; 130 interrupted."
+)
+app = typer.Typer(
+    help="One picture that is sharp everywhere, from several focused elsewhere.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="Id of a model (see `drpl models`) or its folder.")
+]
+Compose = Annotated[
+    ComposeMode,
+    typer.Option(
+        help="How the pictures are joined: select takes pixels and blends along seams only; soft "
+        "blends everywhere; pyramid blends scale by scale."
+    ),
+]
+Threads = Annotated[int, typer.Option(help="Threads of the network; 0 takes all cores.")]
+Photos = Annotated[Path, typer.Option(help="Folder of photos that are sharp everywhere.")]
+
+
+def main() -> None:
+    """Run the terminal; errors become one line on stderr and a documented exit code."""
+    try:
+        app()
+    except DrplError as error:
+        sys.stderr.write(f"drpl: error: {error}\n")
+        sys.exit(error.exit_code)
+
+
+def _version(asked: bool) -> None:
+    """Print the version and stop."""
+    if asked:
+        console.print(f"drpl {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """One picture that is sharp everywhere, from several focused elsewhere."""
+
+
+@app.command(epilog=EXIT_CODES)
+def fuse(
+    sources: Annotated[list[Path], typer.Argument(help="Two pictures of one scene.", metavar="A B")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Result; the suffix decides the format.")
+    ],
+    model: Model = "drpl-fast",
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder for masks, index map and confidence map.")
+    ] = None,
+    compose: Compose = "select",
+    threads: Threads = 0,
+    tile: Annotated[
+        int, typer.Option(help="Side of a tile in pixels; smaller needs less memory.")
+    ] = 768,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fuse two pictures, each focused elsewhere, into one that is sharp everywhere.
+
+    The result keeps depth, transparency, colour profile and metadata of the first picture.
+    """
+    from drpl.pipeline import fuse_files
+
+    options = FusionOptions(model, compose, threads, tile)
+    result = fuse_files(sources, output, options, maps=masks, overwrite=overwrite)
+    if not quiet:
+        times = ", ".join(f"{name} {value:.2f} s" for name, value in result.seconds.items())
+        share = 100 * float((result.index_map == 0).mean())
+        height, width = result.index_map.shape
+        console.print(
+            f"{output}: {width}x{height}, {share:.0f} % from {sources[0].name}, "
+            f"{100 - share:.0f} % from {sources[1].name} ({times})",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures.")] = Path(
+        "demo"
+    ),
+    model: Model = "drpl-fast",
+    compose: Compose = "select",
+    threads: Threads = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw a scene, photograph it twice, fuse it and compare with the truth."""
+    from drpl.demo import run_demo
+
+    options = FusionOptions(model, compose, threads)
+    done = run_demo(output, options, overwrite=overwrite)
+    table = Table("picture", "PSNR (dB)", title="Against the all-in-focus truth")
+    for name, value in done.psnr.items():
+        table.add_row(name, f"{value:.2f}")
+    console.print(table)
+    seconds = done.result.seconds
+    console.print(
+        f"fused in {sum(seconds.values()):.2f} s "
+        f"({', '.join(f'{k} {v:.2f} s' for k, v in seconds.items())})",
+        highlight=False,
+    )
+    console.print(f"pictures: {output / 'contact_sheet.png'} and beside it", highlight=False)
+
+
+@app.command()
+def models() -> None:
+    """List the models that ship with drpl."""
+    from drpl.models import available_models, model_folder, read_card
+
+    table = Table("id", "parameters", "MAC per pixel", "licence", "what it is")
+    for name in available_models():
+        card = read_card(model_folder(name))
+        table.add_row(
+            name, f"{card.parameters:,}", f"{card.macs_per_pixel:,}", card.licence, card.title
+        )
+    console.print(table)
+
+
+@app.command()
+def synth(
+    photos: Photos,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for scenes.")],
+    config: Annotated[
+        Path | None, typer.Option(help="Training configuration (TOML) to take scenes from.")
+    ] = None,
+    scenes: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 16,
+    size: Annotated[int, typer.Option(min=64, help="Side of a scene in pixels.")] = 384,
+    frames: Annotated[int, typer.Option(min=2, help="Frames of a stack.")] = 2,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder of mask files to use as silhouettes.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same scenes.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Render training scenes for people to look at, with a contact sheet."""
+    write_scenes = _training("drpl.train.gallery").write_scenes
+    sheet = write_scenes(
+        photos,
+        output,
+        config=config,
+        scenes=scenes,
+        size=size,
+        frames=frames,
+        masks=masks,
+        seed=seed,
+        overwrite=overwrite,
+    )
+    console.print(f"{scenes} scenes; look at {sheet}", highlight=False)
+
+
+@app.command()
+def train(
+    photos: Photos,
+    config: Annotated[Path, typer.Option(help="Configuration (TOML).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    minutes: Annotated[
+        float | None, typer.Option(help="Length in minutes instead of the configured steps.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+    initial: Annotated[
+        Path | None, typer.Option(help="Checkpoint whose weights the run starts from.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that render scenes.")] = 1,
+    devices: Annotated[str, typer.Option(help="Number of devices, or auto.")] = "auto",
+) -> None:
+    """Train a network on scenes rendered from photos; Ctrl-C leaves a checkpoint to resume."""
+    module, settings = _training("drpl.train.module"), _training("drpl.train.config")
+    _log_to_terminal()
+    scores = module.train(
+        photos,
+        settings.read_config(config),
+        output,
+        minutes=minutes,
+        resume=resume,
+        initial=initial,
+        workers=workers,
+        devices=int(devices) if devices.isdigit() else devices,
+    )
+    console.print({name: round(value, 3) for name, value in scores.items()})
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `drpl train`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    about: Annotated[Path, typer.Option(help="What the model card says (TOML).")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="manifest.csv of the photos, for their attribution.")
+    ] = None,
+) -> None:
+    """Export a checkpoint as ONNX, safetensors and model card, if ONNX agrees with PyTorch."""
+    _log_to_terminal()
+    export_model = _training("drpl.train.export").export_model
+    card = export_model(checkpoint, output, about=about, manifest=manifest)
+    console.print(f"{output}: {card.id}, {card.parameters:,} parameters", highlight=False)
+
+
+def _training(name: str) -> Any:
+    """A module of the extra ``train``."""
+    import importlib
+
+    load: Callable[[str], ModuleType] = importlib.import_module
+    try:
+        return load(name)
+    except ImportError as error:
+        raise BackendUnavailable(
+            f"{error.name} is not installed; training needs: pip install 'drpl[train]'"
+        ) from error
+
+
+def _log_to_terminal() -> None:
+    """Show what the library logs."""
+    handler = RichHandler(console=console, show_path=False, show_level=False)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])

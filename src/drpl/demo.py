@@ -1,0 +1,237 @@
+"""The demonstration: a drawn scene, photographed twice, fused, compared with the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.decide import PairDecision, decision_map
+from drpl.metrics import psnr
+from drpl.pipeline import fuse, make_folder
+from drpl.stack import FusionOptions, FusionResult
+from drpl.write import check_output, write_image
+
+Image = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+HEIGHT, WIDTH = 640, 960
+BLUR_RADIUS = 9.0
+PAPER, INK = (237, 230, 209), (31, 36, 51)
+FILES = (
+    "source_a.png",
+    "source_b.png",
+    "mask_a.png",
+    "mask_b.png",
+    "fused.png",
+    "truth.png",
+    "contact_sheet.png",
+)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demonstration did.
+
+    Attributes
+    ----------
+    result : FusionResult
+    psnr : dict
+        PSNR in dB of each source and of the fused image against the truth.
+    """
+
+    result: FusionResult
+    psnr: dict[str, float]
+
+
+def run_demo(out: Path, options: FusionOptions, *, overwrite: bool = False) -> Demo:
+    """Render the scene, fuse it, write pictures and a contact sheet.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for `FILES`, made if need be.
+    options : FusionOptions
+    overwrite : bool
+        Whether existing files may be replaced.
+
+    Raises
+    ------
+    WriteError
+        If a file exists already or cannot be written.
+    ModelError
+        If the model is unknown.
+    """
+    make_folder(out)
+    for name in FILES:
+        check_output(out / name, overwrite=overwrite)
+    source_a, source_b, truth = draw_pair()
+    result = fuse([source_a, source_b], options)
+    masks = [np.rint(mask.astype(np.float32) * 255) for mask in (result.mask_a, result.mask_b)]
+    mask_a, mask_b = (mask.astype(np.uint8) for mask in masks)
+    scores = {
+        "source A": psnr(source_a, truth),
+        "source B": psnr(source_b, truth),
+        "fused": psnr(result.fused, truth),
+    }
+    pictures = (source_a, source_b, mask_a, mask_b, result.fused, truth)
+    sheet = _contact_sheet(pictures, result, scores)
+    for name, picture in zip(FILES, (*pictures, sheet), strict=True):
+        write_image(out / name, picture, overwrite=overwrite)
+    return Demo(result, scores)
+
+
+def draw_pair(seed: int = 3) -> tuple[Bytes, Bytes, Bytes]:
+    """Draw the scene and photograph it, focused in front and behind.
+
+    A poster hangs behind leaves and a wire net. The defocused layer in front is blurred together
+    with its matte, in linear light, and composited over the complete poster.
+
+    Returns
+    -------
+    source_a, source_b, truth : ndarray, shape (640, 960, 3), uint8
+        Focused on the leaves; on the poster; everything sharp.
+    """
+    rng = np.random.default_rng(seed)
+    poster = _poster(rng)
+    front, matte = _foreground(rng)
+    kernel = _disc(BLUR_RADIUS)
+
+    def blurred(image: Image) -> Image:
+        return cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT).astype(np.float32)
+
+    def over(layer: Image, opacity: Image, behind: Image) -> Bytes:
+        linear = layer + (1 - opacity[..., None]) * behind
+        return np.rint(np.clip(linear, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+
+    layer = front * matte[..., None]
+    return (
+        over(layer, matte, blurred(poster)),
+        over(blurred(layer), blurred(matte), poster),
+        over(layer, matte, poster),
+    )
+
+
+def _disc(radius: float) -> Image:
+    """Anti-aliased disc that sums to 1."""
+    reach = int(np.ceil(radius))
+    rows, cols = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = np.clip(radius + 0.5 - np.hypot(rows, cols), 0, 1)
+    return (disc / disc.sum()).astype(np.float32)
+
+
+def _grain(rng: np.random.Generator, octaves: tuple[int, ...]) -> Image:
+    """Sum of random grids of several finenesses, about within [-1, 1]."""
+    total = np.zeros((HEIGHT, WIDTH), np.float32)
+    for cells in octaves:
+        grid = rng.uniform(-1, 1, (cells * 2, cells * 3)).astype(np.float32)
+        total += cv2.resize(grid, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return total / len(octaves)
+
+
+def _poster(rng: np.random.Generator) -> Image:
+    """Background in linear light: paper with grain, print, a star of lines, gratings, text."""
+    sheet = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    sheet[:] = PAPER
+    for row, colour in ((150, (191, 212, 219)), (300, (230, 184, 128)), (450, (153, 173, 140))):
+        top = row + 60 * _grain(rng, (3, 6))[0]
+        sheet[np.arange(HEIGHT)[:, None] > top[None]] = colour
+    for spoke in range(48):
+        angle = np.pi * spoke / 24
+        tip = (int(250 + 130 * np.cos(angle)), int(190 + 130 * np.sin(angle)))
+        cv2.line(sheet, (250, 190), tip, INK, 1 + spoke % 3, cv2.LINE_AA)
+    for ring in range(12, 132, 12):
+        cv2.circle(sheet, (700, 430), ring, INK, 1 + (ring // 12) % 3, cv2.LINE_AA)
+    for step, pitch in enumerate((3, 4, 6, 8)):
+        cols = np.arange(560 + 90 * step, 640 + 90 * step)
+        sheet[70:130, cols[(cols // pitch) % 2 == 0]] = INK
+    font = cv2.FONT_HERSHEY_DUPLEX
+    cv2.putText(sheet, "sharp everywhere", (430, 240), font, 1.5, INK, 2, cv2.LINE_AA)
+    for line in range(7):
+        text = "0123456789 the quick brown fox jumps over the lazy dog"
+        place = (60, 430 + 24 * line)
+        cv2.putText(sheet, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+    coded = sheet.astype(np.float32) / 255
+    coded += 0.06 * _grain(rng, (40, 90, 160))[..., None] + 0.02 * rng.standard_normal(coded.shape)
+    return (np.clip(coded, 0, 1) ** 2.2).astype(np.float32)
+
+
+def _foreground(rng: np.random.Generator) -> tuple[Image, Image]:
+    """Colours in linear light, and matte, of leaves on a twig and of a wire net."""
+    coded = np.empty((HEIGHT, WIDTH, 3), np.float32)
+    coded[:] = (0.35, 0.5, 0.2)
+    coded *= 1 + 0.5 * _grain(rng, (12, 50, 140))[..., None]
+    matte = np.zeros((HEIGHT * 2, WIDTH * 2), np.uint8)
+    for place in np.linspace(0.02, 0.72, 9):
+        base = np.array([WIDTH * place, HEIGHT * (0.98 - 0.55 * place)])
+        for side in (-1, 1):
+            aim = -0.5 + side * rng.uniform(0.6, 1.1)
+            _leaf(coded, matte, base, aim, rng.uniform(90, 170))
+    twig = [(0, int(HEIGHT * 0.99)), (int(WIDTH * 0.75), int(HEIGHT * 0.56))]
+    cv2.line(matte, *(tuple(2 * c for c in p) for p in twig), 255, 14, cv2.LINE_AA)
+    cv2.line(coded, *twig, (0.3, 0.22, 0.14), 7, cv2.LINE_AA)
+    net = np.zeros_like(matte)
+    for offset in range(-HEIGHT, WIDTH + HEIGHT, 44):
+        for lean in (-1, 1):
+            start, end = (2 * offset, 0), (2 * (offset + lean * HEIGHT), 2 * HEIGHT)
+            cv2.line(net, start, end, 255, 5, cv2.LINE_AA)
+    net[:, : int(2 * WIDTH * 0.72)] = 0
+    wire = cv2.resize(net, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    coded = np.where(wire[..., None] > 0, np.float32(0.7) + 0.15 * _grain(rng, (60,))[..., None], coded)
+    leaves = cv2.resize(matte, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    opacity = np.maximum(leaves.astype(np.float32) / 255, wire)
+    return (np.clip(coded, 0, 1) ** 2.2).astype(np.float32), opacity.astype(np.float32)
+
+
+def _leaf(coded: Image, matte: Bytes, base: Image, aim: float, length: float) -> None:
+    """Add a leaf to the matte (twice the size) and its veins to the colours."""
+    along = np.array([np.cos(aim), np.sin(aim)])
+    across = np.array([-along[1], along[0]])
+    share = np.linspace(0, 1, 40)
+    half = 0.2 * length * np.sin(np.pi * share**0.8)
+    spine = base + np.outer(share * length, along)
+    rim = np.concatenate([spine + half[:, None] * across, (spine - half[:, None] * across)[::-1]])
+    cv2.fillPoly(matte, [np.rint(rim * 2).astype(np.int32)], 255, cv2.LINE_AA)
+    light = (0.62, 0.74, 0.4)
+    for index in range(4, 36, 4):
+        for side in (-1, 1):
+            tip = spine[index] + 0.9 * half[index] * (side * across + along)
+            ends = [tuple(np.rint(p).astype(int).tolist()) for p in (spine[index], tip)]
+            cv2.line(coded, ends[0], ends[1], light, 1, cv2.LINE_AA)
+    ends = [tuple(np.rint(p).astype(int).tolist()) for p in (spine[0], spine[-1])]
+    cv2.line(coded, ends[0], ends[1], light, 2, cv2.LINE_AA)
+
+
+def _contact_sheet(
+    pictures: tuple[Bytes, ...], result: FusionResult, scores: dict[str, float]
+) -> Bytes:
+    """Two rows of three labelled pictures: sources and decision above, fused, truth, error below."""
+    source_a, source_b, _, _, fused, truth = pictures
+    soft = decision_map(PairDecision(result.mask_a, result.mask_b))
+    error = np.abs(fused.astype(np.float32) - truth).max(axis=2)
+    panels = (
+        (f"source A: {scores['source A']:.1f} dB", source_a),
+        (f"source B: {scores['source B']:.1f} dB", source_b),
+        ("decision map: white from A, black from B", _rgb(soft * 255)),
+        (f"fused: {scores['fused']:.1f} dB", fused),
+        ("truth", truth),
+        ("error of fused, 4 times", _rgb(np.minimum(error * 4, 255))),
+    )
+    labelled = [_labelled(text, picture) for text, picture in panels]
+    return np.vstack([np.hstack(labelled[:3]), np.hstack(labelled[3:])])
+
+
+def _rgb(plane: Image) -> Bytes:
+    """A grey plane as RGB bytes."""
+    return np.repeat(np.rint(plane).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _labelled(text: str, picture: Bytes) -> Bytes:
+    """A picture at half its size under a line of text."""
+    small = cv2.resize(picture, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+    strip = np.full((28, WIDTH // 2, 3), 32, np.uint8)
+    white = (240.0, 240.0, 240.0)
+    cv2.putText(strip, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, white, 1, cv2.LINE_AA)
+    return np.vstack([strip, small.astype(np.uint8)])
