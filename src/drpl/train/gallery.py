@@ -1,0 +1,132 @@
+"""Rendered scenes as files, for people to look at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.errors import ReadError
+from drpl.pipeline import make_folder
+from drpl.train.config import TrainOptions, read_config
+from drpl.train.data import Photo, SceneBatches, find_photos, load_photos
+from drpl.train.synthesis import Scenes
+from drpl.write import check_output, write_image
+
+SHEET = "contact_sheet.png"
+THUMBNAIL = 192
+
+
+def write_scenes(
+    photos: Path,
+    out: Path,
+    *,
+    config: Path | None = None,
+    scenes: int = 16,
+    size: int = 384,
+    frames: int = 2,
+    masks: Path | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Path:
+    """Render scenes into folders ``scene_000``, ... and one contact sheet.
+
+    Parameters
+    ----------
+    photos : Path
+        Folder of all-in-focus photos.
+    out : Path
+        Each scene's folder gets ``frame_0.png`` ... (as observed), ``truth.png``,
+        ``index_map.png`` and ``band.png``.
+    config : Path, optional
+        Training configuration to take scenes and degradation from.
+    scenes, size, frames : int
+        Number, side in pixels, and frames of each.
+    masks : Path, optional
+        Folder of mask files, used as silhouettes besides the procedural mattes.
+    seed : int
+        Same seed, same scenes.
+    overwrite : bool
+        Whether existing files may be replaced.
+
+    Returns
+    -------
+    Path
+        The contact sheet: a row for each scene with its frames, truth, index map and band.
+
+    Raises
+    ------
+    ReadError, WriteError, ConfigError
+    """
+    options = read_config(config) if config else TrainOptions()
+    make_folder(out)
+    check_output(out / SHEET, overwrite=overwrite)
+    dataset = SceneBatches(
+        load_photos(find_photos(photos)),
+        replace(options.scenes, size=size, frames=frames, channels=3),
+        batch=1,
+        seed=seed,
+        length=scenes,
+        degradation=options.degradation,
+        silhouettes=load_masks(masks) if masks else (),
+        rendered=False,
+    )
+    rows = []
+    for index in range(scenes):
+        scene = dataset.draw(index).render()
+        pictures = _pictures(scene)
+        folder = out / f"scene_{index:03d}"
+        make_folder(folder)
+        for name, picture in pictures.items():
+            write_image(folder / f"{name}.png", picture, overwrite=overwrite)
+        rows.append(_row(f"{index:03d} {scene.kinds[0]}", pictures))
+    write_image(out / SHEET, np.vstack(rows), overwrite=overwrite)
+    return out / SHEET
+
+
+def load_masks(folder: Path) -> list[Photo]:
+    """Read mask files (objects bright) as uint8 arrays (h, w).
+
+    Raises
+    ------
+    ReadError
+        If the folder holds none or one cannot be decoded.
+    """
+    masks = []
+    for path in find_photos(folder):
+        decoded = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if decoded is None:
+            raise ReadError(f"{path}: cannot be decoded; expected a mask")
+        masks.append(np.asarray(decoded, np.uint8))
+    return masks
+
+
+def _pictures(scene: Scenes) -> dict[str, NDArray[np.uint8]]:
+    """Pictures of a batch of one scene, by name."""
+    named: dict[str, Any] = {
+        f"frame_{index}": frame.permute(1, 2, 0) for index, frame in enumerate(scene.observed[0])
+    }
+    named["truth"] = scene.truth[0].permute(1, 2, 0)
+    named["index_map"] = scene.index_map[0] / max(1, scene.frames.shape[1] - 1)
+    named["band"] = scene.band[0].float()
+    return {
+        name: np.rint(picture.numpy() * 255).astype(np.uint8) for name, picture in named.items()
+    }
+
+
+def _row(label: str, pictures: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """A row of labelled thumbnails."""
+    cells = []
+    for name, picture in pictures.items():
+        small = cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+        rgb = small if small.ndim == 3 else np.repeat(small[..., None], 3, axis=2)
+        strip = np.full((20, THUMBNAIL, 3), 32, np.uint8)
+        text = f"{label}: {name}" if not cells else name
+        white = (240.0, 240.0, 240.0)
+        cv2.putText(strip, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, white, 1, cv2.LINE_AA)
+        cells.append(np.vstack([strip, rgb]))
+    return np.hstack(cells).astype(np.uint8)
