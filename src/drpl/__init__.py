@@ -8,16 +8,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from drpl.version import __version__
+
 if TYPE_CHECKING:
     from drpl.decide import decide_pair
     from drpl.models import available_models, load_model
     from drpl.pipeline import fuse, fuse_files
     from drpl.stack import FusionOptions, FusionResult
 
-__version__ = "0.1.0"
 __all__ = [
     "FusionOptions",
     "FusionResult",
+    "__version__",
     "available_models",
     "decide_pair",
     "fuse",
@@ -44,4 +46,4 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     """List public names, loaded or not."""
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

@@ -13,17 +13,17 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from drpl import __version__
 from drpl.errors import BackendUnavailable, DrplError
 from drpl.stack import ComposeMode, FusionOptions
+from drpl.version import __version__
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 unexpected failure; 2 wrong usage; 3 a file cannot be read; 4 the "
-    "images do not make a stack; 5 alignment failed; 6 a model is unknown or damaged; 7 an optional "
-    "library is missing; 8 a file cannot be written; 9 a wrong option; 130 interrupted."
+    "images do not make a stack; 5 alignment failed; 6 a model is unknown or damaged; 7 an "
+    "optional library is missing; 8 a file cannot be written; 9 a wrong option; 130 interrupted."
 )
 app = typer.Typer(
     help="One picture that is sharp everywhere, from several focused elsewhere.",
@@ -77,7 +77,9 @@ def root(
 
 @app.command(epilog=EXIT_CODES)
 def fuse(
-    sources: Annotated[list[Path], typer.Argument(help="Two pictures of one scene.", metavar="A B")],
+    sources: Annotated[
+        list[Path], typer.Argument(help="Two pictures of one scene.", metavar="A B")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Result; the suffix decides the format.")
     ],
@@ -195,7 +197,9 @@ def train(
     minutes: Annotated[
         float | None, typer.Option(help="Length in minutes instead of the configured steps.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in the folder.")
+    ] = False,
     initial: Annotated[
         Path | None, typer.Option(help="Checkpoint whose weights the run starts from.")
     ] = None,

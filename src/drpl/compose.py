@@ -143,7 +143,7 @@ def _blend(image: Plane, weight: Plane, levels: int) -> Plane:
     size = (image.shape[1], image.shape[0])
     small = cv2.pyrDown(image).reshape(-(-size[1] // 2), -(-size[0] // 2), *image.shape[2:])
     detail = image - cv2.pyrUp(small, dstsize=size).reshape(image.shape)
-    coarse = _blend(small, cv2.pyrDown(weight), levels - 1)
+    coarse = _blend(small.astype(np.float32), cv2.pyrDown(weight).astype(np.float32), levels - 1)
     blended = detail * (weight if image.ndim == 2 else weight[..., None])
     return np.asarray(blended + cv2.pyrUp(coarse, dstsize=size).reshape(image.shape), np.float32)
 

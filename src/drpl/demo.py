@@ -119,7 +119,8 @@ def _disc(radius: float) -> Image:
     reach = int(np.ceil(radius))
     rows, cols = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = np.clip(radius + 0.5 - np.hypot(rows, cols), 0, 1)
-    return (disc / disc.sum()).astype(np.float32)
+    kernel: Image = (disc / disc.sum()).astype(np.float32)
+    return kernel
 
 
 def _grain(rng: np.random.Generator, octaves: tuple[int, ...]) -> Image:
@@ -128,7 +129,7 @@ def _grain(rng: np.random.Generator, octaves: tuple[int, ...]) -> Image:
     for cells in octaves:
         grid = rng.uniform(-1, 1, (cells * 2, cells * 3)).astype(np.float32)
         total += cv2.resize(grid, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-    return total / len(octaves)
+    return total / np.float32(len(octaves))
 
 
 def _poster(rng: np.random.Generator) -> Image:
@@ -169,9 +170,9 @@ def _foreground(rng: np.random.Generator) -> tuple[Image, Image]:
         for side in (-1, 1):
             aim = -0.5 + side * rng.uniform(0.6, 1.1)
             _leaf(coded, matte, base, aim, rng.uniform(90, 170))
-    twig = [(0, int(HEIGHT * 0.99)), (int(WIDTH * 0.75), int(HEIGHT * 0.56))]
-    cv2.line(matte, *(tuple(2 * c for c in p) for p in twig), 255, 14, cv2.LINE_AA)
-    cv2.line(coded, *twig, (0.3, 0.22, 0.14), 7, cv2.LINE_AA)
+    root, tip = (0, int(HEIGHT * 0.99)), (int(WIDTH * 0.75), int(HEIGHT * 0.56))
+    cv2.line(matte, (2 * root[0], 2 * root[1]), (2 * tip[0], 2 * tip[1]), 255, 14, cv2.LINE_AA)
+    cv2.line(coded, root, tip, (0.3, 0.22, 0.14), 7, cv2.LINE_AA)
     net = np.zeros_like(matte)
     for offset in range(-HEIGHT, WIDTH + HEIGHT, 44):
         for lean in (-1, 1):
@@ -179,7 +180,9 @@ def _foreground(rng: np.random.Generator) -> tuple[Image, Image]:
             cv2.line(net, start, end, 255, 5, cv2.LINE_AA)
     net[:, : int(2 * WIDTH * 0.72)] = 0
     wire = cv2.resize(net, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    coded = np.where(wire[..., None] > 0, np.float32(0.7) + 0.15 * _grain(rng, (60,))[..., None], coded)
+    coded = np.where(
+        wire[..., None] > 0, np.float32(0.7) + 0.15 * _grain(rng, (60,))[..., None], coded
+    )
     leaves = cv2.resize(matte, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     opacity = np.maximum(leaves.astype(np.float32) / 255, wire)
     return (np.clip(coded, 0, 1) ** 2.2).astype(np.float32), opacity.astype(np.float32)
@@ -207,7 +210,7 @@ def _leaf(coded: Image, matte: Bytes, base: Image, aim: float, length: float) ->
 def _contact_sheet(
     pictures: tuple[Bytes, ...], result: FusionResult, scores: dict[str, float]
 ) -> Bytes:
-    """Two rows of three labelled pictures: sources and decision above, fused, truth, error below."""
+    """Two rows of three labelled pictures: sources and decision, then result, truth, error."""
     source_a, source_b, _, _, fused, truth = pictures
     soft = decision_map(PairDecision(result.mask_a, result.mask_b))
     error = np.abs(fused.astype(np.float32) - truth).max(axis=2)

@@ -73,7 +73,7 @@ def fuse_laplacian(frames: Images, *, window: int = 5) -> Images:
         details.append(_strongest(bands - larger, window))
         sizes.append(size)
         bands = smaller
-    fused = bands.mean(axis=0)
+    fused: Images = bands.mean(axis=0)
     for detail, size in zip(reversed(details), reversed(sizes), strict=True):
         fused = detail + _planes(cv2.pyrUp(fused, dstsize=size))
     return np.clip(fused, 0, 1).astype(np.float32)
@@ -83,7 +83,8 @@ def _strongest(details: Images, window: int) -> Images:
     """Coefficients of the frame with the largest local energy."""
     energy = np.stack([measure_energy(detail, window) for detail in details])
     chosen = energy.argmax(axis=0)
-    return np.take_along_axis(details, chosen[None, ..., None], axis=0)[0]
+    picked: Images = np.take_along_axis(details, chosen[None, ..., None], axis=0)[0]
+    return picked
 
 
 def fuse_guided(frames: Images) -> Images:
@@ -114,19 +115,20 @@ def fuse_guided(frames: Images) -> Images:
     grey = [np.ascontiguousarray(frame.mean(axis=2)) for frame in frames]
     saliency = np.stack([_saliency(plane) for plane in grey])
     chosen = saliency.argmax(axis=0)
-    fused = np.zeros(frames.shape[1:], np.float32)
     totals = [np.zeros(chosen.shape, np.float32) for _ in range(2)]
-    parts = [np.zeros_like(fused) for _ in range(2)]
+    parts = [np.zeros(frames.shape[1:], np.float32) for _ in range(2)]
     for index, (frame, guide) in enumerate(zip(frames, grey, strict=True)):
-        base = _planes(cv2.boxFilter(frame, -1, (31, 31)))
+        average = _planes(cv2.boxFilter(frame, -1, (31, 31)))
         binary = (chosen == index).astype(np.float32)
-        for part, (image, radius, epsilon) in enumerate(((base, 45, 0.3), (frame - base, 7, 1e-6))):
+        bands = ((average, 45, 0.3), (frame - average, 7, 1e-6))
+        for part, (image, radius, epsilon) in enumerate(bands):
             weight = np.maximum(guided_filter(guide, binary, radius, epsilon), 0)
             totals[part] += weight
             parts[part] += weight[..., None] * image
-    for part, total in zip(parts, totals, strict=True):
-        fused += part / np.maximum(total, 1e-6)[..., None]
-    return np.clip(fused, 0, 1)
+    base, detail = (
+        part / np.maximum(total, 1e-6)[..., None] for part, total in zip(parts, totals, strict=True)
+    )
+    return np.clip(base + detail, 0, 1).astype(np.float32)
 
 
 def _saliency(plane: Plane) -> Plane:
@@ -165,7 +167,8 @@ def guided_filter(guide: Plane, image: Plane, radius: int, epsilon: float) -> Pl
     variance = mean(wide_guide * wide_guide) - mean_guide**2
     slope = covariance / (variance + epsilon)
     offset = mean_image - slope * mean_guide
-    return (mean(slope) * wide_guide + mean(offset)).astype(np.float32)
+    filtered: Plane = (mean(slope) * wide_guide + mean(offset)).astype(np.float32)
+    return filtered
 
 
 def _planes(image: NDArray[Any]) -> Images:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from drpl.compose import compose, index_and_confidence
 from drpl.decide import DecisionModel, decide_pair
 from drpl.errors import WriteError
@@ -135,10 +137,12 @@ def _write_maps(
     if not paths:
         return
     make_folder(paths[0].parent)
-    planes = (result.mask_a, result.mask_b, result.index_map, result.confidence)
-    for path, plane in zip(paths, planes, strict=True):
-        scale = 1 if plane is result.confidence else 255
-        picture = (plane * scale + (0.5 if plane.dtype.kind == "f" else 0)).astype("uint8")
+    mask_a, mask_b = (
+        np.rint(mask.astype(np.float32) * 255).astype(np.uint8)
+        for mask in (result.mask_a, result.mask_b)
+    )
+    pictures = (mask_a, mask_b, result.index_map * np.uint8(255), result.confidence)
+    for path, picture in zip(paths, pictures, strict=True):
         write_image(path, picture, inputs=inputs, overwrite=overwrite)
 
 

@@ -107,7 +107,9 @@ def _upright(image: Any) -> Any:
 
 def _metadata(image: Any) -> Metadata:
     """What the file says besides its pixels; a CMYK or Lab profile no longer fits them."""
-    profile = None if image.interpretation in ("cmyk", "lab", "labs", "labq") else "icc-profile-data"
+    profile = (
+        None if image.interpretation in ("cmyk", "lab", "labs", "labq") else "icc-profile-data"
+    )
     return Metadata(
         icc=_field(image, profile) if profile else None,
         exif=_field(image, "exif-data"),

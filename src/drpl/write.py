@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyvips
 
-from drpl import __version__
 from drpl.errors import WriteError
 from drpl.stack import Metadata, Pixels
+from drpl.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

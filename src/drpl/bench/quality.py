@@ -22,7 +22,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from drpl import __version__
 from drpl.compose import compose
 from drpl.decide import DecisionModel, decide_pair
 from drpl.focus import fuse_average, fuse_guided, fuse_laplacian
@@ -32,6 +31,7 @@ from drpl.pipeline import make_folder
 from drpl.train.config import TrainOptions
 from drpl.train.data import SceneBatches, find_photos, load_photos, split_photos
 from drpl.train.degradation import DegradationOptions
+from drpl.version import __version__
 
 Bytes = NDArray[np.uint8]
 Method = Callable[[list[Bytes]], Bytes]
@@ -138,7 +138,8 @@ def selection_ceiling(frames: list[Bytes], truth: Bytes) -> Bytes:
     stack = np.stack(frames)
     errors = np.square(stack.astype(np.int32) - truth).sum(axis=-1)
     nearest = errors.argmin(axis=0)
-    return np.take_along_axis(stack, nearest[None, ..., None], axis=0)[0]
+    picked: Bytes = np.take_along_axis(stack, nearest[None, ..., None], axis=0)[0]
+    return picked
 
 
 def score(fused: Bytes, scene: BenchScene) -> dict[str, float]:
@@ -172,7 +173,9 @@ def run(scenes: Iterator[BenchScene], methods: dict[str, Method]) -> list[Row]:
     return rows
 
 
-def _values(rows: list[Row], method: str, column: str, kind: str | None = None) -> NDArray[np.float64]:
+def _values(
+    rows: list[Row], method: str, column: str, kind: str | None = None
+) -> NDArray[np.float64]:
     """A column of a method's rows."""
     return np.array(
         [r[column] for r in rows if r["method"] == method and kind in (None, r["kind"])], np.float64

@@ -14,6 +14,8 @@ from drpl.decide import DecisionModel, PairNetwork, StagedNetwork
 from drpl.errors import ModelError
 
 CARD = "card.json"
+STAGES = (("masks",), ("encode", "trunk", "decode"))
+"""Stages of the two kinds of model: one graph, or three."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,12 @@ def read_card(folder: Path) -> ModelCard:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
-        names = ", ".join(f.name for f in fields(ModelCard))
-        raise ModelError(f"{path}: is not a model card ({error}); expected {names}") from error
-    if tuple(stage.name for stage in card.stages) not in _KINDS:
-        raise ModelError(f"{path}: stages are {card.stages}; expected one of {tuple(_KINDS)}")
+        known = ", ".join(f.name for f in fields(ModelCard))
+        raise ModelError(f"{path}: is not a model card ({error}); expected {known}") from error
+    names = tuple(stage.name for stage in card.stages)
+    if names not in STAGES:
+        raise ModelError(f"{path}: has stages {names}; expected one of {STAGES}")
     return card
-
-
-_KINDS = {("masks",): PairNetwork, ("encode", "trunk", "decode"): StagedNetwork}
 
 
 def available_models() -> tuple[str, ...]:
@@ -163,8 +163,10 @@ def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
         path = folder / stage.file
         _check_file(path, stage.sha256)
         sessions.append(OnnxSession(path, threads))
-    kind = _KINDS[tuple(stage.name for stage in card.stages)]
-    return kind(*sessions, contexts=tuple(stage.context for stage in card.stages))
+    contexts = tuple(stage.context for stage in card.stages)
+    if len(sessions) == 1:
+        return PairNetwork(sessions[0], contexts)
+    return StagedNetwork(sessions[0], sessions[1], sessions[2], contexts)
 
 
 def _check_file(path: Path, expected: str) -> None:

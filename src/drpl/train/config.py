@@ -137,7 +137,9 @@ class TrainOptions:
             )
         low, high = self.scenes.radius
         if not 0 <= low < high <= 16:
-            raise ConfigError(f"scenes.radius is {low, high}; expected 0 <= low < high <= 16 pixels")
+            raise ConfigError(
+                f"scenes.radius is {low, high}; expected 0 <= low < high <= 16 pixels"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary, as in the TOML file."""

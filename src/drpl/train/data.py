@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -149,7 +150,7 @@ def cut_photo(
     side = min(int(size * rng.uniform(1.0, 2.0)), largest)
     top = int(rng.integers(photo.shape[0] - side + 1))
     left = int(rng.integers(photo.shape[1] - side + 1))
-    square = photo[top : top + side, left : left + side]
+    square: NDArray[Any] = photo[top : top + side, left : left + side]
     if channels == 1:
         weights = LUMA if rng.random() < 0.5 else rng.dirichlet((1, 1, 1)).astype(np.float32)
         square = cv2.transform(square, weights[None])
@@ -174,7 +175,8 @@ def _slope(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     """Plane through 0 at the centre, of random direction, from about -0.5 to 0.5."""
     angle = rng.uniform(0, 2 * np.pi)
     axis = (np.arange(size, dtype=np.float32) / size) - np.float32(0.5)
-    return (np.cos(angle) * axis[None] + np.sin(angle) * axis[:, None]).astype(np.float32)
+    across, down = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    return np.asarray(across * axis[None] + down * axis[:, None], np.float32)
 
 
 @dataclass(frozen=True)
@@ -363,7 +365,7 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         cells = int(rng.integers(2, 6))
         small = [cv2.resize(channel, (cells, cells)) for channel in texture]
         smooth = [cv2.resize(cell, (size, size), interpolation=cv2.INTER_CUBIC) for cell in small]
-        return np.clip(np.stack(smooth), 0.0, 1.0).astype(np.float32)
+        return np.asarray(np.clip(np.stack(smooth), 0.0, 1.0), np.float32)
 
     def _matte(self, rng: np.random.Generator, size: int) -> tuple[str, NDArray[np.float32]]:
         """One foreground's matte and its kind."""

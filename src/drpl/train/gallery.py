@@ -120,7 +120,7 @@ def _pictures(scene: Scenes) -> dict[str, NDArray[np.uint8]]:
 
 def _row(label: str, pictures: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """A row of labelled thumbnails."""
-    cells = []
+    cells: list[NDArray[np.uint8]] = []
     for name, picture in pictures.items():
         small = cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
         rgb = small if small.ndim == 3 else np.repeat(small[..., None], 3, axis=2)
@@ -128,5 +128,5 @@ def _row(label: str, pictures: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8
         text = f"{label}: {name}" if not cells else name
         white = (240.0, 240.0, 240.0)
         cv2.putText(strip, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, white, 1, cv2.LINE_AA)
-        cells.append(np.vstack([strip, rgb]))
+        cells.append(np.vstack([strip, rgb]).astype(np.uint8))
     return np.hstack(cells).astype(np.uint8)

@@ -65,7 +65,7 @@ def mask_l1(mask: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def pair_complement(mask_a: Tensor, mask_b: Tensor) -> Tensor:
-    """Mean of ``(M_A + M_B - 1)^2``: the two masks of a pair are complements (paper, sec. III-C)."""
+    """Mean of ``(M_A + M_B - 1)^2``: the masks of a pair are complements (paper, sec. III-C)."""
     return (mask_a + mask_b - 1.0).square().mean()
 
 

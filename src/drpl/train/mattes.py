@@ -73,7 +73,8 @@ def _corners(rng: np.random.Generator, height: int, width: int) -> NDArray[np.fl
     reach = rng.uniform(0.25, 0.7) * rng.uniform(0.45, 1.0, count)
     centre = np.array([rng.uniform(0.15, 0.85) * width, rng.uniform(0.15, 0.85) * height])
     spread = np.stack([np.cos(angles) * width, np.sin(angles) * height], axis=1)
-    return centre + reach[:, None] * spread
+    corners: NDArray[np.float64] = centre + reach[:, None] * spread
+    return corners
 
 
 def _polygon(rng: np.random.Generator, height: int, width: int) -> Matte:
@@ -103,7 +104,8 @@ def _half_plane(rng: np.random.Generator, height: int, width: int) -> Matte:
     bend = rng.choice((0.0, rng.uniform(-0.15, 0.15) * min(height, width)))
     wave = bend * np.sin(along * (np.pi / max(height, width)) * rng.uniform(0.5, 3) + angle)
     reach = rng.uniform(-0.3, 0.3) * min(height, width)
-    return np.clip(across + wave + reach + 0.5, 0, 1).astype(np.float32)
+    matte: Matte = np.clip(across + wave + reach + 0.5, 0, 1).astype(np.float32)
+    return matte
 
 
 def _wavy(
@@ -114,7 +116,8 @@ def _wavy(
     straight = start + share[:, None] * (end - start)
     aside = np.array([-(end - start)[1], (end - start)[0]])
     sway = bend * np.sin(np.pi * share * rng.uniform(0.5, 3)) * rng.choice((-1, 1))
-    return straight + sway[:, None] * aside
+    path: NDArray[np.float64] = straight + sway[:, None] * aside
+    return path
 
 
 def _strands(rng: np.random.Generator, height: int, width: int) -> Matte:
@@ -122,7 +125,9 @@ def _strands(rng: np.random.Generator, height: int, width: int) -> Matte:
     for _ in range(int(rng.integers(2, 9))):
         angle = rng.uniform(0, 2 * np.pi)
         centre = rng.uniform(0.2, 0.8, 2) * (width, height)
-        reach = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.4, 1.0) * max(height, width)
+        reach = (
+            np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.4, 1.0) * max(height, width)
+        )
         path = _wavy(rng, centre - reach, centre + reach, rng.uniform(0, 0.15))
         _stroke(canvas, path, np.full(len(path), np.exp(rng.uniform(0, np.log(12)))))
     return _averaged(canvas)

@@ -6,7 +6,7 @@ import csv
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +57,13 @@ def training_loss(
         weight = torch.ones_like(weight)
     truth = scenes.truth
     pairs = ((logit_a, mask_a, target), (logit_b, mask_b, 1.0 - target))
-    terms = {
-        "mask_cross_entropy": lambda: sum(
-            losses.mask_cross_entropy(logit, goal, weight) for logit, _, goal in pairs
-        )
-        / 2,
-        "mask_l1": lambda: sum(losses.mask_l1(mask, goal, weight) for _, mask, goal in pairs) / 2,
+    terms: dict[str, Callable[[], Tensor]] = {
+        "mask_cross_entropy": lambda: torch.stack(
+            [losses.mask_cross_entropy(logit, goal, weight) for logit, _, goal in pairs]
+        ).mean(),
+        "mask_l1": lambda: torch.stack(
+            [losses.mask_l1(mask, goal, weight) for _, mask, goal in pairs]
+        ).mean(),
         "pair_complement": lambda: losses.pair_complement(mask_a, mask_b),
         "gradient": lambda: losses.gradient(fused, truth),
         "laplacian": lambda: losses.laplacian(fused, truth),
@@ -147,7 +148,7 @@ class Run:
     """State of a training run; all of it goes into a checkpoint."""
 
     options: TrainOptions
-    network: nn.Module
+    network: Any
     average: nn.Module
     optimiser: torch.optim.Optimizer
     step: int = 0
@@ -310,9 +311,7 @@ def _progress(run: Run, minutes: float | None) -> float:
     return min(1.0, run.step / run.options.steps)
 
 
-def _batches(
-    run: Run, paths: list[Path], fabric: L.Fabric, workers: int
-) -> Iterator[Scenes]:
+def _batches(run: Run, paths: list[Path], fabric: L.Fabric, workers: int) -> Iterator[Scenes]:
     """The sequence of training batches from the run's step on; each process gets its share."""
     on_cpu = fabric.device.type == "cpu"
     dataset = SceneBatches(
@@ -352,9 +351,7 @@ def _validation_scenes(
     return [dataset.draw(index).render(device) for index in range(len(dataset))]
 
 
-def _step(
-    run: Run, scenes: Scenes, fabric: L.Fabric, minutes: float | None
-) -> dict[str, float]:
+def _step(run: Run, scenes: Scenes, fabric: L.Fabric, minutes: float | None) -> dict[str, float]:
     """One step of optimisation."""
     options = run.options
     for group in run.optimiser.param_groups:

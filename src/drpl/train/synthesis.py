@@ -160,17 +160,21 @@ def defocus_kernels(radius: Tensor, shape: Tensor, angle: Tensor) -> Tensor:
     sigma = (radius / 2.0).clamp(min=0.05)
     gaussian = torch.exp(-0.5 * (distance / sigma) ** 2)
     kernel = torch.where(shape == 0, gaussian, torch.where(shape == 1, disc, polygon))
-    return kernel / kernel.sum(dim=(-2, -1), keepdim=True)
+    normalised: Tensor = kernel / kernel.sum(dim=(-2, -1), keepdim=True)
+    return normalised
 
 
 def _transfer(kernels: Tensor, height: int, width: int) -> Tensor:
     """Spectra (B, H, W // 2 + 1) of kernels centred on the origin of a periodic canvas."""
     size = kernels.shape[-1]
     canvas = F.pad(kernels, (0, width - size, 0, height - size))
-    return torch.fft.rfft2(torch.roll(canvas, (-(size // 2), -(size // 2)), dims=(-2, -1)))
+    centred = torch.roll(canvas, (-(size // 2), -(size // 2)), dims=(-2, -1))
+    return torch.as_tensor(torch.fft.rfft2(centred))
 
 
-def _blur(spectrum: Tensor, radius: Tensor, lens: Lens, size: tuple[int, int], steps: int) -> Tensor:
+def _blur(
+    spectrum: Tensor, radius: Tensor, lens: Lens, size: tuple[int, int], steps: int
+) -> Tensor:
     """Blur (B, C, H, W), given as its spectrum, by a radius (B, H, W) that may vary.
 
     A varying radius is served by ``steps`` blurred versions, closer to each other at small radii,
@@ -184,7 +188,8 @@ def _blur(spectrum: Tensor, radius: Tensor, lens: Lens, size: tuple[int, int], s
         kernels = defocus_kernels(low + span * share, lens.shape, lens.angle)
         product = spectrum * _transfer(kernels, *size)[:, None]
         # one axis after the other: a quarter faster on a CPU than irfft2
-        blurred = torch.fft.irfft(torch.fft.ifft(product, dim=-2), n=size[1], dim=-1)
+        columns = torch.fft.ifft(product, dim=-2)
+        blurred = torch.as_tensor(torch.fft.irfft(columns, n=size[1], dim=-1))
         if steps == 1:
             return blurred
         share_of_span = (radius - low[:, None, None]) / span.clamp(min=1e-6)[:, None, None]

@@ -1,0 +1,38 @@
+# demo: fuse a drawn scene (light install, no PyTorch)    setup: the development environment
+# test: all tests    check: format, lint, types, import contracts    bench: quality and speed
+PYTHON ?= python3
+PHOTOS ?= ../shared/data/photos/open
+SCENES ?= 200
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo setup test check bench
+
+demo: .venv-demo/.done
+	.venv-demo/bin/drpl demo -o demo --overwrite
+
+.venv-demo/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	touch $@
+
+test: $(VENV)/.done
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.done
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.done
+	$(BIN)/python -m drpl.bench.speed -o bench-results/speed
+	$(BIN)/python -m drpl.bench.quality --photos $(PHOTOS) --scenes $(SCENES) --clean -o bench-results/quality

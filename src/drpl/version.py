@@ -1,0 +1,3 @@
+"""The version, where every room can reach it."""
+
+__version__ = "0.1.0"
