@@ -50,8 +50,8 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        # the arena keeps the largest tile's memory for good: a fifth faster costs twice the memory
-        options.enable_cpu_mem_arena = False
+        # tiles of a few sizes: planned once each, the plans would hold more memory than they save
+        options.enable_mem_pattern = False
         damaged = (states.Fail, states.InvalidProtobuf, states.InvalidGraph, states.InvalidArgument)
         self._failures: tuple[type[Exception], ...] = (*damaged, states.RuntimeException)
         self._path = path

@@ -91,7 +91,7 @@ def fuse(
     threads: Threads = 0,
     tile: Annotated[
         int, typer.Option(help="Side of a tile in pixels; smaller needs less memory.")
-    ] = 768,
+    ] = 512,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:

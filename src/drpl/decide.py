@@ -50,7 +50,7 @@ def decide_pair(
     source_a: Pixels,
     source_b: Pixels,
     *,
-    tile: int = 768,
+    tile: int = 512,
     value_range: float | None = None,
     mask_dtype: type[np.float16] | type[np.float32] = np.float16,
 ) -> PairDecision:

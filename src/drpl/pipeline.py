@@ -116,11 +116,12 @@ def fuse_files(
     inputs = [Path(path) for path in paths]
     check_output(output, inputs=inputs, overwrite=overwrite, like=frames[0].pixels)
     map_files = [Path(maps) / name for name in MAP_NAMES] if maps is not None else []
-    for path in map_files:
-        if path.parent.is_dir():
-            check_output(path, inputs=[*inputs, output], overwrite=overwrite)
+    for path in map_files if maps is not None and Path(maps).exists() else []:
+        check_output(path, inputs=[*inputs, output], overwrite=overwrite)
     result = fuse([frame.pixels for frame in frames], options, names=names)
     clock.lap("fuse")
+    if maps is not None:
+        make_folder(Path(maps))
     write_image(
         output, result.fused, metadata=frames[0].metadata, inputs=inputs, overwrite=overwrite
     )
@@ -136,7 +137,6 @@ def _write_maps(
     """Write masks, index map and confidence map as 8-bit pictures."""
     if not paths:
         return
-    make_folder(paths[0].parent)
     mask_a, mask_b = (
         np.rint(mask.astype(np.float32) * 255).astype(np.uint8)
         for mask in (result.mask_a, result.mask_b)

@@ -87,7 +87,7 @@ class FusionOptions:
     model: str = "drpl-fast"
     compose: ComposeMode = "select"
     threads: int = 0
-    tile: int = 768
+    tile: int = 512
     value_range: float | None = None
 
     def __post_init__(self) -> None:

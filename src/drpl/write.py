@@ -68,7 +68,9 @@ def check_output(
     """
     form = _format(path)
     if not path.parent.is_dir():
-        raise WriteError(f"{path}: its folder does not exist; create {path.parent} first")
+        raise WriteError(
+            f"{path}: its folder does not exist; create the folder {path.parent} first"
+        )
     if path.is_dir():
         raise WriteError(f"{path}: is a folder; expected the name of a file")
     for source in inputs:
@@ -118,7 +120,7 @@ def write_image(
         The suffix decides the format.
     pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
     metadata : Metadata, optional
-        Profile, EXIF, XMP and resolution to carry over.
+        Profile, EXIF, XMP and resolution to carry over; TIFF takes no EXIF (libvips cannot).
     inputs, overwrite
         As of `check_output`.
 

@@ -49,7 +49,7 @@ class ConvNormSwish(nn.Sequential):
             nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2),
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
-            nn.SiLU(inplace=True),
+            nn.SiLU(),
         )
 
 

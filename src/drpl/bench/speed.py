@@ -1,0 +1,165 @@
+"""Speed and memory: ``python -m drpl.bench.speed``.
+
+All methods take turns in one run, so that a busy machine slows them alike; medians and ratios are
+what to quote. Peak memory (read on Linux) is that of a fresh process that fuses a pair.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from drpl.bench.quality import provenance
+from drpl.decide import decide_pair
+from drpl.focus import fuse_laplacian
+from drpl.models import available_models, load_model
+from drpl.pipeline import fuse, make_folder
+from drpl.stack import FusionOptions
+
+Bytes = NDArray[np.uint8]
+SIZES = {1: (1000, 1000), 6: (2000, 3000), 24: (4000, 6000)}
+"""Height and width by megapixels."""
+SLOW_MODEL, SLOW_SIZE = "drpl", (520, 520)
+"""The paper's network takes seconds a megapixel: it is timed on one small size."""
+REFERENCE = "drpl-fast"
+
+
+def draw_pair(height: int, width: int, seed: int = 0) -> tuple[Bytes, Bytes]:
+    """Texture of several finenesses, blurred in the left half and in the right half."""
+    rng = np.random.default_rng(seed)
+    texture = np.zeros((height, width, 3), np.float32)
+    for step in (1, 4, 16):
+        grid = rng.random((-(-height // step), -(-width // step), 3), dtype=np.float32)
+        texture += cv2.resize(grid, (width, height))
+    sharp = np.rint(texture * 85).astype(np.uint8)
+    blurred = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 3), np.uint8)
+    source_a, source_b = sharp.copy(), sharp
+    source_a[:, : width // 2] = blurred[:, : width // 2]
+    source_b[:, width // 2 :] = blurred[:, width // 2 :]
+    return source_a, source_b
+
+
+def _decision(name: str, pair: tuple[Bytes, Bytes], threads: int) -> Callable[[], object]:
+    """A timed call of one model."""
+    model = load_model(name, threads=threads)
+    return lambda: decide_pair(model, *pair)
+
+
+def _laplacian(pair: tuple[Bytes, Bytes]) -> Callable[[], object]:
+    """A timed call of the Laplacian pyramid, conversion included."""
+    return lambda: fuse_laplacian(np.stack(pair).astype(np.float32) / np.float32(255))
+
+
+def time_methods(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call in each round, all calls in turn; one round before is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            if turn > 0:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def speed_rows(models: list[str], threads: int, rounds: int) -> list[dict[str, Any]]:
+    """Median seconds per megapixel of each method at each size, and its ratio to ours.
+
+    The paper's network is compared with ours at its own small size.
+    """
+    cv2.setNumThreads(threads)
+    rows = []
+    sizes = {f"{megapixels} MP": size for megapixels, size in SIZES.items()}
+    if SLOW_MODEL in models:
+        sizes = {"{1}x{0}".format(*SLOW_SIZE): SLOW_SIZE} | sizes
+    for label, (height, width) in sizes.items():
+        pair = draw_pair(height, width)
+        slow = (height, width) == SLOW_SIZE
+        timed = [name for name in models if slow or name != SLOW_MODEL]
+        calls = {name: _decision(name, pair, threads) for name in timed}
+        calls["Laplacian pyramid"] = _laplacian(pair)
+        seconds = time_methods(calls, rounds)
+        for name, times in seconds.items():
+            ratios = [t / ours for t, ours in zip(times, seconds[REFERENCE], strict=True)]
+            rows.append(
+                {
+                    "size": label,
+                    "method": name,
+                    "seconds_per_megapixel": statistics.median(times) / (height * width / 1e6),
+                    "ratio": statistics.median(ratios),
+                }
+            )
+    return rows
+
+
+def peak_memory(model: str, megapixels: int, threads: int) -> float:
+    """Peak resident memory in MB of a fresh process that reads a pair and fuses it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pair.npy"
+        np.save(path, np.stack(draw_pair(*SIZES[megapixels])))
+        command = [sys.executable, "-m", __spec__.name, "--fuse", str(path), "--models", model]
+        found = subprocess.run(
+            [*command, "--threads", str(threads)], capture_output=True, text=True, check=True
+        )
+    return float(found.stdout)
+
+
+def _fuse_once(path: Path, model: str, threads: int) -> float:
+    """Fuse a saved pair; return this process's peak memory in MB."""
+    source_a, source_b = np.load(path)
+    fuse([source_a, source_b], FusionOptions(model=model, threads=threads))
+    # not getrusage: its peak is inherited from the process that started this one
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Rows as Markdown."""
+    lines = ["| size | method | s per megapixel | times ours |", "| --- | --- | --- | --- |"]
+    for row in rows:
+        speed = f"{row['seconds_per_megapixel']:.3f}"
+        lines.append(f"| {row['size']} | {row['method']} | {speed} | {row['ratio']:.2f} |")
+    return "\n".join(lines)
+
+
+def main(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.")] = Path(
+        "bench-results/speed"
+    ),
+    models: Annotated[list[str] | None, typer.Option(help="Models; all by default.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads of every method.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Counted rounds.")] = 5,
+    fuse_pair: Annotated[
+        Path | None, typer.Option("--fuse", hidden=True, help="Fuse this pair, print the peak.")
+    ] = None,
+) -> None:
+    """Time the decision of every model and the Laplacian pyramid; measure peak memory."""
+    if fuse_pair is not None:
+        typer.echo(_fuse_once(fuse_pair, (models or [REFERENCE])[0], threads))
+        return
+    names = models or list(available_models())
+    rows = speed_rows(names, threads, rounds)
+    memory = {f"{mp} MP": peak_memory(REFERENCE, mp, threads) for mp in SIZES}
+    make_folder(output)
+    peaks = "\n".join(f"- {size}: {peak:.0f} MB" for size, peak in memory.items())
+    text = f"{table(rows)}\n\nPeak memory of `drpl.fuse` ({REFERENCE}), whole process:\n\n{peaks}\n"
+    (output / "table.md").write_text(text, encoding="utf-8")
+    about = provenance(names) | {"threads": threads, "rows": rows, "peak_memory_mb": memory}
+    (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    typer.echo(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,51 @@
+"""Shared fixtures: drawn pictures, tiny models, and the development data where it is there."""
+
+import os
+from pathlib import Path
+
+import cv2
+import pytest
+from hypothesis import settings
+
+from drawing import draw_texture, half_sharp_pair
+
+settings.register_profile("drpl", deadline=None)
+settings.load_profile("drpl")
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("DRPL_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items):
+    if DATA.is_dir():
+        return
+    skip = pytest.mark.skip(reason=f"{DATA} is not there")
+    for item in items:
+        if "data" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def data():
+    return DATA
+
+
+@pytest.fixture
+def pair():
+    return half_sharp_pair(150, 211)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of drawn photos: six source pictures, one of them cut twice."""
+    folder = tmp_path_factory.mktemp("photos")
+    names = ["sun", "sea", "stone", "grass", "cloud", "wall_crop0", "wall_crop1"]
+    for seed, name in enumerate(names):
+        cv2.imwrite(str(folder / f"{name}.png"), draw_texture(240, 300, seed))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model():
+    from drpl.models import load_model
+
+    return load_model("drpl-fast", threads=1)

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from drawing import draw_texture, half_sharp_pair
+from drpl.decide import PairDecision, PairNetwork, decide_pair, decision_map
+from drpl.errors import StackError
+from drpl.metrics import psnr
+
+SIZES = [(1, 1), (1, 90), (70, 3), (64, 64), (130, 257), (333, 190)]
+
+
+def decide(model, a, b, tile=512):
+    return decide_pair(model, a, b, tile=tile, mask_dtype=np.float32)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("tile", [64, 192])
+def test_tiled_equals_whole(model, size, tile):
+    source_a, source_b, _ = half_sharp_pair(*size)
+    tiled, whole = decide(model, source_a, source_b, tile), decide(model, source_a, source_b, 4096)
+    for found, expected in ((tiled.mask_a, whole.mask_a), (tiled.mask_b, whole.mask_b)):
+        assert found.shape == size
+        assert np.abs(found - expected).max() <= 1e-5
+
+
+def test_swapping_the_sources_swaps_the_masks(model, pair):
+    source_a, source_b, _ = pair
+    masks, swapped = decide(model, source_a, source_b), decide(model, source_b, source_a)
+    assert np.allclose(masks.mask_a, swapped.mask_b, atol=1e-5)
+    assert np.allclose(masks.mask_b, swapped.mask_a, atol=1e-5)
+
+
+def test_decides_for_the_sharp_half(model, pair):
+    source_a, source_b, _ = pair
+    soft = decision_map(decide(model, source_a, source_b))
+    middle = soft.shape[1] // 2
+    assert (soft[:, : middle - 12] < 0.5).mean() > 0.99
+    assert (soft[:, middle + 12 :] > 0.5).mean() > 0.99
+
+
+def test_masks_are_complementary(model, pair):
+    masks = decide(model, *pair[:2])
+    assert np.abs(masks.mask_a + masks.mask_b - 1).mean() < 0.05
+
+
+def test_dtype_and_channels_do_not_matter(model, pair):
+    source_a, source_b, _ = pair
+    expected = decide(model, source_a, source_b).mask_a
+    wide = [s.astype(np.uint16) * 257 for s in (source_a, source_b)]
+    floating = [s.astype(np.float32) / 255 for s in (source_a, source_b)]
+    opaque = [np.dstack([s, np.full(s.shape[:2], 255, s.dtype)]) for s in (source_a, source_b)]
+    for kind in (wide, floating, opaque):
+        assert np.allclose(decide(model, *kind).mask_a, expected, atol=1e-4)
+
+
+def test_value_range_is_explicit(model, pair):
+    sources = [s.astype(np.float32) for s in pair[:2]]
+    expected = decide(model, *pair[:2]).mask_a
+    found = decide_pair(model, *sources, value_range=255.0, mask_dtype=np.float32).mask_a
+    assert np.allclose(found, expected, atol=1e-4)
+
+
+def test_grey_equals_grey_as_colour(model, pair):
+    grey = [s[..., 0] for s in pair[:2]]
+    colour = [np.repeat(s[..., None], 3, axis=2) for s in grey]
+    assert np.allclose(decide(model, *grey).mask_a, decide(model, *colour).mask_a, atol=1e-4)
+
+
+class Recorder:
+    """A stand-in for a session: says which source has more red, and counts."""
+
+    def __init__(self):
+        self.shapes = []
+
+    def run(self, inputs):
+        a, b = inputs["source_a"], inputs["source_b"]
+        self.shapes.append(a.shape)
+        brighter = (a[:, :1] > b[:, :1]).astype(np.float32)
+        return [brighter, 1 - brighter]
+
+
+def test_pair_network_sees_rgb_in_tiles_with_context():
+    session = Recorder()
+    source_a, source_b = draw_texture(90, 130, 1), draw_texture(90, 130, 2)
+    masks = decide(PairNetwork(session, (10,)), source_a, source_b, tile=64)
+    expected = source_a[..., 0] > source_b[..., 0]
+    assert np.array_equal(masks.mask_a > 0.5, expected)
+    assert session.shapes[0] == (1, 3, 74, 74)
+    assert len(session.shapes) == 6
+
+
+def test_decision_map_of_rows():
+    masks = PairDecision(np.array([[1.0], [0.5]]), np.array([[0.0], [1.0]]))
+    assert decision_map(masks, slice(1, 2)).tolist() == [[0.25]]
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ([np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8)], "differ in size: 4x4 and 5x4"),
+        ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)], "differ in channels"),
+        ([np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint16)], "differ in sample type"),
+        ([np.zeros((4, 4), np.int16), np.zeros((4, 4), np.int16)], "expected uint8, uint16"),
+        ([np.zeros((0, 4), np.uint8)] * 2, "shape is"),
+        ([np.zeros((4, 4, 5), np.uint8)] * 2, "shape is"),
+        ([np.full((4, 4), np.nan, np.float32)] * 2, "NaN"),
+    ],
+)
+def test_what_is_not_a_pair(model, sources, message):
+    with pytest.raises(StackError, match=message):
+        decide(model, *sources)
+
+
+def test_identical_half_sharp_fusion_is_near_the_truth(model):
+    source_a, source_b, truth = half_sharp_pair(200, 300, seed=4)
+    masks = decide(model, source_a, source_b)
+    soft = decision_map(masks)[..., None]
+    fused = np.rint(soft * source_a + (1 - soft) * source_b).astype(np.uint8)
+    assert psnr(fused, truth) > psnr(source_a, truth) + 8

@@ -1,0 +1,119 @@
+import pytest
+import torch
+
+from drpl.train.export import count_macs
+from drpl.train.networks import DRPL, DRPLFast, decision_map, luma
+
+
+def parameters(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_drpl_is_the_papers_network():
+    network = DRPL()
+    assert parameters(network) == 1_070_018
+    shapes = [tuple(p.shape) for p in network.parameters() if p.ndim == 4]
+    assert shapes == [(64, 6, 9, 9), *[(64, 64, 3, 3)] * 28, (2, 64, 3, 3)]
+
+
+def published_state():
+    """A state dict with the names of the authors' ``Generator``, from our own weights."""
+    names = {}
+    for number in range(1, 7):
+        leaves = [("conv", "weight"), ("conv", "bias")]
+        if number < 6:
+            leaves += [
+                ("bn", leaf)
+                for leaf in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+            ]
+        names |= {f"{kind}{number}.{leaf}": None for kind, leaf in leaves}
+    for block in range(1, 13):
+        for layer in (1, 2):
+            prefix = f"residual_block{block}.group1."
+            names |= {f"{prefix}conv{layer}.{leaf}": None for leaf in ("weight", "bias")}
+            names |= {
+                f"{prefix}bn{layer}.{leaf}": None
+                for leaf in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+            }
+    return names
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_drpl_loads_the_published_state(prefix):
+    torch.manual_seed(0)
+    from drpl.train.networks import _published_key
+
+    network, other = DRPL(), DRPL()
+    ours = network.state_dict()
+    names = published_state()
+    assert {_published_key(name) for name in names} == set(ours)
+    other.load_published({prefix + name: ours[_published_key(name)] for name in names})
+    pair = torch.rand(2, 1, 3, 20, 24)
+    network.eval()
+    other.eval()
+    assert torch.equal(network(*pair)[0], other(*pair)[0])
+
+
+def test_published_layers_go_where_they_belong():
+    from drpl.train.networks import _published_key
+
+    assert _published_key("module.conv1.weight") == "head.0.0.weight"
+    assert _published_key("bn5.running_var") == "tail.1.1.running_var"
+    assert _published_key("residual_block12.group1.bn2.bias") == "body.11.body.4.bias"
+    assert _published_key("conv6.bias") == "masks.bias"
+
+
+def test_drpl_refuses_another_state():
+    with pytest.raises(RuntimeError, match="Missing key"):
+        DRPL().load_published({"conv1.weight": torch.zeros(64, 6, 9, 9)})
+
+
+@pytest.mark.parametrize("kind", [DRPL, DRPLFast])
+@pytest.mark.parametrize("size", [(1, 1), (33, 70), (64, 128)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_masks_have_the_size_of_the_pair(kind, size, channels):
+    pair = torch.rand(2, 2, channels, *size)
+    with torch.no_grad():
+        masks = kind().eval()(*pair)
+    for mask in masks:
+        assert mask.shape == (2, 1, *size)
+        assert bool(((mask >= 0) & (mask <= 1)).all())
+
+
+def test_fast_is_swap_equivariant_by_construction():
+    torch.manual_seed(1)
+    network = DRPLFast()
+    source_a, source_b = torch.rand(2, 1, 1, 96, 130)
+    mask_a, mask_b = network(source_a, source_b)
+    swapped_b, swapped_a = network(source_b, source_a)
+    assert torch.equal(mask_a, swapped_a)
+    assert torch.equal(mask_b, swapped_b)
+    assert not torch.allclose(mask_a, mask_b)
+
+
+def test_fast_stays_within_its_budget():
+    assert count_macs(DRPLFast()) <= 12_000
+
+
+def reach(network, place, size):
+    """Largest distance from which a pixel of source A changes the mask at a place."""
+    source_a = torch.rand(1, 1, size, size, dtype=torch.float64, requires_grad=True)
+    source_b = torch.rand(1, 1, size, size, dtype=torch.float64)
+    network(source_a, source_b)[0][0, 0, place, place].backward()
+    touched = source_a.grad[0, 0].nonzero()
+    return int((touched - place).abs().max())
+
+
+def test_reach_of_both_networks():
+    torch.manual_seed(2)
+    assert reach(DRPL().double().eval(), 50, 101) == 33
+    fast = DRPLFast((8, 8, 8, 8, 8)).double()
+    assert reach(fast, 448, 896) >= 200
+
+
+def test_luma_and_decision_map():
+    white = torch.ones(1, 3, 2, 2)
+    assert torch.allclose(luma(white), torch.ones(1, 1, 2, 2))
+    assert torch.equal(luma(white[:, :1]), white[:, :1])
+    assert float(decision_map(torch.tensor(1.0), torch.tensor(0.0))) == 1.0
+    assert float(decision_map(torch.tensor(0.5), torch.tensor(0.5))) == 0.5
