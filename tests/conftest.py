@@ -36,11 +36,11 @@ def pair():
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
-    """A folder of drawn photos: six source pictures, one of them cut twice."""
+    """A folder of drawn photos; one source picture is cut twice."""
     folder = tmp_path_factory.mktemp("photos")
-    names = ["sun", "sea", "stone", "grass", "cloud", "wall_crop0", "wall_crop1"]
+    names = [*(f"photo_{number}" for number in range(20)), "wall_crop0", "wall_crop1"]
     for seed, name in enumerate(names):
-        cv2.imwrite(str(folder / f"{name}.png"), draw_texture(240, 300, seed))
+        cv2.imwrite(str(folder / f"{name}.png"), draw_texture(160, 200, seed))
     return folder
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from drpl.decide import BORDER, CANVAS_MULTIPLE, decide_pair
 from drpl.errors import ConfigError, ModelError, WriteError
-from drpl.models import CARD, ModelCard, Stage, load_model
+from drpl.models import CARD, ModelCard, Stage, load_model, read_card
 from drpl.train.config import config_from_dict
 from drpl.train.module import read_checkpoint
 from drpl.train.networks import DRPL, NETWORKS, DRPLFast
@@ -255,7 +255,7 @@ def export_model(
                 f"at most {TOLERANCE}; nothing was exported"
             )
         _install(folder, out)
-    return card
+    return read_card(out)
 
 
 def _read_about(path: Path) -> dict[str, Any]:

@@ -12,7 +12,11 @@ Matte = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 _SHIFT = 6
 _FINE = 2
-"""Strokes are drawn this many times finer, then averaged: opacity follows the covered area."""
+_RIM = 0.7
+"""Strokes are drawn this many times finer, then averaged: opacity follows the covered area.
+
+OpenCV draws polygons too wide by `_RIM` pixels, which is also the thinnest stroke there is.
+"""
 
 
 def _points(points: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -40,7 +44,7 @@ def _stroke(canvas: Mask, path: NDArray[np.float64], widths: NDArray[np.float64]
     along = np.gradient(path, axis=0)
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / length[:, None]
-    half = normal * widths[:, None] / 2
+    half = normal * np.maximum(widths - _RIM, 0.0)[:, None] / 2
     _fill(canvas, np.concatenate([path + half, (path - half)[::-1]]))
 
 
@@ -222,7 +226,8 @@ def _porous(rng: np.random.Generator, height: int, width: int) -> Matte:
 
 def _soft(rng: np.random.Generator, height: int, width: int) -> Matte:
     shape = _SOLID[int(rng.integers(len(_SOLID)))](rng, height, width)
-    return cv2.GaussianBlur(shape, (0, 0), rng.uniform(1.0, 6.0)).astype(np.float32)
+    blurred = cv2.GaussianBlur(shape, (0, 0), rng.uniform(1.0, 6.0))
+    return np.clip(blurred, 0.0, 1.0).astype(np.float32)
 
 
 def _silhouette(rng: np.random.Generator, height: int, width: int, mask: Mask) -> Matte:

@@ -1,0 +1,86 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from drawing import half_sharp_pair
+from drpl.bench import quality, speed
+
+
+def scene(seed):
+    source_a, source_b, truth = half_sharp_pair(80, 100, seed)
+    band = np.zeros((80, 100), bool)
+    band[:, 40:60] = True
+    return quality.BenchScene([source_a, source_b], truth, band, "halves")
+
+
+def test_ceiling_is_an_upper_bound_of_selection():
+    one = scene(0)
+    ceiling = quality.selection_ceiling(one.frames, one.truth)
+    assert np.array_equal(ceiling, one.truth)
+
+
+def test_rows_and_table():
+    methods = quality.baseline_methods()
+    rows = quality.run(iter([scene(0), scene(1)]), methods)
+    assert len(rows) == 2 * (len(methods) + 1)
+    names = [*methods, quality.CEILING]
+    lines = quality.table(rows, names).splitlines()
+    assert lines[-1].startswith(f"| {quality.CEILING} | 60.00")
+    assert lines[-1].endswith("100 % |")
+    best = max(np.mean([r["psnr"] for r in rows if r["method"] == name]) for name in methods)
+    assert any(f"{best:.2f}" in line and line.endswith(" 0 % |") for line in lines)
+    kinds = quality.kinds_table(rows, names)
+    assert "| halves | 2 |" in kinds
+
+
+def test_regions_without_pixels_are_nan():
+    one = scene(0)
+    bare = quality.BenchScene(one.frames, one.truth, np.zeros_like(one.band), "bare")
+    scores = quality.score(one.frames[0], bare)
+    assert np.isnan(scores["psnr_band"])
+    assert scores["psnr_outside"] == scores["psnr"]
+
+
+def test_quality_from_photos_to_files(photos, tmp_path):
+    quality.main(photos, tmp_path / "out", scenes=2, size=64, clean=True, models=["drpl-fast"])
+    with (tmp_path / "out" / "scores.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["scene"] for row in rows} == {"0", "1"}
+    assert {"drpl-fast select", "guided filter"} <= {row["method"] for row in rows}
+    about = json.loads((tmp_path / "out" / "about.json").read_text(encoding="utf-8"))
+    assert about["models"]["drpl-fast"]
+    assert "selection ceiling" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+
+
+def test_scenes_are_repeatable(photos):
+    one, two = (next(quality.bench_scenes(photos, 1, size=64, degradation=None)) for _ in "ab")
+    assert np.array_equal(one.truth, two.truth)
+    assert one.frames[0].dtype == np.uint8
+
+
+def test_speed_rows_and_table(monkeypatch):
+    monkeypatch.setattr(speed, "SIZES", {1: (100, 120)})
+    rows = speed.speed_rows(["drpl-fast"], threads=1, rounds=1)
+    ours = next(row for row in rows if row["method"] == "drpl-fast")
+    assert ours["ratio"] == pytest.approx(1.0)
+    assert ours["seconds_per_megapixel"] > 0
+    assert "| 1 MP | Laplacian pyramid |" in speed.table(rows)
+
+
+def test_calls_take_turns():
+    calls = []
+    seconds = speed.time_methods(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2
+    )
+    assert calls == ["a", "b"] * 3
+    assert [len(times) for times in seconds.values()] == [2, 2]
+
+
+def test_peak_memory_is_that_of_the_child(monkeypatch):
+    monkeypatch.setattr(speed, "SIZES", {1: (100, 120)})
+    ballast = np.ones(400_000_000, np.uint8)
+    peak = speed.peak_memory("drpl-fast", 1, threads=1)
+    assert 40 < peak < 350
+    assert ballast[0] == 1

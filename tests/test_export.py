@@ -1,0 +1,117 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from drpl.errors import ConfigError, ModelError
+from drpl.models import load_model
+from drpl.train import export
+from drpl.train.config import TrainOptions
+from drpl.train.networks import DRPL, DRPLFast
+
+ABOUT = """
+title = "a test"
+architecture = "any"
+licence = "Apache-2.0"
+training_data = "none"
+training_command = "none"
+training_commit = "none"
+"""
+
+
+@pytest.fixture
+def about(tmp_path):
+    path = tmp_path / "about.toml"
+    path.write_text(ABOUT, encoding="utf-8")
+    return path
+
+
+def checkpoint(path, name, network):
+    """A checkpoint of an untrained network whose masks are not all one half."""
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    state = network.state_dict()
+    torch.save(
+        {
+            "config": TrainOptions(network=name).to_dict(),
+            "network": state,
+            "average": state,
+            "step": 7,
+            "seconds": 90.0,
+        },
+        path,
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "stages"),
+    [("drpl", DRPL, ["masks"]), ("drpl-fast", DRPLFast, ["encode", "trunk", "decode"])],
+)
+def test_exported_equals_pytorch(tmp_path, about, name, network, stages, monkeypatch):
+    if network is DRPL:
+        monkeypatch.setattr(export, "ODD_SIZES", ((1, 1), (23, 41), (70, 131)))
+    path = checkpoint(tmp_path / "a.ckpt", name, network())
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(
+        "file,source,origin,path,licence\nopen/a.jpg,s,o,p/a.png,CC0\nresearch/b.jpg,s,o,p,none\n",
+        encoding="utf-8",
+    )
+    card = export.export_model(path, tmp_path / "model", about=about, manifest=manifest)
+    assert [stage.name for stage in card.stages] == stages
+    assert load_model(str(tmp_path / "model"), threads=1)
+    assert card.training["steps"] == 7
+    assert "1 from s (o): CC0" in card.attribution
+    assert "p/a.png" in (tmp_path / "model" / "attribution.csv").read_text(encoding="utf-8")
+    weights = load_file(tmp_path / "model" / "weights.safetensors")
+    assert set(weights) == set(network().state_dict())
+
+
+def test_nothing_is_exported_if_onnx_disagrees(tmp_path, about, monkeypatch):
+    monkeypatch.setattr(export, "largest_difference", lambda *a: 2e-4)
+    path = checkpoint(tmp_path / "a.ckpt", "drpl-fast", DRPLFast())
+    with pytest.raises(ModelError, match=r"differ by 0\.0002"):
+        export.export_model(path, tmp_path / "model", about=about)
+    assert not (tmp_path / "model").exists()
+
+
+def test_disagreement_is_noticed(tmp_path, about):
+    path = checkpoint(tmp_path / "a.ckpt", "drpl-fast", DRPLFast())
+    export.export_model(path, tmp_path / "model", about=about)
+    other = DRPLFast().eval()
+    torch.nn.init.constant_(other.unfold.bias, 1.0)
+    assert export.largest_difference(tmp_path / "model", other) > 1e-3
+
+
+def test_incomplete_description(tmp_path, about):
+    path = checkpoint(tmp_path / "a.ckpt", "drpl-fast", DRPLFast())
+    about.write_text('title = "x"', encoding="utf-8")
+    with pytest.raises(ConfigError, match="does not describe a model card"):
+        export.export_model(path, tmp_path / "model", about=about)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        export.export_model(path, tmp_path / "model", about=tmp_path / "nowhere.toml")
+
+
+def test_macs_are_counted_for_a_pair():
+    conv = torch.nn.Conv2d(1, 4, 3, padding=1)
+
+    class Pair(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = conv
+
+        def forward(self, source_a, source_b):
+            return self.conv(source_a), self.conv(source_b)
+
+    assert export.count_macs(Pair()) == 2 * 4 * 9
+
+
+def test_cards_hold_their_configuration(tmp_path, about):
+    path = checkpoint(tmp_path / "a.ckpt", "drpl-fast", DRPLFast())
+    export.export_model(path, tmp_path / "model", about=about)
+    table = json.loads((tmp_path / "model" / "card.json").read_text(encoding="utf-8"))
+    assert table["training"]["config"]["scenes"]["size"] == 192
