@@ -128,7 +128,7 @@ def test_one_small_batch_is_overfitted(photos, network):
         loss.backward()
         optimiser.step()
         losses.append(values["mask_cross_entropy"])
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.6 * losses[0]
 
 
 def test_each_loss_can_be_left_out(photos):

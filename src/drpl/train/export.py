@@ -96,6 +96,8 @@ def _write_stage(
     with warnings.catch_warnings():
         # the exporter by tracing is called legacy, but writes the graph that runs fastest
         warnings.simplefilter("ignore", DeprecationWarning)
+        # what it traces as fixed is the number of channels
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(
             stage.eval(),
             tuple(inputs.values()),
