@@ -203,6 +203,9 @@ def train(
     initial: Annotated[
         Path | None, typer.Option(help="Checkpoint whose weights the run starts from.")
     ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder of mask files to use as silhouettes.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that render scenes.")] = 1,
     devices: Annotated[str, typer.Option(help="Number of devices, or auto.")] = "auto",
 ) -> None:
@@ -216,6 +219,7 @@ def train(
         minutes=minutes,
         resume=resume,
         initial=initial,
+        masks=masks,
         workers=workers,
         devices=int(devices) if devices.isdigit() else devices,
     )

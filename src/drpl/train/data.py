@@ -136,6 +136,23 @@ def load_photos(paths: Sequence[Path]) -> list[Photo]:
     return photos
 
 
+def load_masks(folder: Path) -> list[Photo]:
+    """Read mask files (objects bright) as uint8 arrays (h, w).
+
+    Raises
+    ------
+    ReadError
+        If the folder holds none or one cannot be decoded.
+    """
+    masks = []
+    for path in find_photos(folder):
+        decoded = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if decoded is None:
+            raise ReadError(f"{path}: cannot be decoded; expected a mask")
+        masks.append(np.asarray(decoded, np.uint8))
+    return masks
+
+
 def cut_photo(
     rng: np.random.Generator, photo: Photo, size: int, channels: int
 ) -> NDArray[np.float32]:

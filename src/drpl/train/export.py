@@ -97,7 +97,7 @@ def _write_stage(
         # the exporter by tracing is called legacy, but writes the graph that runs fastest
         warnings.simplefilter("ignore", DeprecationWarning)
         # what it traces as fixed is the number of channels
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", "Converting a tensor to a Python")
         torch.onnx.export(
             stage.eval(),
             tuple(inputs.values()),

@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.errors import ReadError
 from drpl.pipeline import make_folder
 from drpl.train.config import TrainOptions, read_config
-from drpl.train.data import Photo, SceneBatches, find_photos, load_photos
+from drpl.train.data import SceneBatches, find_photos, load_masks, load_photos
 from drpl.train.synthesis import Scenes
 from drpl.write import check_output, write_image
 
@@ -86,23 +85,6 @@ def write_scenes(
         rows.append(_row(f"{index:03d} {scene.kinds[0]}", pictures))
     write_image(out / SHEET, np.vstack(rows), overwrite=overwrite)
     return out / SHEET
-
-
-def load_masks(folder: Path) -> list[Photo]:
-    """Read mask files (objects bright) as uint8 arrays (h, w).
-
-    Raises
-    ------
-    ReadError
-        If the folder holds none or one cannot be decoded.
-    """
-    masks = []
-    for path in find_photos(folder):
-        decoded = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if decoded is None:
-            raise ReadError(f"{path}: cannot be decoded; expected a mask")
-        masks.append(np.asarray(decoded, np.uint8))
-    return masks
 
 
 def _pictures(scene: Scenes) -> dict[str, NDArray[np.uint8]]:

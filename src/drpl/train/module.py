@@ -24,7 +24,15 @@ from torch.utils.tensorboard import SummaryWriter
 from drpl.errors import ConfigError, ModelError
 from drpl.train import losses
 from drpl.train.config import TrainOptions, config_from_dict
-from drpl.train.data import Drawn, SceneBatches, find_photos, load_photos, split_photos
+from drpl.train.data import (
+    Drawn,
+    Photo,
+    SceneBatches,
+    find_photos,
+    load_masks,
+    load_photos,
+    split_photos,
+)
 from drpl.train.networks import NETWORKS, decision_map
 from drpl.train.synthesis import Scenes
 
@@ -219,6 +227,7 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     initial: Path | None = None,
+    masks: Path | None = None,
     devices: int | str = "auto",
     accelerator: str = "auto",
     workers: int = 1,
@@ -239,6 +248,8 @@ def train(
         Continue from ``out/last.ckpt``.
     initial : Path, optional
         Checkpoint whose averaged weights the run starts from.
+    masks : Path, optional
+        Folder of mask files to use as mattes besides the procedural ones.
     devices, accelerator
         As of Lightning Fabric.
     workers : int
@@ -272,7 +283,8 @@ def train(
         run.average.load_state_dict(weights)
     training, validation = split_photos(find_photos(photos), options.validation_share)
     fabric.print(f"{len(training)} photos to train on, {len(validation)} to validate on")
-    batches = _batches(run, training, fabric, workers)
+    silhouettes = load_masks(masks) if masks is not None else []
+    batches = _batches(run, training, silhouettes, fabric, workers)
     held_out = _validation_scenes(options, validation, fabric.device)
     log_file = TrainingLog(out) if fabric.is_global_zero else None
     scores: dict[str, float] = {}
@@ -313,7 +325,9 @@ def _progress(run: Run, minutes: float | None) -> float:
     return min(1.0, run.step / run.options.steps)
 
 
-def _batches(run: Run, paths: list[Path], fabric: L.Fabric, workers: int) -> Iterator[Scenes]:
+def _batches(
+    run: Run, paths: list[Path], silhouettes: list[Photo], fabric: L.Fabric, workers: int
+) -> Iterator[Scenes]:
     """The sequence of training batches from the run's step on; each process gets its share."""
     on_cpu = fabric.device.type == "cpu"
     dataset = SceneBatches(
@@ -323,6 +337,7 @@ def _batches(run: Run, paths: list[Path], fabric: L.Fabric, workers: int) -> Ite
         seed=run.options.seed,
         length=2**31,
         degradation=run.options.degradation,
+        silhouettes=silhouettes,
         rendered=on_cpu,
     )
     first = run.step * fabric.world_size + fabric.global_rank
