@@ -255,6 +255,7 @@ def test_shipped_configurations_are_valid(name):
     [
         ("network = 'other'", "network is 'other'"),
         ("steps = 0", "steps is 0"),
+        ("target_window = 4", "expected an odd number"),
         ("stepz = 3", "unknown key stepz"),
         ("[scenes]\nsizes = 3", r"unknown key scenes\.sizes"),
         ("steps = 'many'", "steps is 'many'"),

@@ -76,6 +76,8 @@ class TrainOptions:
         ``"drpl"`` or ``"drpl-fast"``.
     target : str
         Of the mask losses: ``"nearer"`` (the source nearer to the truth) or ``"mask"`` (depth).
+    target_window : int
+        Side in pixels of the window in which ``"nearer"`` compares errors; odd.
     mask_weighting : bool
         Weight the mask losses by how much the decision matters.
     steps, batch, learning_rate, warmup, weight_decay, clip, ema, seed
@@ -93,6 +95,7 @@ class TrainOptions:
 
     network: str = "drpl-fast"
     target: str = "nearer"
+    target_window: int = 5
     mask_weighting: bool = True
     steps: int = 30_000
     batch: int = 16
@@ -127,6 +130,8 @@ class TrainOptions:
         for name in ("steps", "batch", "learning_rate", "validate_every", "validation_scenes"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected a positive number")
+        if self.target_window < 1 or self.target_window % 2 == 0:
+            raise ConfigError(f"target_window is {self.target_window}; expected an odd number")
         if not 0 < self.validation_share < 1:
             raise ConfigError(
                 f"validation_share is {self.validation_share}; expected a share between 0 and 1"

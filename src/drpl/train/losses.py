@@ -19,7 +19,13 @@ def fuse(source_a: Tensor, source_b: Tensor, decision: Tensor) -> Tensor:
 
 
 def nearer_source(
-    source_a: Tensor, source_b: Tensor, truth: Tensor, *, scale: float = 0.04, floor: float = 0.02
+    source_a: Tensor,
+    source_b: Tensor,
+    truth: Tensor,
+    *,
+    window: int = 5,
+    scale: float = 0.04,
+    floor: float = 0.02,
 ) -> tuple[Tensor, Tensor]:
     """Which source is nearer to the truth, and how much it matters.
 
@@ -30,6 +36,8 @@ def nearer_source(
     ----------
     source_a, source_b, truth : Tensor, shape (B, C, H, W)
         Clean and registered.
+    window : int
+        Side in pixels of the square that errors are averaged over; odd.
     scale : float
         Difference of the root mean squared errors at which the weight reaches 1.
     floor : float
@@ -38,19 +46,21 @@ def nearer_source(
     Returns
     -------
     target : Tensor, shape (B, 1, H, W)
-        1 where source A has the smaller mean squared error in a 5x5 window, else 0; 0.5 at a tie.
+        1 where source A has the smaller mean squared error in the window, else 0; 0.5 at a tie.
     weight : Tensor, shape (B, 1, H, W)
         ``clip(|rmse_A - rmse_B| / scale, floor, 1)``.
     """
-    error_a, error_b = _local_rmse(source_a, truth), _local_rmse(source_b, truth)
+    error_a, error_b = (_local_rmse(source, truth, window) for source in (source_a, source_b))
     target = (error_a < error_b).to(truth.dtype) + 0.5 * (error_a == error_b).to(truth.dtype)
     return target, ((error_a - error_b).abs() / scale).clamp(floor, 1.0)
 
 
-def _local_rmse(image: Tensor, truth: Tensor) -> Tensor:
-    """Root of the mean squared error over a 5x5 window and the channels."""
+def _local_rmse(image: Tensor, truth: Tensor, window: int) -> Tensor:
+    """Root of the mean squared error over a square window and the channels."""
     squared = (image - truth).square().mean(dim=1, keepdim=True)
-    return F.avg_pool2d(squared, 5, stride=1, padding=2, count_include_pad=False).sqrt()
+    inset = window // 2
+    mean = F.avg_pool2d(squared, window, stride=1, padding=inset, count_include_pad=False)
+    return mean.sqrt()
 
 
 def mask_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

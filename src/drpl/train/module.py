@@ -59,7 +59,9 @@ def training_loss(
     mask_a, mask_b = logit_a.sigmoid(), logit_b.sigmoid()
     source_a, source_b = scenes.frames[:, 0], scenes.frames[:, 1]
     fused = losses.fuse(source_a, source_b, decision_map(mask_a, mask_b))
-    target, weight = losses.nearer_source(source_a, source_b, scenes.truth)
+    target, weight = losses.nearer_source(
+        source_a, source_b, scenes.truth, window=options.target_window
+    )
     if options.target == "mask":
         target = scenes.masks[:, 0]
     if not options.mask_weighting:
