@@ -1,6 +1,7 @@
 import csv
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,11 +63,16 @@ def test_resumed_equals_uninterrupted(photos, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train(photos, tmp_path / "parts")
     assert module.read_checkpoint(tmp_path / "parts" / "last.ckpt")["step"] == 4
+    shutil.copy(tmp_path / "parts" / "last.ckpt", tmp_path / "half.ckpt")
     monkeypatch.setattr(module, "_step", step)
     train(photos, tmp_path / "parts", resume=True)
-    whole, parts = (weights(tmp_path / name / "last.ckpt") for name in ("whole", "parts"))
+    whole, parts, start = (
+        weights(tmp_path / name) for name in ("whole/last.ckpt", "parts/last.ckpt", "half.ckpt")
+    )
+    # two uninterrupted runs, too, differ in the last bit: PyTorch's kernels depend on alignment
     for name, value in whole.items():
-        assert torch.equal(value, parts[name]), name
+        assert torch.allclose(value, parts[name], rtol=0, atol=1e-6), name
+    assert max(float((value - start[name]).abs().max()) for name, value in whole.items()) > 1e-4
 
 
 @pytest.mark.usefixtures("narrow")
