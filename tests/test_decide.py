@@ -117,3 +117,22 @@ def test_identical_half_sharp_fusion_is_near_the_truth(model):
     soft = decision_map(masks)[..., None]
     fused = np.rint(soft * source_a + (1 - soft) * source_b).astype(np.uint8)
     assert psnr(fused, truth) > psnr(source_a, truth) + 8
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (40, 200), (100, 70)])
+@pytest.mark.parametrize("window", [(0, 64, 0, 64), (0, 128, 64, 128), (64, 128, 0, 64)])
+def test_the_canvas_mirrors_the_picture(size, window):
+    from drpl.decide import BORDER, _Canvas
+
+    picture = draw_texture(*size, channels=1)[..., 0]
+    canvas = _Canvas(*size)
+    pads = [
+        (BORDER, side - BORDER - n)
+        for side, n in zip((canvas.height, canvas.width), size, strict=True)
+    ]
+    expected = np.pad(picture, pads, mode="symmetric").astype(np.float32) / 255
+    top, bottom, left, right = window
+    rows, cols = slice(top, min(bottom, canvas.height)), slice(left, min(right, canvas.width))
+    if rows.start < rows.stop and cols.start < cols.stop:
+        found = canvas.luma(picture, (rows, cols), 255.0)[0, 0]
+        assert np.allclose(found, expected[rows, cols], atol=1e-6)

@@ -190,10 +190,18 @@ class _Canvas:
     def luma(self, source: Pixels, window: Window, white: float) -> Tensor:
         """Luma (1, 1, h, w) in [0, 1] of a window of the canvas."""
         rows, cols = (
-            mirrored(span.start - BORDER, span.stop - BORDER, side)
+            _Reach(span.start - BORDER, span.stop - BORDER, side)
             for span, side in zip(window, self._size, strict=True)
         )
-        return _luma(_taken(source, rows, cols), white)
+        if not (rows.near and cols.near):
+            rows_taken, cols_taken = rows.mirrored(), cols.mirrored()
+            return _luma(source[rows_taken[:, None], cols_taken], white)[None, None]
+        plane = _luma(source[rows.inside, cols.inside], white)
+        margins = (rows.before, rows.after, cols.before, cols.after)
+        if any(margins):
+            bordered = cv2.copyMakeBorder(plane, *margins, cv2.BORDER_REFLECT)
+            plane = bordered.astype(np.float32, copy=False)
+        return plane[None, None]
 
     def write(self, mask: Float, window: Window, values: Tensor) -> None:
         """Write a window of the canvas into a mask, without the border."""
@@ -207,21 +215,32 @@ class _Canvas:
             mask[rows, cols] = values[top : top + height, left : left + width]
 
 
-def _taken(source: Pixels, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Pixels:
-    """Rows and columns of a picture; a plain slice, without copying, where nothing is mirrored."""
-    if rows[-1] - rows[0] == len(rows) - 1 and cols[-1] - cols[0] == len(cols) - 1:
-        return source[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    return source[rows[:, None], cols]
+class _Reach:
+    """A span along one axis of a picture that may pass its ends."""
+
+    def __init__(self, start: int, stop: int, side: int) -> None:
+        self._span = (start, stop, side)
+        self.inside = slice(max(0, start), min(side, stop))
+        self.before, self.after = self.inside.start - start, stop - self.inside.stop
+
+    @property
+    def near(self) -> bool:
+        """Whether what lies outside mirrors what lies inside: then no index list is needed."""
+        return max(self.before, self.after) <= self.inside.stop - self.inside.start
+
+    def mirrored(self) -> NDArray[np.intp]:
+        """Index of each position, mirrored as often as it takes."""
+        return mirrored(*self._span)
 
 
 def _luma(pixels: Pixels, white: float) -> Tensor:
-    """Rec. 601 luma (1, 1, H, W) of gamma-coded pixels, white at 1."""
+    """Rec. 601 luma (H, W) of gamma-coded pixels, white at 1."""
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         colours = np.ascontiguousarray(pixels[..., :3], dtype=np.float32)
         plane = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)
     else:
         plane = (pixels if pixels.ndim == 2 else pixels[..., 0]).astype(np.float32)
-    return (plane * np.float32(1 / white))[None, None]
+    return np.asarray(plane * np.float32(1 / white), np.float32)
 
 
 def _rgb(pixels: Pixels, white: float) -> Tensor:
