@@ -84,7 +84,7 @@ class TrainOptions:
         Optimisation: AdamW, cosine schedule over ``steps`` after ``warmup`` steps, gradient norm
         clipped, exponential moving average of the weights.
     schedule : str
-        ``"cosine"``, or ``"step"``: halved each 3/50 of the run... the paper's.
+        ``"cosine"``, or ``"step"``: halved after 30/50 of the run, as in the paper.
     precision : str
         Of Lightning Fabric: ``"bf16-mixed"`` or ``"32-true"``.
     validate_every, validation_scenes : int
