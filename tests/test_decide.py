@@ -5,6 +5,7 @@ from drawing import draw_texture, half_sharp_pair
 from drpl.decide import PairDecision, PairNetwork, decide_pair, decision_map
 from drpl.errors import StackError
 from drpl.metrics import psnr
+from drpl.models import load_model
 
 SIZES = [(1, 1), (1, 90), (70, 3), (64, 64), (130, 257), (333, 190)]
 
@@ -21,6 +22,13 @@ def test_tiled_equals_whole(model, size, tile):
     for found, expected in ((tiled.mask_a, whole.mask_a), (tiled.mask_b, whole.mask_b)):
         assert found.shape == size
         assert np.abs(found - expected).max() <= 1e-5
+
+
+def test_threads_do_not_change_the_masks(pair):
+    one, three = (
+        decide(load_model("drpl-fast", threads=threads), *pair[:2], tile=64) for threads in (1, 3)
+    )
+    assert np.abs(one.mask_a - three.mask_a).max() <= 1e-6
 
 
 def test_swapping_the_sources_swaps_the_masks(model, pair):

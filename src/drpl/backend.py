@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,13 @@ from numpy.typing import NDArray
 from drpl.errors import BackendUnavailable, ModelError
 
 Tensor = NDArray[np.float32]
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Session(Protocol):
@@ -29,7 +37,9 @@ class OnnxSession:
     path : Path
         An ``.onnx`` file.
     threads : int
-        0 takes one for each core.
+        Of one run; several runs may go on at the same time.
+    release : bool
+        Give the memory of a run back at its end, for a stage that runs once.
 
     Raises
     ------
@@ -39,7 +49,7 @@ class OnnxSession:
         If the file is not a graph that it can run.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path, threads: int = 1, *, release: bool = False) -> None:
         try:
             import onnxruntime
             from onnxruntime.capi import onnxruntime_pybind11_state as states
@@ -55,12 +65,20 @@ class OnnxSession:
         damaged = (states.Fail, states.InvalidProtobuf, states.InvalidGraph, states.InvalidArgument)
         self._failures: tuple[type[Exception], ...] = (*damaged, states.RuntimeException)
         self._path = path
+        self._run_options = onnxruntime.RunOptions()
+        if release:
+            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]
             )
         except self._failures as error:
             raise ModelError(f"{path}: is not a network that ONNX Runtime can run") from error
+
+    @property
+    def channels(self) -> int:
+        """Channels of the first output."""
+        return int(self._session.get_outputs()[0].shape[1])
 
     def run(self, inputs: dict[str, Tensor]) -> list[Tensor]:
         """Outputs, in the order of the graph, for named inputs.
@@ -71,7 +89,7 @@ class OnnxSession:
             If the inputs do not fit the graph.
         """
         try:
-            outputs: list[Tensor] = self._session.run(None, inputs)
+            outputs: list[Tensor] = self._session.run(None, inputs, self._run_options)
         except self._failures as error:
             raise ModelError(f"{self._path}: the network failed ({error})") from error
         return outputs

@@ -14,7 +14,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from drpl.errors import BackendUnavailable, DrplError
-from drpl.stack import ComposeMode, FusionOptions
+from drpl.stack import TILE, ComposeMode, FusionOptions
 from drpl.version import __version__
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def fuse(
     threads: Threads = 0,
     tile: Annotated[
         int, typer.Option(help="Side of a tile in pixels; smaller needs less memory.")
-    ] = 512,
+    ] = TILE,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.backend import Session, Tensor
-from drpl.stack import Pixels, check_pair, full_scale
-from drpl.tiling import Window, cover, mirrored
+from drpl.stack import TILE, Pixels, check_pair, full_scale
+from drpl.tiling import Tile, Window, cover, mirrored
 
 Float = NDArray[np.floating[Any]]
 Reader = Callable[[Pixels, Window, float], Tensor]
@@ -50,7 +51,7 @@ def decide_pair(
     source_a: Pixels,
     source_b: Pixels,
     *,
-    tile: int = 512,
+    tile: int = TILE,
     value_range: float | None = None,
     mask_dtype: type[np.float16] | type[np.float32] = np.float16,
 ) -> PairDecision:
@@ -134,12 +135,18 @@ class StagedNetwork:
         As exported from `drpl.train.networks.DRPLFast`.
     contexts : tuple of three ints
         Reach of each in pixels; that of the trunk is not used.
+    channels : int
+        Of the encoded features.
+    threads : int
+        Tiles at a time.
     """
 
     encode: Session
     trunk: Session
     decode: Session
     contexts: tuple[int, ...]
+    channels: int
+    threads: int
 
     def decide(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
@@ -150,7 +157,8 @@ class StagedNetwork:
         names = ("features_a", "features_b")
         contexts = self.trunk.run(dict(zip(names, features, strict=True)))
         del features
-        for part in cover(canvas.height, canvas.width, tile=tile, context=self.contexts[2]):
+
+        def decode(part: Tile) -> None:
             rows, cols = part.scaled(16).read
             inputs = {
                 "source_a": canvas.luma(source_a, part.read, white),
@@ -163,19 +171,29 @@ class StagedNetwork:
             ):
                 canvas.write(mask, part.write, output[0, 0][part.crop])
 
+        self._each_tile(decode, canvas, tile, self.contexts[2])
+
     def _encode(self, source: Pixels, canvas: _Canvas, white: float, tile: int) -> Tensor:
         """Features of one frame at 1/16."""
-        features: Tensor | None = None
-        for part in cover(canvas.height, canvas.width, tile=tile, context=self.contexts[0]):
+        shape = (1, self.channels, canvas.height // 16, canvas.width // 16)
+        features = np.empty(shape, np.float32)
+
+        def encode(part: Tile) -> None:
             small = part.scaled(16)
             (encoded,) = self.encode.run({"source": canvas.luma(source, part.read, white)})
-            if features is None:
-                shape = (1, encoded.shape[1], canvas.height // 16, canvas.width // 16)
-                features = np.empty(shape, np.float32)
             features[(..., *small.write)] = encoded[(..., *small.crop)]
-        if features is None:
-            raise ValueError("a canvas has at least one tile")
+
+        self._each_tile(encode, canvas, tile, self.contexts[0])
         return features
+
+    def _each_tile(
+        self, work: Callable[[Tile], None], canvas: _Canvas, tile: int, context: int
+    ) -> None:
+        """Do the tiles of a canvas, as many at a time as there are threads."""
+        parts = cover(canvas.height, canvas.width, tile=tile, context=context)
+        with ThreadPoolExecutor(self.threads) as pool:
+            for _ in pool.map(work, parts):
+                pass
 
 
 class _Canvas:

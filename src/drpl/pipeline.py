@@ -68,6 +68,7 @@ def fuse(
     masks = decide_pair(
         model, source_a, source_b, tile=options.tile, value_range=options.value_range
     )
+    del model  # one that was loaded here gives its buffers back before the result takes memory
     clock.lap("decide")
     fused = compose(source_a, source_b, masks, mode=options.compose, white=white)
     index_map, confidence = index_and_confidence(masks)

@@ -19,6 +19,8 @@ COMPOSE_MODES: tuple[str, ...] = get_args(ComposeMode)
 FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
 """Value of white by dtype; for float32 the default of ``value_range``."""
 TILE_MULTIPLE = 64
+TILE = 768
+"""Side of a tile in pixels, where nothing else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class FusionOptions:
     model: str = "drpl-fast"
     compose: ComposeMode = "select"
     threads: int = 0
-    tile: int = 512
+    tile: int = TILE
     value_range: float | None = None
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from drpl.backend import OnnxSession
+from drpl.backend import OnnxSession, usable_cores
 from drpl.decide import DecisionModel, PairNetwork, StagedNetwork
 from drpl.errors import ModelError
 
@@ -149,7 +149,7 @@ def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
     model : str
         Id of a shipped model or path of a folder with a ``card.json``.
     threads : int
-        Threads of ONNX Runtime; 0 takes one for each core.
+        0 takes one for each core.
 
     Raises
     ------
@@ -158,15 +158,17 @@ def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
     """
     folder = model_folder(model)
     card = read_card(folder)
-    sessions = []
+    threads = threads or usable_cores()
     for stage in card.stages:
-        path = folder / stage.file
-        _check_file(path, stage.sha256)
-        sessions.append(OnnxSession(path, threads))
+        _check_file(folder / stage.file, stage.sha256)
+    paths = [folder / stage.file for stage in card.stages]
     contexts = tuple(stage.context for stage in card.stages)
-    if len(sessions) == 1:
-        return PairNetwork(sessions[0], contexts)
-    return StagedNetwork(sessions[0], sessions[1], sessions[2], contexts)
+    if len(paths) == 1:
+        return PairNetwork(OnnxSession(paths[0], threads), contexts)
+    # many tiles at a time on one core each beat one tile on many cores; the trunk has but one
+    encode, decode = OnnxSession(paths[0]), OnnxSession(paths[2])
+    trunk = OnnxSession(paths[1], threads, release=True)
+    return StagedNetwork(encode, trunk, decode, contexts, encode.channels, threads)
 
 
 def _check_file(path: Path, expected: str) -> None:
