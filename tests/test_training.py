@@ -11,7 +11,8 @@ import torch
 
 from drawing import draw_texture
 from drpl.errors import ConfigError, ModelError, ReadError
-from drpl.train import module
+from drpl.train import module, monitor
+from drpl.train import run as runs
 from drpl.train.config import (
     LossWeights,
     SceneOptions,
@@ -19,9 +20,10 @@ from drpl.train.config import (
     config_from_dict,
     read_config,
 )
-from drpl.train.data import SceneBatches, find_photos, load_photos, split_photos
+from drpl.train.data import SceneBatches
 from drpl.train.degradation import DegradationOptions
 from drpl.train.networks import DRPL, DRPLFast
+from drpl.train.photos import find_photos, load_photos, split_photos
 
 TINY = TrainOptions(
     steps=6,
@@ -38,7 +40,7 @@ TINY = TrainOptions(
 @pytest.fixture
 def narrow(monkeypatch):
     """A small network in place of drpl-fast."""
-    monkeypatch.setitem(module.NETWORKS, "drpl-fast", lambda: DRPLFast((8, 8, 8, 8, 8)))
+    monkeypatch.setitem(runs.NETWORKS, "drpl-fast", lambda: DRPLFast((8, 8, 8, 8, 8)))
 
 
 def train(photos, out, options=TINY, **arguments):
@@ -46,7 +48,7 @@ def train(photos, out, options=TINY, **arguments):
 
 
 def weights(path):
-    return module.read_checkpoint(path)["network"]
+    return runs.read_checkpoint(path)["network"]
 
 
 @pytest.mark.usefixtures("narrow")
@@ -62,7 +64,7 @@ def test_resumed_equals_uninterrupted(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(photos, tmp_path / "parts")
-    assert module.read_checkpoint(tmp_path / "parts" / "last.ckpt")["step"] == 4
+    assert runs.read_checkpoint(tmp_path / "parts" / "last.ckpt")["step"] == 4
     shutil.copy(tmp_path / "parts" / "last.ckpt", tmp_path / "half.ckpt")
     monkeypatch.setattr(module, "_step", step)
     train(photos, tmp_path / "parts", resume=True)
@@ -98,7 +100,7 @@ def test_a_run_leaves_logs_samples_and_checkpoints(photos, tmp_path):
 def test_minutes_end_a_run_and_initial_weights_start_one(photos, tmp_path):
     train(photos, tmp_path / "first", replace(TINY, steps=1))
     train(photos, tmp_path / "second", minutes=1e-6, initial=tmp_path / "first" / "last.ckpt")
-    state = module.read_checkpoint(tmp_path / "second" / "last.ckpt")
+    state = runs.read_checkpoint(tmp_path / "second" / "last.ckpt")
     assert state["step"] == 1
 
 
@@ -163,12 +165,12 @@ def test_a_checkpoint_is_not_executed(tmp_path):
     path = tmp_path / "bad.ckpt"
     torch.save({"config": print}, path)
     with pytest.raises(ModelError, match=r"bad\.ckpt"):
-        module.read_checkpoint(path)
+        runs.read_checkpoint(path)
     torch.save({"other": 1}, path)
     with pytest.raises(ModelError, match="is not a checkpoint"):
-        module.read_checkpoint(path)
+        runs.read_checkpoint(path)
     with pytest.raises(ModelError, match="cannot be read"):
-        module.read_checkpoint(tmp_path / "nowhere.ckpt")
+        runs.read_checkpoint(tmp_path / "nowhere.ckpt")
 
 
 def test_batches_depend_on_seed_and_index_only(photos):
@@ -292,8 +294,8 @@ def test_psnr_of_a_batch():
     fused[0] = 0.1
     where = torch.zeros(2, 4, 4, dtype=torch.bool)
     where[:, :2] = True
-    assert module.psnr(fused, truth).tolist() == pytest.approx([20.0, 100.0], abs=1e-3)
-    assert float(module.psnr(fused, truth, where)[0]) == pytest.approx(20.0, abs=1e-3)
+    assert monitor.psnr(fused, truth).tolist() == pytest.approx([20.0, 100.0], abs=1e-3)
+    assert float(monitor.psnr(fused, truth, where)[0]) == pytest.approx(20.0, abs=1e-3)
 
 
 def test_gallery(photos, tmp_path):
@@ -318,6 +320,6 @@ def test_loss_that_is_not_finite_stops_the_run(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(
         module, "training_loss", lambda *a: (torch.tensor(math.nan, requires_grad=True), {})
     )
-    monkeypatch.setitem(module.NETWORKS, "drpl-fast", lambda: DRPLFast((8, 8, 8, 8, 8)))
+    monkeypatch.setitem(runs.NETWORKS, "drpl-fast", lambda: DRPLFast((8, 8, 8, 8, 8)))
     with pytest.raises(ModelError, match="not finite at step 0"):
         train(photos, tmp_path / "run")

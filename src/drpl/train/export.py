@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from drpl.decide import BORDER, CANVAS_MULTIPLE, decide_pair
 from drpl.errors import ConfigError, ModelError, WriteError
 from drpl.models import CARD, ModelCard, Stage, load_model, read_card
 from drpl.train.config import config_from_dict
-from drpl.train.module import read_checkpoint
 from drpl.train.networks import DRPL, NETWORKS, DRPLFast
+from drpl.train.run import read_checkpoint
 
 TOLERANCE = 1e-4
 ODD_SIZES = ((1, 1), (37, 53), (64, 64), (131, 257), (300, 211))
@@ -64,8 +65,7 @@ class _Trunk(nn.Module):
         self.network = network
 
     def forward(self, features_a: Tensor, features_b: Tensor) -> tuple[Tensor, Tensor]:
-        context_a, context_b = self.network.trunk([features_a, features_b])
-        return context_a, context_b
+        return self.network.trunk((features_a, features_b))
 
 
 class _Decode(nn.Module):
@@ -78,7 +78,7 @@ class _Decode(nn.Module):
     def forward(
         self, source_a: Tensor, source_b: Tensor, context_a: Tensor, context_b: Tensor
     ) -> tuple[Tensor, Tensor]:
-        logits = self.network.decode([source_a, source_b], [context_a, context_b])
+        logits = self.network.decode((source_a, source_b), (context_a, context_b))
         return logits[0].sigmoid(), logits[1].sigmoid()
 
 
@@ -138,24 +138,10 @@ def _write_stages(folder: Path, network: DRPL | DRPLFast) -> tuple[Stage, ...]:
 
 def count_macs(network: nn.Module, size: int = 256) -> int:
     """Multiply-accumulates of the convolutions for each pixel of a pair."""
-    total = 0
-
-    def count(module: nn.Module, _: object, output: Tensor) -> None:
-        nonlocal total
-        weight = module.weight
-        if isinstance(weight, Tensor):
-            total += output[0].numel() * weight[0].numel()
-
-    hooks = [
-        module.register_forward_hook(count)
-        for module in network.modules()
-        if isinstance(module, nn.Conv2d)
-    ]
-    with torch.no_grad():
-        network(torch.zeros(1, 1, size, size), torch.zeros(1, 1, size, size))
-    for hook in hooks:
-        hook.remove()
-    return round(total / size**2)
+    source = torch.zeros(1, 1, size, size)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(source, source)
+    return round(int(counter.get_total_flops()) / 2 / size**2)
 
 
 def largest_difference(folder: Path, network: DRPL | DRPLFast) -> float:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from drpl.pipeline import make_folder
 from drpl.train.config import TrainOptions, read_config
-from drpl.train.data import SceneBatches, find_photos, load_masks, load_photos
+from drpl.train.data import SceneBatches
+from drpl.train.photos import find_photos, load_masks, load_photos
 from drpl.train.synthesis import Scenes
 from drpl.write import check_output, write_image
 

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
-import cv2
 import lightning as L
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
 
 from drpl.errors import ConfigError, ModelError
 from drpl.train import losses
 from drpl.train.config import TrainOptions, config_from_dict
-from drpl.train.data import (
-    Drawn,
-    Photo,
-    SceneBatches,
-    find_photos,
-    load_masks,
-    load_photos,
-    split_photos,
-)
-from drpl.train.networks import NETWORKS, decision_map
+from drpl.train.data import Drawn, SceneBatches
+from drpl.train.monitor import TrainingLog, validate, write_samples
+from drpl.train.networks import decision_map
+from drpl.train.photos import Photo, find_photos, load_masks, load_photos, split_photos
+from drpl.train.run import Run, read_checkpoint, start_from, start_run
 from drpl.train.synthesis import Scenes
 
 log = logging.getLogger(__name__)
@@ -93,56 +80,6 @@ def training_loss(
     return total, values
 
 
-def psnr(fused: Tensor, truth: Tensor, where: Tensor | None = None) -> Tensor:
-    """PSNR in dB of each picture of a batch, over the pixels ``where`` (B, H, W) if given."""
-    squared = (fused - truth).square().mean(dim=1)
-    if where is None:
-        mse = squared.mean(dim=(1, 2))
-    else:
-        mse = (squared * where).sum(dim=(1, 2)) / where.sum(dim=(1, 2)).clamp(min=1)
-    return -10.0 * torch.log10(mse.clamp(min=1e-10))
-
-
-@torch.no_grad()
-def validate(network: nn.Module, batches: list[Scenes]) -> dict[str, float]:
-    """Mean scores of fused clean pairs, decided from the observed ones.
-
-    Returns
-    -------
-    dict
-        ``psnr``, ``psnr_band``, ``psnr_outside``, ``psnr_ceiling`` (per pixel the source nearest
-        to the truth) in dB, ``ssim``, ``mask_error`` (weighted share of wrong decisions).
-    """
-    rows: list[dict[str, Tensor]] = []
-    for scenes in batches:
-        mask_a, mask_b = network(scenes.observed[:, 0], scenes.observed[:, 1])
-        decision = decision_map(mask_a.float(), mask_b.float())
-        source_a, source_b = scenes.frames[:, 0], scenes.frames[:, 1]
-        fused = losses.fuse(source_a, source_b, decision)
-        target, weight = losses.nearer_source(source_a, source_b, scenes.truth)
-        errors = [(s - scenes.truth).square().sum(1, keepdim=True) for s in (source_a, source_b)]
-        ceiling = torch.where(errors[0] < errors[1], source_a, source_b)
-        wrong = ((decision > 0.5) != (target > 0.5)) * weight
-        rows.append(
-            {
-                "psnr": psnr(fused, scenes.truth),
-                "psnr_band": psnr(fused, scenes.truth, scenes.band),
-                "psnr_outside": psnr(fused, scenes.truth, ~scenes.band),
-                "psnr_ceiling": psnr(ceiling, scenes.truth),
-                "ssim": torch.stack(
-                    [
-                        1 - losses.ssim(fused[i : i + 1], scenes.truth[i : i + 1])
-                        for i in range(len(fused))
-                    ]
-                ),
-                "mask_error": wrong.sum((1, 2, 3)) / weight.sum((1, 2, 3)),
-            }
-        )
-    return {
-        name: float(torch.cat([row[name] for row in rows]).clamp(max=60).mean()) for name in rows[0]
-    }
-
-
 def learning_rate(options: TrainOptions, progress: float, step: int) -> float:
     """Learning rate at a share ``progress`` of the run: warm-up, then cosine or the paper's steps.
 
@@ -152,73 +89,6 @@ def learning_rate(options: TrainOptions, progress: float, step: int) -> float:
         return options.learning_rate * 0.5 ** math.floor(progress / 0.6)
     warm = min(1.0, (step + 1) / max(options.warmup, 1))
     return options.learning_rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
-
-
-@dataclass
-class Run:
-    """State of a training run; all of it goes into a checkpoint."""
-
-    options: TrainOptions
-    network: Any
-    average: nn.Module
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
-    best: float = -math.inf
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint atomically."""
-        state = {
-            "config": self.options.to_dict(),
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-            "best": self.best,
-        }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Continue from a checkpoint."""
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without executing anything in it.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing or not a checkpoint of ours.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{path}: cannot be read as a checkpoint ({reason})") from error
-    if not isinstance(state, dict) or not {"config", "network", "average"} <= set(state):
-        raise ModelError(f"{path}: is not a checkpoint of `drpl train`")
-    return state
-
-
-def start_run(options: TrainOptions, fabric: L.Fabric) -> Run:
-    """Network, its moving average and optimiser, seeded."""
-    torch.manual_seed(options.seed)
-    network = NETWORKS[options.network]()
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = deepcopy(network).eval().requires_grad_(False).to(fabric.device)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
-    )
-    wrapped, optimiser = fabric.setup(network, optimiser)
-    wrapped.mark_forward_method("logits")
-    return Run(options, wrapped, average, optimiser)
 
 
 def train(
@@ -280,9 +150,7 @@ def train(
     elif (out / CHECKPOINT).exists():
         raise ConfigError(f"{out}: holds a run already; give --resume or another folder")
     elif initial is not None:
-        weights = read_checkpoint(initial)["average"]
-        run.network.load_state_dict(weights)
-        run.average.load_state_dict(weights)
+        start_from(run, read_checkpoint(initial)["average"])
     training, validation = split_photos(find_photos(photos), options.validation_share)
     fabric.print(f"{len(training)} photos to train on, {len(validation)} to validate on")
     silhouettes = load_masks(masks) if masks is not None else []
@@ -387,68 +255,6 @@ def _step(run: Run, scenes: Scenes, fabric: L.Fabric, minutes: float | None) -> 
     fabric.backward(loss)
     fabric.clip_gradients(run.network, run.optimiser, max_norm=options.clip)
     run.optimiser.step()
-    _update_average(run)
+    run.update_average()
     run.step += 1
     return values
-
-
-@torch.no_grad()
-def _update_average(run: Run) -> None:
-    """Move the averaged weights towards the current ones, faster at the start."""
-    decay = min(run.options.ema, (1 + run.step) / (10 + run.step))
-    current = run.network.state_dict()
-    for name, value in run.average.state_dict().items():
-        if value.dtype.is_floating_point:
-            value.lerp_(current[name], 1 - decay)
-        else:
-            value.copy_(current[name])
-
-
-def write_samples(path: Path, network: nn.Module, scenes: Scenes) -> None:
-    """Write a picture: a row for each scene, sources, decision map, target, fused image, truth."""
-    with torch.no_grad():
-        mask_a, mask_b = network(scenes.observed[:, 0], scenes.observed[:, 1])
-    decision = decision_map(mask_a.float(), mask_b.float())
-    source_a, source_b = scenes.frames[:, 0], scenes.frames[:, 1]
-    target, weight = losses.nearer_source(source_a, source_b, scenes.truth)
-    shown = 0.5 + (target - 0.5) * weight
-    fused = losses.fuse(source_a, source_b, decision)
-    columns = [
-        scenes.observed[:, 0], scenes.observed[:, 1], decision, shown, fused, scenes.truth,
-    ]  # fmt: skip
-    channels = source_a.shape[1]
-    rows = torch.cat([column.expand(-1, channels, -1, -1) for column in columns], dim=3)
-    sheet = torch.cat(list(rows), dim=1).permute(1, 2, 0).cpu().numpy()
-    cv2.imwrite(str(path), (sheet[..., ::-1] * 255).round().astype(np.uint8))
-
-
-class TrainingLog:
-    """Losses and scores, to ``log.csv``, TensorBoard and the log."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "log.csv"
-        self._events = SummaryWriter(str(folder))
-
-    def losses(self, run: Run, values: dict[str, float]) -> None:
-        """Record training losses."""
-        self._record(run, {f"loss/{name}": value for name, value in values.items()})
-
-    def scores(self, run: Run, scores: dict[str, float]) -> None:
-        """Record validation scores."""
-        self._record(run, {f"validation/{name}": value for name, value in scores.items()})
-        text = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
-        log.info("step %d, %.1f minutes: %s", run.step, run.seconds / 60, text)
-
-    def _record(self, run: Run, values: dict[str, float]) -> None:
-        fresh = not self._path.exists()
-        with self._path.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            if fresh:
-                writer.writerow(("step", "minutes", "name", "value"))
-            for name, value in values.items():
-                writer.writerow((run.step, f"{run.seconds / 60:.2f}", name, f"{value:.6g}"))
-                self._events.add_scalar(name, value, run.step)
-
-    def close(self) -> None:
-        """Flush and close."""
-        self._events.close()

@@ -8,12 +8,14 @@ Both take a pair of source images of any size and give two complementary decisio
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Pair = tuple[Tensor, Tensor]
+"""What belongs to source A and to source B."""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 
 
@@ -161,45 +163,44 @@ def _published_key(key: str) -> str:
     return f"{part}.{offset}.{int(kind == 'bn')}.{leaf}"
 
 
-class ExchangeBlock(nn.Module):
-    """Residual block whose frames see each other through their mean.
+class ExchangeConv(nn.Module):
+    """The general 3x3 convolution of a pair that does not depend on which frame comes first.
 
-    The same weights serve every frame, and the mean does not depend on the order of the frames:
-    exchanging two frames exchanges their features exactly.
+    Every linear map that commutes with exchanging the frames treats their mean and their
+    difference apart: ``common * (A + B) / 2`` plus, for A, or minus, for B,
+    ``opposite * (A - B) / 2``. Two convolutions, as many as one set of weights applied to each
+    frame would take; exchanging the frames exchanges the results bit by bit.
+
+    References
+    ----------
+    Zaheer et al., "Deep Sets", NeurIPS 2017, lemma 3.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.own = nn.Conv2d(channels, channels, 3, padding=1)
-        self.shared = nn.Conv2d(channels, channels, 1, bias=False)
-        self.out = nn.Conv2d(channels, channels, 3, padding=1)
+        self.common = nn.Conv2d(channels, channels, 3, padding=1)
+        self.opposite = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
 
-    def forward(self, frames: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, pair: Pair) -> Pair:
         """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
-        shared = self.shared(_mean(frames))
-        return [F.relu(f + self.out(F.relu(self.own(f) + shared))) for f in frames]
+        common = self.common(0.5 * (pair[0] + pair[1]))
+        opposite = self.opposite(0.5 * (pair[0] - pair[1]))
+        return common + opposite, common - opposite
 
 
-class ExchangeConv(nn.Module):
-    """Half an `ExchangeBlock`: one 3x3 convolution of each frame beside the frames' mean."""
+class ExchangeBlock(nn.Module):
+    """Residual block of two `ExchangeConv`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.own = nn.Conv2d(channels, channels, 3, padding=1)
-        self.shared = nn.Conv2d(channels, channels, 1, bias=False)
+        self.hidden = ExchangeConv(channels)
+        self.out = ExchangeConv(channels)
 
-    def forward(self, frames: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, pair: Pair) -> Pair:
         """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
-        shared = self.shared(_mean(frames))
-        return [F.relu(self.own(f) + shared) for f in frames]
-
-
-def _mean(frames: Sequence[Tensor]) -> Tensor:
-    """Mean over frames."""
-    total = frames[0]
-    for frame in frames[1:]:
-        total = total + frame
-    return total / len(frames)
+        hidden_a, hidden_b = self.hidden(pair)
+        out_a, out_b = self.out((F.relu(hidden_a), F.relu(hidden_b)))
+        return F.relu(pair[0] + out_a), F.relu(pair[1] + out_b)
 
 
 def _stage(channels: int, blocks: int) -> nn.ModuleList:
@@ -207,11 +208,17 @@ def _stage(channels: int, blocks: int) -> nn.ModuleList:
     return nn.ModuleList(ExchangeBlock(channels) for _ in range(blocks))
 
 
-def _run(blocks: nn.ModuleList, frames: list[Tensor]) -> list[Tensor]:
+def _run(blocks: nn.ModuleList, pair: Pair) -> Pair:
     """Apply blocks one after another."""
     for block in blocks:
-        frames = block(frames)
-    return frames
+        pair = block(pair)
+    return pair
+
+
+def _each(layer: Callable[..., Tensor], *pairs: Pair) -> Pair:
+    """Apply a layer to what belongs to each frame."""
+    features_a, features_b = (layer(*of_frame) for of_frame in zip(*pairs, strict=True))
+    return features_a, features_b
 
 
 def _double(features: Tensor) -> Tensor:
@@ -222,7 +229,7 @@ def _double(features: Tensor) -> Tensor:
 class DRPLFast(nn.Module):
     """Our network: swap-equivariant by construction, cheap, with a reach of hundreds of pixels.
 
-    Every frame goes through the same weights; frames meet in `ExchangeBlock` only, so exchanging
+    Every frame goes through the same weights; frames meet in `ExchangeConv` only, so exchanging
     the sources exchanges the masks. Three stages let a picture be decided in tiles exactly as in
     one piece, at little extra cost:
 
@@ -272,6 +279,7 @@ class DRPLFast(nn.Module):
         self.up4 = nn.Conv2d(c8, c4, 1)
         self.skip4 = nn.Conv2d(c4, c4, 1)
         self.block4 = ExchangeConv(c4)
+        self.refine4 = ExchangeConv(c4)
         self.unfold = nn.Conv2d(c4, 16, 1)
         self._initialise()
 
@@ -285,9 +293,11 @@ class DRPLFast(nn.Module):
         for module in self.modules():
             if isinstance(module, ExchangeBlock):
                 with torch.no_grad():
-                    module.out.weight.mul_(0.3)
+                    module.out.common.weight.mul_(0.3)
+                    module.out.opposite.weight.mul_(0.3)
         with torch.no_grad():
-            self.unfold.weight.mul_(0.3)
+            for layer in (self.unfold, self.refine4.common, self.refine4.opposite):
+                layer.weight.mul_(0.3)
 
     def _fine(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Features of one frame at 1/4 and 1/8."""
@@ -308,57 +318,61 @@ class DRPLFast(nn.Module):
         """
         return F.relu(self.down16(self._fine(source)[1]))
 
-    def trunk(self, features: Sequence[Tensor]) -> list[Tensor]:
+    def trunk(self, features: Pair) -> Pair:
         """Compare the frames at 1/16 and below; H / 16 and W / 16 must be multiples of 4.
 
         Parameters
         ----------
-        features : sequence of Tensor, each (B, C, H / 16, W / 16)
+        features : pair of Tensor, each (B, C, H / 16, W / 16)
 
         Returns
         -------
-        list of Tensor
-            One context map for each frame, of the same shape as its features.
+        pair of Tensor
+            A context map for each frame, of the same shape as its features.
         """
-        at16 = _run(self.blocks16, list(features))
-        at32 = _run(self.blocks32, [F.relu(self.down32(f)) for f in at16])
-        at64 = _run(self.blocks64, [F.relu(self.down64(f)) for f in at32])
-        at32 = [f + _double(self.up32(g)) for f, g in zip(at32, at64, strict=True)]
+        at16 = _run(self.blocks16, features)
+        at32 = _run(self.blocks32, _each(lambda f: F.relu(self.down32(f)), at16))
+        at64 = _run(self.blocks64, _each(lambda f: F.relu(self.down64(f)), at32))
+        at32 = _each(lambda f, coarse: f + _double(self.up32(coarse)), at32, at64)
         at32 = _run(self.merge32, at32)
-        at16 = [f + _double(self.up16(g)) for f, g in zip(at16, at32, strict=True)]
+        at16 = _each(lambda f, coarse: f + _double(self.up16(coarse)), at16, at32)
         return _run(self.merge16, at16)
 
-    def decode(self, sources: Sequence[Tensor], contexts: Sequence[Tensor]) -> list[Tensor]:
+    def decode(self, sources: Pair, contexts: Pair) -> Pair:
         """Mask logits at full resolution.
 
         Parameters
         ----------
-        sources : sequence of Tensor, each (B, 1, H, W)
+        sources : pair of Tensor, each (B, 1, H, W)
             Luma in [0, 1]; H and W multiples of 16.
-        contexts : sequence of Tensor, each (B, C, H / 16, W / 16)
+        contexts : pair of Tensor, each (B, C, H / 16, W / 16)
 
         Returns
         -------
-        list of Tensor, each (B, 1, H, W)
+        pair of Tensor, each (B, 1, H, W)
         """
-        fine = [self._fine(source) for source in sources]
-        at8 = [
-            F.relu(self.skip8(f8) + _double(self.up8(context)))
-            for (_, f8), context in zip(fine, contexts, strict=True)
-        ]
+        (a4, a8), (b4, b8) = (self._fine(source) for source in sources)
+        at8 = _each(
+            lambda f, context: F.relu(self.skip8(f) + _double(self.up8(context))),
+            (a8, b8),
+            contexts,
+        )
         at8 = _run(self.blocks8, at8)
-        at4 = [
-            F.relu(self.skip4(f4) + _double(self.up4(f8)))
-            for (f4, _), f8 in zip(fine, at8, strict=True)
-        ]
-        return [F.pixel_shuffle(self.unfold(f), 4) for f in self.block4(at4)]
+        at4 = _each(
+            lambda f, coarse: F.relu(self.skip4(f) + _double(self.up4(coarse))), (a4, b4), at8
+        )
+        at4 = _each(F.relu, self.block4(at4))
+        at4 = _each(lambda f, change: f + F.relu(change), at4, self.refine4(at4))
+        return _each(lambda f: F.pixel_shuffle(self.unfold(f), 4), at4)
 
     def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
         """Masks before the sigmoid; see `forward`."""
         height, width = source_a.shape[-2:]
         padding = (0, -width % self.size_multiple, 0, -height % self.size_multiple)
-        sources = [F.pad(luma(s), padding, mode="replicate") for s in (source_a, source_b)]
-        contexts = self.trunk([self.encode(source) for source in sources])
+        sources = _each(
+            lambda source: F.pad(luma(source), padding, mode="replicate"), (source_a, source_b)
+        )
+        contexts = self.trunk(_each(self.encode, sources))
         mask_a, mask_b = self.decode(sources, contexts)
         return mask_a[..., :height, :width], mask_b[..., :height, :width]
 
@@ -376,6 +390,27 @@ class DRPLFast(nn.Module):
         """
         mask_a, mask_b = self.logits(source_a, source_b)
         return mask_a.sigmoid(), mask_b.sigmoid()
+
+
+def upgraded(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of the first `DRPLFast` as weights of this one; its masks but for `refine4`.
+
+    There every frame had the kernels ``own`` and ``out``, and a 1x1 kernel ``shared`` saw the mean.
+    Weights of today's network are returned as they are.
+    """
+    found = dict(weights)
+    for key in [key for key in found if key.endswith(".own.weight")]:
+        block = key.removesuffix(".own.weight")
+        own, shared = found.pop(key), found.pop(f"{block}.shared.weight")
+        hidden = f"{block}.hidden" if f"{block}.out.weight" in found else block
+        found[f"{hidden}.common.weight"] = own + F.pad(shared, (1, 1, 1, 1))
+        found[f"{hidden}.common.bias"] = found.pop(f"{block}.own.bias")
+        found[f"{hidden}.opposite.weight"] = own
+        if hidden != block:
+            out = found.pop(f"{block}.out.weight")
+            found[f"{block}.out.common.weight"] = found[f"{block}.out.opposite.weight"] = out
+            found[f"{block}.out.common.bias"] = found.pop(f"{block}.out.bias")
+    return found
 
 
 NETWORKS: dict[str, type[DRPL] | type[DRPLFast]] = {"drpl": DRPL, "drpl-fast": DRPLFast}

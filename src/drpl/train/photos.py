@@ -1,0 +1,130 @@
+"""Folders of all-in-focus photos and of masks: found, split by source picture, decoded."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.errors import ConfigError, ReadError
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+Photo = NDArray[np.uint8]
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """Photos below a folder, sorted.
+
+    Raises
+    ------
+    ReadError
+        If the folder does not exist or holds no photo.
+    """
+    if not folder.is_dir():
+        raise ReadError(f"{folder}: no such folder; expected one with all-in-focus photos")
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
+    if not found:
+        raise ReadError(f"{folder}: holds no photo; expected files {', '.join(PHOTO_SUFFIXES)}")
+    return found
+
+
+def split_photos(photos: Sequence[Path], share: float) -> tuple[list[Path], list[Path]]:
+    """Split photos into training and validation by source picture.
+
+    Several files may be cut from one picture. Where a ``manifest.csv`` beside or above them names
+    it (columns ``file, origin, path``), that decides; otherwise the name without ``_cropN``. The
+    split depends on these names alone: adding photos moves none across.
+
+    Parameters
+    ----------
+    photos : sequence of Path
+    share : float
+        Share of source pictures for validation, in (0, 1).
+
+    Returns
+    -------
+    training, validation : list of Path
+
+    Raises
+    ------
+    ConfigError
+        If one of the two would be empty.
+    """
+    manifests: dict[Path, dict[str, str]] = {}
+    training: list[Path] = []
+    validation: list[Path] = []
+    for photo in photos:
+        digest = hashlib.sha256(_source_picture(photo, manifests).encode()).digest()
+        chosen = int.from_bytes(digest[:4], "big") < share * 2**32
+        (validation if chosen else training).append(photo)
+    if not training or not validation:
+        raise ConfigError(
+            f"{len(photos)} photos cannot be split into training and validation at a share of "
+            f"{share}; give more photos or another validation_share"
+        )
+    return training, validation
+
+
+def _source_picture(photo: Path, manifests: dict[Path, dict[str, str]]) -> str:
+    """Name of the picture that a photo was cut from."""
+    for folder in list(photo.resolve().parents)[:3]:
+        path = folder / "manifest.csv"
+        if path not in manifests:
+            manifests[path] = _read_manifest(path)
+        name = photo.resolve().relative_to(folder).as_posix()
+        if name in manifests[path]:
+            return manifests[path][name]
+    return re.sub(r"_crop\d+$", "", photo.stem)
+
+
+def _read_manifest(path: Path) -> dict[str, str]:
+    """Source picture of each file named in a manifest; empty where there is none."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream)
+        if not {"file", "origin", "path"} <= set(rows.fieldnames or ()):
+            return {}
+        return {
+            row["file"]: re.sub(r"_crop\d+", "", f"{row['origin']}/{row['path']}") for row in rows
+        }
+
+
+def load_photos(paths: Sequence[Path]) -> list[Photo]:
+    """Decode photos to RGB uint8 arrays (H, W, 3).
+
+    Raises
+    ------
+    ReadError
+        If a file is not an image.
+    """
+    photos = []
+    for path in paths:
+        decoded = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if decoded is None:
+            raise ReadError(f"{path}: cannot be decoded; expected a photo")
+        photos.append(np.ascontiguousarray(decoded[..., ::-1], dtype=np.uint8))
+    return photos
+
+
+def load_masks(folder: Path) -> list[Photo]:
+    """Read mask files (objects bright) as uint8 arrays (h, w).
+
+    Raises
+    ------
+    ReadError
+        If the folder holds none or one cannot be decoded.
+    """
+    masks = []
+    for path in find_photos(folder):
+        decoded = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if decoded is None:
+            raise ReadError(f"{path}: cannot be decoded; expected a mask")
+        masks.append(np.asarray(decoded, np.uint8))
+    return masks

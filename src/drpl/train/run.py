@@ -1,0 +1,109 @@
+"""State of a training run and its checkpoints."""
+
+from __future__ import annotations
+
+import logging
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from drpl.errors import ModelError
+from drpl.train.config import TrainOptions
+from drpl.train.networks import NETWORKS, upgraded
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Run:
+    """State of a training run; all of it goes into a checkpoint."""
+
+    options: TrainOptions
+    network: Any
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -math.inf
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint atomically."""
+        state = {
+            "config": self.options.to_dict(),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+        }
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Continue from a checkpoint."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Move the averaged weights towards the current ones, faster at the start."""
+        decay = min(self.options.ema, (1 + self.step) / (10 + self.step))
+        current = self.network.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.dtype.is_floating_point:
+                value.lerp_(current[name], 1 - decay)
+            else:
+                value.copy_(current[name])
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without executing anything in it.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or not a checkpoint of ours.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{path}: cannot be read as a checkpoint ({reason})") from error
+    if not isinstance(state, dict) or not {"config", "network", "average"} <= set(state):
+        raise ModelError(f"{path}: is not a checkpoint of `drpl train`")
+    return state
+
+
+def start_run(options: TrainOptions, fabric: L.Fabric) -> Run:
+    """Network, its moving average and optimiser, seeded."""
+    torch.manual_seed(options.seed)
+    network = NETWORKS[options.network]()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = deepcopy(network).eval().requires_grad_(False).to(fabric.device)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+    wrapped, optimiser = fabric.setup(network, optimiser)
+    wrapped.mark_forward_method("logits")
+    return Run(options, wrapped, average, optimiser)
+
+
+def start_from(run: Run, weights: dict[str, Tensor]) -> None:
+    """Start from other weights; layers that they lack stay as they are."""
+    missing, unknown = run.network.load_state_dict(upgraded(weights), strict=False)
+    if unknown:
+        raise ModelError(f"the initial weights have unknown layers: {', '.join(unknown)}")
+    if missing:
+        log.info("fresh layers: %s", ", ".join(missing))
+    run.average.load_state_dict(run.network.state_dict())
