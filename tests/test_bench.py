@@ -19,12 +19,14 @@ def test_ceiling_is_an_upper_bound_of_selection():
     one = scene(0)
     ceiling = quality.selection_ceiling(one.frames, one.truth)
     assert np.array_equal(ceiling, one.truth)
+    wide = quality.selection_ceiling(one.frames, one.truth, window=7)
+    assert 30 < quality.score(wide, one)["psnr"] < 60
 
 
 def test_rows_and_table():
     methods = quality.baseline_methods()
     rows = quality.run(iter([scene(0), scene(1)]), methods)
-    assert len(rows) == 2 * (len(methods) + 1)
+    assert len(rows) == 2 * (len(methods) + len(quality.CEILINGS))
     names = [*methods, quality.CEILING]
     lines = quality.table(rows, names).splitlines()
     assert lines[-1].startswith(f"| {quality.CEILING} | 60.00")

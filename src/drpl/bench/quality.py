@@ -29,14 +29,17 @@ from drpl.metrics import psnr, ssim
 from drpl.models import available_models, load_model, model_folder, read_card
 from drpl.pipeline import make_folder
 from drpl.train.config import TrainOptions
-from drpl.train.data import SceneBatches, find_photos, load_photos, split_photos
+from drpl.train.data import SceneBatches
 from drpl.train.degradation import DegradationOptions
+from drpl.train.photos import find_photos, load_photos, split_photos
 from drpl.version import __version__
 
 Bytes = NDArray[np.uint8]
 Method = Callable[[list[Bytes]], Bytes]
 SEED = 20_000
 CEILING = "selection ceiling"
+CEILINGS = {f"{CEILING} 7x7": 7, f"{CEILING} 3x3": 3, CEILING: 1}
+"""Side of the square in which the frames are compared with the truth, by name."""
 CAP_DB = 60.0
 """PSNR counts as at most this much: equal images would make a mean infinite."""
 COLUMNS = ("psnr", "psnr_band", "psnr_outside", "ssim")
@@ -133,11 +136,14 @@ def learned_methods(models: list[str], threads: int) -> dict[str, Method]:
     return methods
 
 
-def selection_ceiling(frames: list[Bytes], truth: Bytes) -> Bytes:
-    """Per pixel the frame nearest to the truth (sum of squared differences over the channels)."""
+def selection_ceiling(frames: list[Bytes], truth: Bytes, *, window: int = 1) -> Bytes:
+    """Per pixel the frame nearest to the truth.
+
+    By the sum of squared differences over the channels and a square of ``window`` pixels' side.
+    """
     stack = np.stack(frames)
-    errors = np.square(stack.astype(np.int32) - truth).sum(axis=-1)
-    nearest = errors.argmin(axis=0)
+    errors = np.square(stack.astype(np.float32) - truth).sum(axis=-1)
+    nearest = np.stack([cv2.blur(error, (window, window)) for error in errors]).argmin(axis=0)
     picked: Bytes = np.take_along_axis(stack, nearest[None, ..., None], axis=0)[0]
     return picked
 
@@ -165,7 +171,8 @@ def run(scenes: Iterator[BenchScene], methods: dict[str, Method]) -> list[Row]:
     rows: list[Row] = []
     for index, scene in enumerate(scenes):
         results = {name: method(scene.frames) for name, method in methods.items()}
-        results[CEILING] = selection_ceiling(scene.frames, scene.truth)
+        for name, window in CEILINGS.items():
+            results[name] = selection_ceiling(scene.frames, scene.truth, window=window)
         rows += [
             {"scene": index, "kind": scene.kind, "method": name, **score(fused, scene)}
             for name, fused in results.items()
@@ -254,8 +261,8 @@ def main(
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    order = [*methods, CEILING]
-    shown = [n for n in order if n not in ("source A", "average")]
+    order = [*methods, *CEILINGS]
+    shown = [n for n in [*methods, CEILING] if n not in ("source A", "average")]
     text = f"{table(rows, order)}\n\n{kinds_table(rows, shown)}\n"
     (output / "table.md").write_text(text, encoding="utf-8")
     settings = {"scenes": scenes, "size": size, "clean": clean, "seed": SEED}
