@@ -34,7 +34,8 @@ class Format:
     options: dict[str, Any]
 
 
-_JPEG = Format(("uint8",), False, {"Q": 95, "subsample_mode": "off", "optimize_coding": True})
+# without optimize_coding: it would hold the whole picture's coefficients for 6 % of the file
+_JPEG = Format(("uint8",), False, {"Q": 95, "subsample_mode": "off"})
 _TIFF = Format(("uint8", "uint16", "float32"), True, {"compression": "deflate"})
 FORMATS = {
     ".jpg": _JPEG,

@@ -25,8 +25,9 @@ from drpl.bench.quality import provenance
 from drpl.decide import decide_pair
 from drpl.focus import fuse_laplacian
 from drpl.models import available_models, load_model
-from drpl.pipeline import fuse, make_folder
+from drpl.pipeline import fuse_files, make_folder
 from drpl.stack import FusionOptions
+from drpl.write import write_image
 
 Bytes = NDArray[np.uint8]
 SIZES = {1: (1000, 1000), 6: (2000, 3000), 24: (4000, 6000)}
@@ -34,6 +35,7 @@ SIZES = {1: (1000, 1000), 6: (2000, 3000), 24: (4000, 6000)}
 SLOW_MODEL, SLOW_SIZE = "drpl", (520, 520)
 """The paper's network takes seconds a megapixel: it is timed on one small size."""
 REFERENCE = "drpl-fast"
+PAIR = ("a.jpg", "b.jpg")
 
 
 def draw_pair(height: int, width: int, seed: int = 0) -> tuple[Bytes, Bytes]:
@@ -105,21 +107,21 @@ def speed_rows(models: list[str], threads: int, rounds: int) -> list[dict[str, A
 
 
 def peak_memory(model: str, megapixels: int, threads: int) -> float:
-    """Peak resident memory in MB of a fresh process that reads a pair and fuses it."""
+    """Peak resident memory in MB of a fresh process that reads, fuses and writes JPEG files."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pair.npy"
-        np.save(path, np.stack(draw_pair(*SIZES[megapixels])))
-        command = [sys.executable, "-m", __spec__.name, "--fuse", str(path), "--models", model]
+        for name, source in zip(PAIR, draw_pair(*SIZES[megapixels]), strict=True):
+            write_image(Path(folder) / name, source)
+        command = [sys.executable, "-m", __spec__.name, "--fuse", folder, "--models", model]
         found = subprocess.run(
             [*command, "--threads", str(threads)], capture_output=True, text=True, check=True
         )
     return float(found.stdout)
 
 
-def _fuse_once(path: Path, model: str, threads: int) -> float:
+def _fuse_once(folder: Path, model: str, threads: int) -> float:
     """Fuse a saved pair; return this process's peak memory in MB."""
-    source_a, source_b = np.load(path)
-    fuse([source_a, source_b], FusionOptions(model=model, threads=threads))
+    paths = [folder / name for name in PAIR]
+    fuse_files(paths, folder / "fused.jpg", FusionOptions(model=model, threads=threads))
     # not getrusage: its peak is inherited from the process that started this one
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
@@ -154,7 +156,7 @@ def main(
     memory = {f"{mp} MP": peak_memory(REFERENCE, mp, threads) for mp in SIZES}
     make_folder(output)
     peaks = "\n".join(f"- {size}: {peak:.0f} MB" for size, peak in memory.items())
-    text = f"{table(rows)}\n\nPeak memory of `drpl.fuse` ({REFERENCE}), whole process:\n\n{peaks}\n"
+    text = f"{table(rows)}\n\nPeak memory of `drpl fuse` of two JPEG files ({REFERENCE}), whole process:\n\n{peaks}\n"
     (output / "table.md").write_text(text, encoding="utf-8")
     about = provenance(names) | {"threads": threads, "rows": rows, "peak_memory_mb": memory}
     (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
