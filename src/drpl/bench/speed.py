@@ -156,7 +156,8 @@ def main(
     memory = {f"{mp} MP": peak_memory(REFERENCE, mp, threads) for mp in SIZES}
     make_folder(output)
     peaks = "\n".join(f"- {size}: {peak:.0f} MB" for size, peak in memory.items())
-    text = f"{table(rows)}\n\nPeak memory of `drpl fuse` of two JPEG files ({REFERENCE}), whole process:\n\n{peaks}\n"
+    measured = f"Peak memory of `drpl fuse` on two JPEG files ({REFERENCE}), whole process:"
+    text = f"{table(rows)}\n\n{measured}\n\n{peaks}\n"
     (output / "table.md").write_text(text, encoding="utf-8")
     about = provenance(names) | {"threads": threads, "rows": rows, "peak_memory_mb": memory}
     (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
