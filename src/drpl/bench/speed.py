@@ -25,8 +25,7 @@ from drpl.bench.quality import provenance
 from drpl.decide import decide_pair
 from drpl.focus import fuse_laplacian
 from drpl.models import available_models, load_model
-from drpl.pipeline import fuse_files, make_folder
-from drpl.stack import FusionOptions
+from drpl.pipeline import make_folder
 from drpl.write import write_image
 
 Bytes = NDArray[np.uint8]
@@ -36,6 +35,17 @@ SLOW_MODEL, SLOW_SIZE = "drpl", (520, 520)
 """The paper's network takes seconds a megapixel: it is timed on one small size."""
 REFERENCE = "drpl-fast"
 PAIR = ("a.jpg", "b.jpg")
+FUSE_AND_MEASURE = """
+import sys
+from drpl.pipeline import fuse_files
+from drpl.stack import FusionOptions
+
+a, b, model, threads = sys.argv[1:]
+fuse_files([a, b], "fused.jpg", FusionOptions(model=model, threads=int(threads)))
+# not getrusage: its peak is inherited from the process that started this one
+print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024)
+"""
+"""What the measured process does; this module would bring PyTorch, which fusing does without."""
 
 
 def draw_pair(height: int, width: int, seed: int = 0) -> tuple[Bytes, Bytes]:
@@ -111,20 +121,9 @@ def peak_memory(model: str, megapixels: int, threads: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         for name, source in zip(PAIR, draw_pair(*SIZES[megapixels]), strict=True):
             write_image(Path(folder) / name, source)
-        command = [sys.executable, "-m", __spec__.name, "--fuse", folder, "--models", model]
-        found = subprocess.run(
-            [*command, "--threads", str(threads)], capture_output=True, text=True, check=True
-        )
+        command = [sys.executable, "-c", FUSE_AND_MEASURE, *PAIR, model, str(threads)]
+        found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
     return float(found.stdout)
-
-
-def _fuse_once(folder: Path, model: str, threads: int) -> float:
-    """Fuse a saved pair; return this process's peak memory in MB."""
-    paths = [folder / name for name in PAIR]
-    fuse_files(paths, folder / "fused.jpg", FusionOptions(model=model, threads=threads))
-    # not getrusage: its peak is inherited from the process that started this one
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -143,14 +142,8 @@ def main(
     models: Annotated[list[str] | None, typer.Option(help="Models; all by default.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of every method.")] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="Counted rounds.")] = 5,
-    fuse_pair: Annotated[
-        Path | None, typer.Option("--fuse", hidden=True, help="Fuse this pair, print the peak.")
-    ] = None,
 ) -> None:
     """Time the decision of every model and the Laplacian pyramid; measure peak memory."""
-    if fuse_pair is not None:
-        typer.echo(_fuse_once(fuse_pair, (models or [REFERENCE])[0], threads))
-        return
     names = models or list(available_models())
     rows = speed_rows(names, threads, rounds)
     memory = {f"{mp} MP": peak_memory(REFERENCE, mp, threads) for mp in SIZES}

@@ -101,6 +101,15 @@ class DRPL(nn.Module):
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.xavier_normal_(module.weight)
                 nn.init.zeros_(module.bias)
+        # initial values that leave the plateau of equal masks: blocks start as identities, and the
+        # first filters ignore brightness, beside which the detail that decides is faint
+        norms = [m for m in self.body.modules() if isinstance(m, nn.BatchNorm2d)]
+        first = next(m for m in self.head.modules() if isinstance(m, nn.Conv2d)).weight
+        with torch.no_grad():
+            for norm in norms[1::2]:
+                norm.weight.zero_()
+            first -= first.mean(dim=(2, 3), keepdim=True)
+            self.masks.weight.mul_(0.1)
 
     def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
         """Masks before the sigmoid; see `forward`."""
