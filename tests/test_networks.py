@@ -16,6 +16,18 @@ def test_drpl_is_the_papers_network():
     assert shapes == [(64, 6, 9, 9), *[(64, 64, 3, 3)] * 28, (2, 64, 3, 3)]
 
 
+def test_drpl_starts_where_it_can_learn():
+    torch.manual_seed(3)
+    network = DRPL().eval()
+    features = torch.rand(1, 64, 9, 9)
+    assert torch.equal(network.body(features), features)
+    dark, bright = torch.rand(2, 3, 30, 30) * 0.1, torch.tensor(0.8)
+    convolve = network.head[0][0]
+    inside = (..., slice(4, -4), slice(4, -4))
+    pair = torch.cat([dark[:1], dark[1:]], dim=1)
+    assert torch.allclose(convolve(pair)[inside], convolve(pair + bright)[inside], atol=1e-4)
+
+
 def published_state():
     """A state dict with the names of the authors' ``Generator``, from our own weights."""
     names = {}
