@@ -1,9 +1,12 @@
 import json
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from drpl.backend import OnnxSession
 from drpl.errors import ConfigError, ModelError
 from drpl.models import load_model
 from drpl.train import export
@@ -69,6 +72,21 @@ def test_exported_equals_pytorch(tmp_path, about, name, network, stages, monkeyp
     assert "p/a.png" in (tmp_path / "model" / "attribution.csv").read_text(encoding="utf-8")
     weights = load_file(tmp_path / "model" / "weights.safetensors")
     assert set(weights) == set(network().state_dict())
+
+
+def test_differences_become_sums_of_the_same_value(tmp_path):
+    class Difference(torch.nn.Module):
+        def forward(self, a, b):
+            return (a.relu() - b.relu()).relu()
+
+    path = tmp_path / "difference.onnx"
+    inputs = {"a": torch.rand(1, 16, 5, 7), "b": torch.rand(1, 16, 5, 7)}
+    export._write_stage(tmp_path, "difference", Difference(), inputs, ["out"], 0)
+    assert "Sub" not in {node.op_type for node in onnx.load(path).graph.node}
+    session = OnnxSession(path)
+    for height in (5, 6, 5):
+        a, b = np.random.default_rng(height).random((2, 1, 16, height, 7), dtype=np.float32)
+        assert np.array_equal(session.run({"a": a, "b": b})[0], np.maximum(a - b, 0))
 
 
 def test_nothing_is_exported_if_onnx_disagrees(tmp_path, about, monkeypatch):

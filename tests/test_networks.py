@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from drpl.train.export import count_macs
-from drpl.train.networks import DRPL, DRPLFast, ExchangeBlock, decision_map, luma, upgraded
+from drpl.train.networks import DRPL, DRPLFast, decision_map, luma
 
 
 def parameters(network):
@@ -103,28 +103,6 @@ def test_fast_is_swap_equivariant_by_construction():
     assert not torch.allclose(mask_a, mask_b)
 
 
-def test_first_weights_keep_their_meaning():
-    torch.manual_seed(4)
-    own, out = (torch.nn.Conv2d(4, 4, 3, padding=1) for _ in range(2))
-    shared = torch.nn.Conv2d(4, 4, 1, bias=False)
-    first = {"own": own, "shared": shared, "out": out}
-    weights = upgraded(
-        {
-            f"0.{name}.{key}": w
-            for name, conv in first.items()
-            for key, w in conv.state_dict().items()
-        }
-    )
-    blocks = torch.nn.ModuleList([ExchangeBlock(4)])
-    blocks.load_state_dict(weights)
-    assert upgraded(weights).keys() == weights.keys()
-    pair = torch.rand(2, 1, 4, 9, 7)
-    mean = shared(pair.mean(dim=0))
-    expected = [torch.relu(f + out(torch.relu(own(f) + mean))) for f in pair]
-    for found, truth in zip(blocks[0]((pair[0], pair[1])), expected, strict=True):
-        assert torch.allclose(found, truth, atol=1e-5)
-
-
 def test_fast_stays_within_its_budget():
     assert count_macs(DRPLFast()) <= 12_000
 
@@ -145,7 +123,7 @@ def test_reach_of_both_networks():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.ones_(module.weight)
     assert reach(paper, 36, 73) == 33
-    fast = DRPLFast((4, 4, 4, 4, 4)).double()
+    fast = DRPLFast((4,) * 6).double()
     assert reach(fast, 320, 640) >= 200
 
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drpl.tiling import cover, mirrored
+from drpl.tiling import cover, cover_evenly, mirrored
 
 sides = st.integers(1, 200)
 
@@ -37,3 +37,40 @@ def test_mirrored_is_symmetric_padding(length, start, stop):
     axis = np.arange(length)
     padded = np.pad(axis, (-start, max(0, stop - length)), mode="symmetric")
     assert np.array_equal(mirrored(start, stop, length), padded[: stop - start])
+
+
+steps = st.integers(0, 12).map(lambda n: 16 * n)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), steps, steps, steps, st.integers(1, 5))
+def test_even_tiles(height, width, border, tile, context, at_least):
+    """One size, every pixel once, with the context or up to the edge, at whole steps."""
+    sides = [side + -side % 16 + 2 * border for side in (height, width)]
+    region = (slice(border, border + height), slice(border, border + width))
+    tile = max(tile, 16)
+    parts = cover_evenly(region, *sides, tile=tile, context=context, multiple=16, at_least=at_least)
+    written = np.zeros(sides, int)
+    canvas = np.arange(written.size).reshape(sides)
+    for part in parts:
+        written[part.write] += 1
+        assert np.array_equal(canvas[part.read][part.crop], canvas[part.write])
+        for read, write, side in zip(part.read, part.write, sides, strict=True):
+            assert read.start % 16 == 0
+            assert read.stop % 16 == 0
+            assert write.stop - write.start <= tile
+            assert read.start <= max(0, write.start - context)
+            assert read.stop >= min(side, write.stop + context)
+    assert (written[region] == 1).all()
+    assert written.sum() == height * width
+    assert (
+        len({(p.read[0].stop - p.read[0].start, p.read[1].stop - p.read[1].start) for p in parts})
+        == 1
+    )
+
+
+def test_a_small_region_is_shared_out():
+    region = (slice(32, 560), slice(32, 560))
+    parts = cover_evenly(region, 640, 640, tile=1024, context=48, multiple=16, at_least=2)
+    assert [part.write[0] for part in parts] == [slice(32, 304), slice(304, 560)]
+    parts = cover_evenly(region, 640, 640, tile=1024, context=480, multiple=16, at_least=2)
+    assert len(parts) == 1

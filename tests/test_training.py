@@ -5,13 +5,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
 
 from drawing import draw_texture
 from drpl.errors import ConfigError, ModelError, ReadError
-from drpl.train import module, monitor
+from drpl.train import module, monitor, reuse
 from drpl.train import run as runs
 from drpl.train.config import (
     LossWeights,
@@ -40,7 +41,7 @@ TINY = TrainOptions(
 @pytest.fixture
 def narrow(monkeypatch):
     """A small network in place of drpl-fast."""
-    monkeypatch.setitem(runs.NETWORKS, "drpl-fast", lambda: DRPLFast((8, 8, 8, 8, 8)))
+    monkeypatch.setitem(runs.NETWORKS, "drpl-fast", lambda: DRPLFast((8,) * 6))
 
 
 def train(photos, out, options=TINY, **arguments):
@@ -52,8 +53,10 @@ def weights(path):
 
 
 @pytest.mark.usefixtures("narrow")
-def test_resumed_equals_uninterrupted(photos, tmp_path, monkeypatch):
-    train(photos, tmp_path / "whole")
+@pytest.mark.parametrize("uses", [1, 2])
+def test_resumed_equals_uninterrupted(photos, tmp_path, monkeypatch, uses):
+    options = replace(TINY, scene_uses=uses)
+    train(photos, tmp_path / "whole", options)
     step = module._step
 
     def interrupted(run, *rest):
@@ -63,11 +66,11 @@ def test_resumed_equals_uninterrupted(photos, tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(photos, tmp_path / "parts")
+        train(photos, tmp_path / "parts", options)
     assert runs.read_checkpoint(tmp_path / "parts" / "last.ckpt")["step"] == 4
     shutil.copy(tmp_path / "parts" / "last.ckpt", tmp_path / "half.ckpt")
     monkeypatch.setattr(module, "_step", step)
-    train(photos, tmp_path / "parts", resume=True)
+    train(photos, tmp_path / "parts", options, resume=True)
     whole, parts, start = (
         weights(tmp_path / name) for name in ("whole/last.ckpt", "parts/last.ckpt", "half.ckpt")
     )
@@ -104,6 +107,23 @@ def test_minutes_end_a_run_and_initial_weights_start_one(photos, tmp_path):
     assert state["step"] == 1
 
 
+@pytest.mark.usefixtures("narrow")
+def test_narrower_weights_start_a_wider_network(photos, tmp_path, monkeypatch):
+    train(photos, tmp_path / "narrow", replace(TINY, steps=1))
+    found = runs.read_checkpoint(tmp_path / "narrow" / "last.ckpt")["average"]
+    monkeypatch.setitem(runs.NETWORKS, "drpl-fast", lambda: DRPLFast((8, 12, 8, 8, 8, 8)))
+    run = runs.start_run(TINY, L.Fabric(accelerator="cpu", devices=1))
+    runs.start_from(run, found)
+    wide = run.average.state_dict()
+    assert wide["stem.weight"].shape[0] == 12
+    assert torch.equal(wide["stem.weight"][:8], found["stem.weight"])
+    assert torch.equal(wide["down16.weight"], found["down16.weight"])
+    with pytest.raises(ModelError, match="unknown layers: other"):
+        runs.start_from(run, {"other": torch.zeros(1)})
+    with pytest.raises(ModelError, match=r"stem\.weight are of shape \(40, 16, 3, 3\)"):
+        runs.start_from(run, {"stem.weight": torch.zeros(40, 16, 3, 3)})
+
+
 def cropped(scenes, size):
     """The corner of every picture of a batch."""
     window = (..., slice(size), slice(size))
@@ -126,7 +146,7 @@ def test_one_small_batch_is_overfitted(photos, network):
     if network is DRPL:
         learner, scenes = network(), cropped(scenes, 40)
     else:
-        learner = network((16, 16, 16, 16, 16))
+        learner = network((16,) * 6)
     optimiser = torch.optim.Adam(learner.parameters(), lr=2e-3)
     losses = []
     for _ in range(12 if network is DRPL else 80):
@@ -186,6 +206,39 @@ def test_batches_depend_on_seed_and_index_only(photos):
     assert torch.equal(first.observed, second.observed)
     assert not torch.equal(first.observed, one[8].observed)
     assert len(one) == 9
+
+
+def spread(scenes):
+    """What a scene keeps when it is turned: its grey values, sorted; one row for each scene."""
+    return [np.sort(truth.numpy().ravel()) for truth in scenes.truth]
+
+
+def test_every_scene_is_used_as_often_as_asked(photos, monkeypatch):
+    monkeypatch.setattr(reuse, "SPACING", 2)
+    pictures = load_photos(find_photos(photos))
+    rendered = SceneBatches(pictures, TINY.scenes, batch=4, seed=5, length=99)
+    batches = [reuse.ReusedScenes(rendered, 2)[index] for index in range(12)]
+    used = [values for batch in batches for values in spread(batch)]
+    # batch 4 of the rendered ones is used in batches 4, 5 and, two rendered ones later, 8, 9
+    for values in spread(rendered[4]):
+        assert sum(np.array_equal(values, other) for other in used) == 2
+    assert all(batch.frames.shape == (4, 2, 1, 64, 64) for batch in batches)
+
+
+def test_reused_scenes_keep_their_parts_together(photos):
+    pictures = load_photos(find_photos(photos))
+    options = replace(TINY.scenes, one_sharp_share=1.0, paper_share=0.0, max_layers=1)
+    rendered = SceneBatches(
+        pictures, options, batch=4, seed=5, length=9, degradation=DegradationOptions()
+    )
+    one, two = reuse.ReusedScenes(rendered, 2), reuse.ReusedScenes(rendered, 2)
+    _ = one[2]
+    scenes, again = one[7], two[7]
+    assert torch.equal(scenes.observed, again.observed)
+    assert not torch.equal(scenes.observed, scenes.frames)
+    # one frame of each is sharp everywhere: it equals the truth, turned alike
+    errors = (scenes.frames - scenes.truth[:, None]).abs().amax(dim=(2, 3, 4)).amin(dim=1)
+    assert float(errors.max()) < 1e-3
 
 
 @pytest.mark.parametrize("frames", [2, 5])
@@ -253,9 +306,10 @@ def test_config_round_trip(tmp_path):
     assert options.scenes.radius == (1.0, 9.5)
 
 
-@pytest.mark.parametrize("name", ["drpl-fast", "drpl"])
+@pytest.mark.parametrize("name", ["drpl-fast", "drpl-fast-detail", "drpl"])
 def test_shipped_configurations_are_valid(name):
-    assert read_config(Path(__file__).parents[1] / "configs" / f"{name}.toml").network == name
+    path = Path(__file__).parents[1] / "configs" / f"{name}.toml"
+    assert name.startswith(read_config(path).network)
 
 
 @pytest.mark.parametrize(
@@ -264,6 +318,7 @@ def test_shipped_configurations_are_valid(name):
         ("network = 'other'", "network is 'other'"),
         ("steps = 0", "steps is 0"),
         ("target_window = 4", "expected an odd number"),
+        ("batch = 16\nscene_uses = 3", "expected a divisor of batch"),
         ("stepz = 3", "unknown key stepz"),
         ("[scenes]\nsizes = 3", r"unknown key scenes\.sizes"),
         ("steps = 'many'", "steps is 'many'"),
@@ -320,6 +375,6 @@ def test_loss_that_is_not_finite_stops_the_run(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(
         module, "training_loss", lambda *a: (torch.tensor(math.nan, requires_grad=True), {})
     )
-    monkeypatch.setitem(runs.NETWORKS, "drpl-fast", lambda: DRPLFast((8, 8, 8, 8, 8)))
+    monkeypatch.setitem(runs.NETWORKS, "drpl-fast", lambda: DRPLFast((8,) * 6))
     with pytest.raises(ModelError, match="not finite at step 0"):
         train(photos, tmp_path / "run")

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from drpl.backend import Session, Tensor
 from drpl.stack import TILE, Pixels, check_pair, full_scale
-from drpl.tiling import Tile, Window, cover, mirrored
+from drpl.tiling import Tile, Window, cover, cover_evenly, mirrored
 
 Float = NDArray[np.floating[Any]]
 Reader = Callable[[Pixels, Window, float], Tensor]
 BORDER = 32
 """Pixels of mirrored picture around it: a network's own padding then never touches the picture."""
 CANVAS_MULTIPLE = 64
+STEP = 16
+"""Pixels of a picture for each of its encoded features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class StagedNetwork:
         del features
 
         def decode(part: Tile) -> None:
-            rows, cols = part.scaled(16).read
+            rows, cols = part.scaled(STEP).read
             inputs = {
                 "source_a": canvas.luma(source_a, part.read, white),
                 "source_b": canvas.luma(source_b, part.read, white),
@@ -171,26 +173,39 @@ class StagedNetwork:
             ):
                 canvas.write(mask, part.write, output[0, 0][part.crop])
 
-        self._each_tile(decode, canvas, tile, self.contexts[2])
+        self._each_tile(decode, canvas, canvas.picture, tile, self.contexts[2])
 
     def _encode(self, source: Pixels, canvas: _Canvas, white: float, tile: int) -> Tensor:
         """Features of one frame at 1/16."""
-        shape = (1, self.channels, canvas.height // 16, canvas.width // 16)
+        shape = (1, self.channels, canvas.height // STEP, canvas.width // STEP)
         features = np.empty(shape, np.float32)
 
         def encode(part: Tile) -> None:
-            small = part.scaled(16)
+            small = part.scaled(STEP)
             (encoded,) = self.encode.run({"source": canvas.luma(source, part.read, white)})
             features[(..., *small.write)] = encoded[(..., *small.crop)]
 
-        self._each_tile(encode, canvas, tile, self.contexts[0])
+        self._each_tile(encode, canvas, canvas.whole, tile, self.contexts[0])
         return features
 
     def _each_tile(
-        self, work: Callable[[Tile], None], canvas: _Canvas, tile: int, context: int
+        self,
+        work: Callable[[Tile], None],
+        canvas: _Canvas,
+        region: Window,
+        tile: int,
+        context: int,
     ) -> None:
-        """Do the tiles of a canvas, as many at a time as there are threads."""
-        parts = cover(canvas.height, canvas.width, tile=tile, context=context)
+        """Do the tiles of a region of the canvas, as many at a time as there are threads."""
+        parts = cover_evenly(
+            region,
+            canvas.height,
+            canvas.width,
+            tile=tile,
+            context=context,
+            multiple=STEP,
+            at_least=self.threads,
+        )
         with ThreadPoolExecutor(self.threads) as pool:
             for _ in pool.map(work, parts):
                 pass
@@ -204,6 +219,17 @@ class _Canvas:
         self.height, self.width = (
             side + 2 * BORDER + -(side + 2 * BORDER) % CANVAS_MULTIPLE for side in (height, width)
         )
+
+    @property
+    def whole(self) -> Window:
+        """All of the canvas."""
+        return slice(0, self.height), slice(0, self.width)
+
+    @property
+    def picture(self) -> Window:
+        """The smallest window of whole steps that holds the picture."""
+        height, width = (BORDER + side + -side % STEP for side in self._size)
+        return slice(BORDER, height), slice(BORDER, width)
 
     def luma(self, source: Pixels, window: Window, white: float) -> Tensor:
         """Luma (1, 1, h, w) in [0, 1] of a window of the canvas."""

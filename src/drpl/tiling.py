@@ -69,6 +69,65 @@ def _span(start: int, tile: int, context: int, length: int) -> tuple[slice, slic
     return slice(first, last), slice(start, stop), slice(start - first, stop - first)
 
 
+def cover_evenly(
+    region: Window,
+    height: int,
+    width: int,
+    *,
+    tile: int,
+    context: int,
+    multiple: int,
+    at_least: int = 1,
+) -> list[Tile]:
+    """Tiles of one size that cover a region of a canvas once, row by row.
+
+    Every tile reads a window of the same size, which at the edges of the canvas is moved inwards:
+    what runs on the tiles is planned for one size.
+
+    Parameters
+    ----------
+    region : pair of slices
+        What is to be written; begins at multiples of ``multiple``.
+    height, width : int
+        Of the canvas, multiples of ``multiple``.
+    tile : int
+        Largest side of a written window; the sides taken divide the region evenly.
+    context : int
+        Pixels read around it at least, as far as the canvas goes; a multiple of ``multiple``.
+    multiple : int
+        Every read window begins and ends at a multiple of it.
+    at_least : int
+        Number of tiles to aim at in a region that fewer would do for, as long as they are larger
+        than their context.
+
+    Returns
+    -------
+    list of Tile
+    """
+    cols = _even_spans(region[1], tile, context, width, multiple)
+    extent = region[0].stop - region[0].start
+    shared = extent // max(1, at_least // len(cols))
+    rows = _even_spans(region[0], min(tile, max(shared, 2 * context)), context, height, multiple)
+    return [Tile(*((r, c) for r, c in zip(row, col, strict=True))) for row in rows for col in cols]
+
+
+def _even_spans(
+    region: slice, tile: int, context: int, length: int, multiple: int
+) -> list[tuple[slice, slice, slice]]:
+    """Read, write and crop of each tile along one axis."""
+    extent = region.stop - region.start
+    step = -(-extent // max(1, -(-extent // tile)))
+    step += -step % multiple
+    reach = min(length, step + 2 * context)
+    spans = []
+    for start in range(region.start, region.stop, step):
+        stop = min(start + step, region.stop)
+        first = min(max(0, start - context), length - reach)
+        read, crop = slice(first, first + reach), slice(start - first, stop - first)
+        spans.append((read, slice(start, stop), crop))
+    return spans
+
+
 def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
     """Indices into an axis of ``length`` for positions that may lie outside of it.
 

@@ -80,6 +80,9 @@ class TrainOptions:
         Side in pixels of the window in which ``"nearer"`` compares errors; odd.
     mask_weighting : bool
         Weight the mask losses by how much the decision matters.
+    scene_uses : int
+        Batches that a rendered scene appears in where rendering on a CPU costs more than learning;
+        a divisor of ``batch``. Each time it is turned, mirrored and degraded anew.
     steps, batch, learning_rate, warmup, weight_decay, clip, ema, seed
         Optimisation: AdamW, cosine schedule over ``steps`` after ``warmup`` steps, gradient norm
         clipped, exponential moving average of the weights.
@@ -97,6 +100,7 @@ class TrainOptions:
     target: str = "nearer"
     target_window: int = 5
     mask_weighting: bool = True
+    scene_uses: int = 1
     steps: int = 30_000
     batch: int = 16
     learning_rate: float = 2e-3
@@ -130,6 +134,10 @@ class TrainOptions:
         for name in ("steps", "batch", "learning_rate", "validate_every", "validation_scenes"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected a positive number")
+        if self.scene_uses < 1 or self.batch % self.scene_uses:
+            raise ConfigError(
+                f"scene_uses is {self.scene_uses}; expected a divisor of batch, {self.batch}"
+            )
         if self.target_window < 1 or self.target_window % 2 == 0:
             raise ConfigError(f"target_window is {self.target_window}; expected an odd number")
         if not 0 < self.validation_share < 1:

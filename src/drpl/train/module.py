@@ -20,6 +20,7 @@ from drpl.train.data import Drawn, SceneBatches
 from drpl.train.monitor import TrainingLog, validate, write_samples
 from drpl.train.networks import decision_map
 from drpl.train.photos import Photo, find_photos, load_masks, load_photos, split_photos
+from drpl.train.reuse import ReusedScenes
 from drpl.train.run import Run, read_checkpoint, start_from, start_run
 from drpl.train.synthesis import Scenes
 
@@ -198,9 +199,12 @@ def _progress(run: Run, minutes: float | None) -> float:
 def _batches(
     run: Run, paths: list[Path], silhouettes: list[Photo], fabric: L.Fabric, workers: int
 ) -> Iterator[Scenes]:
-    """The sequence of training batches from the run's step on; each process gets its share."""
+    """The sequence of training batches from the run's step on; each process gets its share.
+
+    On a GPU, where rendering costs little, no scene is used twice.
+    """
     on_cpu = fabric.device.type == "cpu"
-    dataset = SceneBatches(
+    rendered = SceneBatches(
         load_photos(paths),
         run.options.scenes,
         batch=run.options.batch,
@@ -210,6 +214,8 @@ def _batches(
         silhouettes=silhouettes,
         rendered=on_cpu,
     )
+    uses = run.options.scene_uses if on_cpu else 1
+    dataset = ReusedScenes(rendered, uses) if uses > 1 else rendered
     first = run.step * fabric.world_size + fabric.global_rank
     loader: DataLoader[Scenes | Drawn] = DataLoader(
         dataset,

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 Pair = tuple[Tensor, Tensor]
 """What belongs to source A and to source B."""
+CONTRAST = 8.0
+"""Scale of differences between frames: brings them to the size of other features."""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 
 
@@ -192,9 +194,10 @@ class ExchangeConv(nn.Module):
 
     def forward(self, pair: Pair) -> Pair:
         """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
-        common = self.common(0.5 * (pair[0] + pair[1]))
-        opposite = self.opposite(0.5 * (pair[0] - pair[1]))
-        return common + opposite, common - opposite
+        # the halves are taken of the weights: a graph folds them, pictures would be passed through
+        total = F.conv2d(pair[0] + pair[1], 0.5 * self.common.weight, self.common.bias, padding=1)
+        opposite = F.conv2d(pair[0] - pair[1], 0.5 * self.opposite.weight, padding=1)
+        return total + opposite, total - opposite
 
 
 class ExchangeBlock(nn.Module):
@@ -244,12 +247,13 @@ class DRPLFast(nn.Module):
 
     * ``encode`` (per frame, tiled): luma, folded 4x4, to features at 1/16 of the resolution;
     * ``trunk`` (once per picture, at 1/16, 1/32 and 1/64): who is sharp where, seen from afar;
-    * ``decode`` (tiled): the decision at 1/8 and 1/4, unfolded to masks at full resolution.
+    * ``decode`` (tiled): the decision at 1/8 and 1/4, then its details at 1/2, unfolded to masks
+      at full resolution.
 
     Parameters
     ----------
-    widths : five ints
-        Channels at 1/4, 1/8, 1/16, 1/32 and 1/64; multiples of 16 run fastest.
+    widths : six ints
+        Channels at 1/2, 1/4, 1/8, 1/16, 1/32 and 1/64; multiples of 16 run fastest.
     blocks : four ints
         Exchange blocks at 1/8, 1/16, 1/32 and 1/64 (at 1/16 and 1/32: before the coarser scales;
         one more follows each on the way back).
@@ -263,11 +267,11 @@ class DRPLFast(nn.Module):
 
     def __init__(
         self,
-        widths: tuple[int, int, int, int, int] = (32, 48, 64, 96, 96),
+        widths: tuple[int, int, int, int, int, int] = (16, 32, 48, 64, 96, 96),
         blocks: tuple[int, int, int, int] = (1, 2, 1, 1),
     ) -> None:
         super().__init__()
-        c4, c8, c16, c32, c64 = widths
+        c2, c4, c8, c16, c32, c64 = widths
         # 4x4 pixels to 16 channels as a fixed convolution: exports to the fastest operator
         self.register_buffer("fold", 4.0 * torch.eye(16).view(16, 1, 4, 4), persistent=False)
         self.stem = nn.Conv2d(16, c4, 3, padding=1)
@@ -290,6 +294,10 @@ class DRPLFast(nn.Module):
         self.block4 = ExchangeConv(c4)
         self.refine4 = ExchangeConv(c4)
         self.unfold = nn.Conv2d(c4, 16, 1)
+        self.detail = nn.Conv2d(2, c2, 4, stride=2, padding=1)
+        self.up2 = nn.Conv2d(c4, c2, 1)
+        self.hidden2 = nn.Conv2d(c2, c2, 3, padding=1)
+        self.unfold2 = nn.Conv2d(c2, 8, 3, padding=1)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -307,6 +315,7 @@ class DRPLFast(nn.Module):
         with torch.no_grad():
             for layer in (self.unfold, self.refine4.common, self.refine4.opposite):
                 layer.weight.mul_(0.3)
+            self.unfold2.weight.zero_()
 
     def _fine(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Features of one frame at 1/4 and 1/8."""
@@ -372,7 +381,29 @@ class DRPLFast(nn.Module):
         )
         at4 = _each(F.relu, self.block4(at4))
         at4 = _each(lambda f, change: f + F.relu(change), at4, self.refine4(at4))
-        return _each(lambda f: F.pixel_shuffle(self.unfold(f), 4), at4)
+        both = torch.cat([source - 0.5 for source in sources], dim=1)
+        kernel = self.detail.weight
+        kernels = (kernel, torch.cat([kernel[:, 1:], kernel[:, :1]], dim=1))
+        ahead = CONTRAST * (sources[0] - sources[1])
+        return _each(
+            lambda f, kernel, difference: self._masks(f, both, kernel, difference),
+            at4,
+            kernels,
+            (ahead, -ahead),
+        )
+
+    def _masks(self, quarter: Tensor, both: Tensor, kernel: Tensor, difference: Tensor) -> Tensor:
+        """Logits of one frame from its features at 1/4, with details decided at 1/2.
+
+        The kernel finds the frame itself and the other one among ``both``. Of two frames A and B
+        the nearer to a truth T is told by the sign of ``(A - B) * (T - (A + B) / 2)``: one factor
+        is the ``difference``, the other is predicted.
+        """
+        detail = F.conv2d(both, kernel, self.detail.bias, stride=2, padding=1)
+        half = F.relu(detail + _double(self.up2(quarter)))
+        fine = F.pixel_shuffle(self.unfold2(F.relu(self.hidden2(half))), 2)
+        coarse = F.pixel_shuffle(self.unfold(quarter), 4)
+        return coarse + fine[:, :1] + difference * fine[:, 1:]
 
     def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
         """Masks before the sigmoid; see `forward`."""
@@ -399,27 +430,6 @@ class DRPLFast(nn.Module):
         """
         mask_a, mask_b = self.logits(source_a, source_b)
         return mask_a.sigmoid(), mask_b.sigmoid()
-
-
-def upgraded(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of the first `DRPLFast` as weights of this one; its masks but for `refine4`.
-
-    There every frame had the kernels ``own`` and ``out``, and a 1x1 kernel ``shared`` saw the mean.
-    Weights of today's network are returned as they are.
-    """
-    found = dict(weights)
-    for key in [key for key in found if key.endswith(".own.weight")]:
-        block = key.removesuffix(".own.weight")
-        own, shared = found.pop(key), found.pop(f"{block}.shared.weight")
-        hidden = f"{block}.hidden" if f"{block}.out.weight" in found else block
-        found[f"{hidden}.common.weight"] = own + F.pad(shared, (1, 1, 1, 1))
-        found[f"{hidden}.common.bias"] = found.pop(f"{block}.own.bias")
-        found[f"{hidden}.opposite.weight"] = own
-        if hidden != block:
-            out = found.pop(f"{block}.out.weight")
-            found[f"{block}.out.common.weight"] = found[f"{block}.out.opposite.weight"] = out
-            found[f"{block}.out.common.bias"] = found.pop(f"{block}.out.bias")
-    return found
 
 
 NETWORKS: dict[str, type[DRPL] | type[DRPLFast]] = {"drpl": DRPL, "drpl-fast": DRPLFast}

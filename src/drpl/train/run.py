@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from drpl.errors import ModelError
 from drpl.train.config import TrainOptions
-from drpl.train.networks import NETWORKS, upgraded
+from drpl.train.networks import NETWORKS
 
 log = logging.getLogger(__name__)
 
@@ -100,10 +100,20 @@ def start_run(options: TrainOptions, fabric: L.Fabric) -> Run:
 
 
 def start_from(run: Run, weights: dict[str, Tensor]) -> None:
-    """Start from other weights; layers that they lack stay as they are."""
-    missing, unknown = run.network.load_state_dict(upgraded(weights), strict=False)
+    """Start from other weights; what the network has beyond them stays as it is.
+
+    A layer that was narrower fills the first channels of today's.
+    """
+    own = run.network.state_dict()
+    unknown = [name for name in weights if name not in own]
     if unknown:
         raise ModelError(f"the initial weights have unknown layers: {', '.join(unknown)}")
-    if missing:
-        log.info("fresh layers: %s", ", ".join(missing))
-    run.average.load_state_dict(run.network.state_dict())
+    with torch.no_grad():
+        for name, value in weights.items():
+            if any(had > has for had, has in zip(value.shape, own[name].shape, strict=True)):
+                raise ModelError(f"the initial weights of {name} are of shape {tuple(value.shape)}")
+            own[name][tuple(slice(length) for length in value.shape)] = value
+    fresh = [n for n, v in own.items() if n not in weights or weights[n].shape != v.shape]
+    if fresh:
+        log.info("fresh or wider layers: %s", ", ".join(fresh))
+    run.average.load_state_dict(own)
