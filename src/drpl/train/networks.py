@@ -297,7 +297,7 @@ class DRPLFast(nn.Module):
         self.detail = nn.Conv2d(2, c2, 4, stride=2, padding=1)
         self.up2 = nn.Conv2d(c4, c2, 1)
         self.hidden2 = nn.Conv2d(c2, c2, 3, padding=1)
-        self.unfold2 = nn.Conv2d(c2, 8, 3, padding=1)
+        self.unfold2 = nn.Conv2d(c2, 8, 1)
         self._initialise()
 
     def _initialise(self) -> None:
