@@ -107,21 +107,17 @@ def test_minutes_end_a_run_and_initial_weights_start_one(photos, tmp_path):
     assert state["step"] == 1
 
 
-@pytest.mark.usefixtures("narrow")
-def test_narrower_weights_start_a_wider_network(photos, tmp_path, monkeypatch):
-    train(photos, tmp_path / "narrow", replace(TINY, steps=1))
-    found = runs.read_checkpoint(tmp_path / "narrow" / "last.ckpt")["average"]
-    monkeypatch.setitem(runs.NETWORKS, "drpl-fast", lambda: DRPLFast((8, 12, 8, 8, 8, 8)))
-    run = runs.start_run(TINY, L.Fabric(accelerator="cpu", devices=1))
-    runs.start_from(run, found)
-    wide = run.average.state_dict()
-    assert wide["stem.weight"].shape[0] == 12
-    assert torch.equal(wide["stem.weight"][:8], found["stem.weight"])
-    assert torch.equal(wide["down16.weight"], found["down16.weight"])
-    with pytest.raises(ModelError, match="unknown layers: other"):
-        runs.start_from(run, {"other": torch.zeros(1)})
-    with pytest.raises(ModelError, match=r"stem\.weight are of shape \(40, 16, 3, 3\)"):
-        runs.start_from(run, {"stem.weight": torch.zeros(40, 16, 3, 3)})
+def test_initial_weights_may_lack_layers_and_have_others():
+    options = replace(TINY, network="drpl-fast")
+    run = runs.start_run(options, L.Fabric(accelerator="cpu", devices=1))
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    found = {name: value + 1 for name, value in before.items() if name != "stem.bias"}
+    runs.start_from(run, found | {"other": torch.zeros(1)})
+    for state in (run.network.state_dict(), run.average.state_dict()):
+        assert torch.equal(state["stem.weight"], before["stem.weight"] + 1)
+        assert torch.equal(state["stem.bias"], before["stem.bias"])
+    with pytest.raises(ModelError, match="of another network"):
+        runs.start_from(run, DRPL().state_dict())
 
 
 def cropped(scenes, size):

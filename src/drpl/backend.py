@@ -29,6 +29,10 @@ class Session(Protocol):
         """Outputs, in the order of the graph, for named inputs."""
         ...
 
+    def release(self) -> None:
+        """Give the memory of earlier runs back; what they put out may not be used any more."""
+        ...
+
 
 class OnnxSession:
     """A stage in ONNX Runtime, on the CPU.
@@ -42,8 +46,6 @@ class OnnxSession:
         An ``.onnx`` file.
     threads : int
         Of one run; several runs may go on at the same time.
-    release : bool
-        Give the memory of a run back at its end, for a stage that runs once.
 
     Raises
     ------
@@ -53,7 +55,7 @@ class OnnxSession:
         If the file is not a graph that it can run.
     """
 
-    def __init__(self, path: Path, threads: int = 1, *, release: bool = False) -> None:
+    def __init__(self, path: Path, threads: int = 1) -> None:
         try:
             import onnxruntime
             from onnxruntime.capi import onnxruntime_pybind11_state as states
@@ -66,13 +68,11 @@ class OnnxSession:
         self._runtime: Any = onnxruntime
         self._path = path
         self._threads = threads
-        self._run_options = onnxruntime.RunOptions()
-        if release:
-            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self._planning = Lock()
         self._sizes: dict[str, int] = {}
         self._session = self._plan({})
         self._axes = [(i.name, tuple(i.shape)) for i in self._session.get_inputs()]
+        self._output_shape = tuple(self._session.get_outputs()[0].shape)
 
     def _plan(self, sizes: dict[str, int]) -> Any:
         """A session for given lengths of the graph's named axes."""
@@ -99,14 +99,19 @@ class OnnxSession:
             if isinstance(axis, str)
         }
         with self._planning:
-            if sizes != self._sizes:
+            if self._session is None or sizes != self._sizes:
                 self._session, self._sizes = self._plan(sizes), sizes
             return self._session
 
     @property
     def channels(self) -> int:
         """Channels of the first output."""
-        return int(self._session.get_outputs()[0].shape[1])
+        return int(self._output_shape[1])
+
+    def release(self) -> None:
+        """Give the memory of earlier runs back; what they put out may not be used any more."""
+        with self._planning:
+            self._session, self._sizes = None, {}
 
     def run(self, inputs: dict[str, Tensor]) -> list[Tensor]:
         """Outputs, in the order of the graph, for named inputs.
@@ -118,7 +123,7 @@ class OnnxSession:
         """
         try:
             session = self._planned(inputs)
-            outputs: list[Tensor] = session.run(None, inputs, self._run_options)
+            outputs: list[Tensor] = session.run(None, inputs)
         except self._failures as error:
             raise ModelError(f"{self._path}: the network failed ({error})") from error
         return outputs

@@ -20,6 +20,9 @@ Reader = Callable[[Pixels, Window, float], Tensor]
 BORDER = 32
 """Pixels of mirrored picture around it: a network's own padding then never touches the picture."""
 CANVAS_MULTIPLE = 64
+LARGE = 4_000_000
+"""Pixels above which a stage gives its memory back before the next begins."""
+LUMA_ROWS = 32
 STEP = 16
 """Pixels of a picture for each of its encoded features."""
 
@@ -157,8 +160,14 @@ class StagedNetwork:
         canvas = _Canvas(*source_a.shape[:2])
         features = [self._encode(source, canvas, white, tile) for source in (source_a, source_b)]
         names = ("features_a", "features_b")
+        large = canvas.height * canvas.width > LARGE
+        if large:
+            self.encode.release()
         contexts = self.trunk.run(dict(zip(names, features, strict=True)))
         del features
+        if large:
+            contexts = [context.copy() for context in contexts]
+            self.trunk.release()
 
         def decode(part: Tile) -> None:
             rows, cols = part.scaled(STEP).read
@@ -280,11 +289,16 @@ class _Reach:
 def _luma(pixels: Pixels, white: float) -> Tensor:
     """Rec. 601 luma (H, W) of gamma-coded pixels, white at 1."""
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
-        colours = np.ascontiguousarray(pixels[..., :3], dtype=np.float32)
-        plane = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)
+        plane = np.empty(pixels.shape[:2], np.float32)
+        # a few rows at a time stay in the cache
+        for top in range(0, len(pixels), LUMA_ROWS):
+            rows = slice(top, top + LUMA_ROWS)
+            colours = np.ascontiguousarray(pixels[rows, :, :3], dtype=np.float32)
+            cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY, dst=plane[rows])
     else:
         plane = (pixels if pixels.ndim == 2 else pixels[..., 0]).astype(np.float32)
-    return np.asarray(plane * np.float32(1 / white), np.float32)
+    plane *= np.float32(1 / white)
+    return plane
 
 
 def _rgb(pixels: Pixels, white: float) -> Tensor:

@@ -167,7 +167,7 @@ def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
         return PairNetwork(OnnxSession(paths[0], threads), contexts)
     # many tiles at a time on one core each beat one tile on many cores; the trunk has but one
     encode, decode = OnnxSession(paths[0]), OnnxSession(paths[2])
-    trunk = OnnxSession(paths[1], threads, release=True)
+    trunk = OnnxSession(paths[1], threads)
     return StagedNetwork(encode, trunk, decode, contexts, encode.channels, threads)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 Pair = tuple[Tensor, Tensor]
 """What belongs to source A and to source B."""
 CONTRAST = 8.0
-"""Scale of differences between frames: brings them to the size of other features."""
+"""Brings small differences between frames to the size of other features."""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 
 
@@ -292,12 +292,12 @@ class DRPLFast(nn.Module):
         self.up4 = nn.Conv2d(c8, c4, 1)
         self.skip4 = nn.Conv2d(c4, c4, 1)
         self.block4 = ExchangeConv(c4)
-        self.refine4 = ExchangeConv(c4)
+        self.refine4 = nn.Conv2d(c4, c4, 3, padding=1)
         self.unfold = nn.Conv2d(c4, 16, 1)
         self.detail = nn.Conv2d(2, c2, 4, stride=2, padding=1)
         self.up2 = nn.Conv2d(c4, c2, 1)
         self.hidden2 = nn.Conv2d(c2, c2, 3, padding=1)
-        self.unfold2 = nn.Conv2d(c2, 8, 1)
+        self.unfold2 = nn.Conv2d(c2, 4, 1)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -313,7 +313,7 @@ class DRPLFast(nn.Module):
                     module.out.common.weight.mul_(0.3)
                     module.out.opposite.weight.mul_(0.3)
         with torch.no_grad():
-            for layer in (self.unfold, self.refine4.common, self.refine4.opposite):
+            for layer in (self.unfold, self.refine4):
                 layer.weight.mul_(0.3)
             self.unfold2.weight.zero_()
 
@@ -380,30 +380,30 @@ class DRPLFast(nn.Module):
             lambda f, coarse: F.relu(self.skip4(f) + _double(self.up4(coarse))), (a4, b4), at8
         )
         at4 = _each(F.relu, self.block4(at4))
-        at4 = _each(lambda f, change: f + F.relu(change), at4, self.refine4(at4))
+        at4 = _each(lambda f: F.relu(f + self.refine4(f)), at4)
+        coarse_a, coarse_b = _each(lambda f: F.pixel_shuffle(self.unfold(f), 4), at4)
+        fine = (sources[0] - sources[1]) * self._above_mean(sources, at4)
+        return coarse_a + fine, coarse_b - fine
+
+    def _above_mean(self, sources: Pair, at4: Pair) -> Tensor:
+        """How far the truth lies above the frames' mean (B, 1, H, W), in a unit of its own.
+
+        Of frames A and B the nearer to a truth T is told by the sign of
+        ``(A - B) * (T - (A + B) / 2)``. The second factor is the same for both frames.
+        """
         both = torch.cat([source - 0.5 for source in sources], dim=1)
         kernel = self.detail.weight
         kernels = (kernel, torch.cat([kernel[:, 1:], kernel[:, :1]], dim=1))
-        ahead = CONTRAST * (sources[0] - sources[1])
-        return _each(
-            lambda f, kernel, difference: self._masks(f, both, kernel, difference),
+        half_a, half_b = _each(
+            lambda f, of_frame: F.relu(
+                F.conv2d(both, of_frame, self.detail.bias, stride=2, padding=1)
+                + _double(self.up2(f))
+            ),
             at4,
             kernels,
-            (ahead, -ahead),
         )
-
-    def _masks(self, quarter: Tensor, both: Tensor, kernel: Tensor, difference: Tensor) -> Tensor:
-        """Logits of one frame from its features at 1/4, with details decided at 1/2.
-
-        The kernel finds the frame itself and the other one among ``both``. Of two frames A and B
-        the nearer to a truth T is told by the sign of ``(A - B) * (T - (A + B) / 2)``: one factor
-        is the ``difference``, the other is predicted.
-        """
-        detail = F.conv2d(both, kernel, self.detail.bias, stride=2, padding=1)
-        half = F.relu(detail + _double(self.up2(quarter)))
-        fine = F.pixel_shuffle(self.unfold2(F.relu(self.hidden2(half))), 2)
-        coarse = F.pixel_shuffle(self.unfold(quarter), 4)
-        return coarse + fine[:, :1] + difference * fine[:, 1:]
+        shared = F.relu(self.hidden2(half_a + half_b))
+        return F.pixel_shuffle(CONTRAST * self.unfold2(shared), 2)
 
     def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
         """Masks before the sigmoid; see `forward`."""

@@ -100,20 +100,19 @@ def start_run(options: TrainOptions, fabric: L.Fabric) -> Run:
 
 
 def start_from(run: Run, weights: dict[str, Tensor]) -> None:
-    """Start from other weights; what the network has beyond them stays as it is.
+    """Start from other weights, where name and shape agree; the rest is told and stays as it is.
 
-    A layer that was narrower fills the first channels of today's.
+    Raises
+    ------
+    ModelError
+        If no more than half of the network's weights would be taken over.
     """
     own = run.network.state_dict()
-    unknown = [name for name in weights if name not in own]
-    if unknown:
-        raise ModelError(f"the initial weights have unknown layers: {', '.join(unknown)}")
-    with torch.no_grad():
-        for name, value in weights.items():
-            if any(had > has for had, has in zip(value.shape, own[name].shape, strict=True)):
-                raise ModelError(f"the initial weights of {name} are of shape {tuple(value.shape)}")
-            own[name][tuple(slice(length) for length in value.shape)] = value
-    fresh = [n for n, v in own.items() if n not in weights or weights[n].shape != v.shape]
-    if fresh:
-        log.info("fresh or wider layers: %s", ", ".join(fresh))
-    run.average.load_state_dict(own)
+    taken = {n: v for n, v in weights.items() if n in own and own[n].shape == v.shape}
+    if sum(v.numel() for v in taken.values()) <= sum(v.numel() for v in own.values()) / 2:
+        raise ModelError("the initial weights are of another network")
+    run.network.load_state_dict(own | taken)
+    for what, names in (("fresh", set(own) - set(taken)), ("unused", set(weights) - set(taken))):
+        if names:
+            log.info("%s layers: %s", what, ", ".join(sorted(names)))
+    run.average.load_state_dict(run.network.state_dict())
