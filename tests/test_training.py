@@ -74,9 +74,10 @@ def test_resumed_equals_uninterrupted(photos, tmp_path, monkeypatch, uses):
     whole, parts, start = (
         weights(tmp_path / name) for name in ("whole/last.ckpt", "parts/last.ckpt", "half.ckpt")
     )
-    # two uninterrupted runs, too, differ in the last bit: PyTorch's kernels depend on alignment
+    # two uninterrupted runs, too, differ in the last bit: PyTorch's kernels depend on alignment, and
+    # Adam divides small gradients by their own size
     for name, value in whole.items():
-        assert torch.allclose(value, parts[name], rtol=0, atol=1e-6), name
+        assert float((value - parts[name]).abs().max()) <= 1e-5, name
     assert max(float((value - start[name]).abs().max()) for name, value in whole.items()) > 1e-4
 
 
