@@ -77,8 +77,8 @@ def test_resumed_equals_uninterrupted(photos, tmp_path, monkeypatch, uses):
     moved = max(float((value - start[name]).abs().max()) for name, value in whole.items())
     apart = max(float((value - parts[name]).abs().max()) for name, value in whole.items())
     assert moved > 1e-4
-    # two uninterrupted runs, too, differ in the last bit: PyTorch's kernels depend on alignment, and
-    # Adam divides small gradients by their own size
+    # two uninterrupted runs, too, differ in the last bit: PyTorch's kernels depend on alignment,
+    # and Adam divides small gradients by their own size
     assert apart < 0.05 * moved
 
 

@@ -8,14 +8,14 @@ Both take a pair of source images of any size and give two complementary decisio
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Pair = tuple[Tensor, Tensor]
-"""What belongs to source A and to source B."""
+from drpl.train.exchange import ExchangeBlock, ExchangeConv, Pair, each, run, stage
+
 CONTRAST = 8.0
 """Brings small differences between frames to the size of other features."""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
@@ -174,65 +174,6 @@ def _published_key(key: str) -> str:
     return f"{part}.{offset}.{int(kind == 'bn')}.{leaf}"
 
 
-class ExchangeConv(nn.Module):
-    """The general 3x3 convolution of a pair that does not depend on which frame comes first.
-
-    Every linear map that commutes with exchanging the frames treats their mean and their
-    difference apart: ``common * (A + B) / 2`` plus, for A, or minus, for B,
-    ``opposite * (A - B) / 2``. Two convolutions, as many as one set of weights applied to each
-    frame would take; exchanging the frames exchanges the results bit by bit.
-
-    References
-    ----------
-    Zaheer et al., "Deep Sets", NeurIPS 2017, lemma 3.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.common = nn.Conv2d(channels, channels, 3, padding=1)
-        self.opposite = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-
-    def forward(self, pair: Pair) -> Pair:
-        """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
-        # the halves are taken of the weights: a graph folds them, pictures would be passed through
-        total = F.conv2d(pair[0] + pair[1], 0.5 * self.common.weight, self.common.bias, padding=1)
-        opposite = F.conv2d(pair[0] - pair[1], 0.5 * self.opposite.weight, padding=1)
-        return total + opposite, total - opposite
-
-
-class ExchangeBlock(nn.Module):
-    """Residual block of two `ExchangeConv`."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.hidden = ExchangeConv(channels)
-        self.out = ExchangeConv(channels)
-
-    def forward(self, pair: Pair) -> Pair:
-        """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
-        hidden_a, hidden_b = self.hidden(pair)
-        out_a, out_b = self.out((F.relu(hidden_a), F.relu(hidden_b)))
-        return F.relu(pair[0] + out_a), F.relu(pair[1] + out_b)
-
-
-def _stage(channels: int, blocks: int) -> nn.ModuleList:
-    """``blocks`` exchange blocks in a row."""
-    return nn.ModuleList(ExchangeBlock(channels) for _ in range(blocks))
-
-
-def _run(blocks: nn.ModuleList, pair: Pair) -> Pair:
-    """Apply blocks one after another."""
-    for block in blocks:
-        pair = block(pair)
-    return pair
-
-
-def _each(layer: Callable[..., Tensor], *pairs: Pair) -> Pair:
-    """Apply a layer to what belongs to each frame."""
-    features_a, features_b = (layer(*of_frame) for of_frame in zip(*pairs, strict=True))
-    return features_a, features_b
-
-
 def _double(features: Tensor) -> Tensor:
     """Bilinear enlargement by two."""
     return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -277,18 +218,18 @@ class DRPLFast(nn.Module):
         self.stem = nn.Conv2d(16, c4, 3, padding=1)
         self.down8 = nn.Conv2d(c4, c8, 3, stride=2, padding=1)
         self.down16 = nn.Conv2d(c8, c16, 3, stride=2, padding=1)
-        self.blocks16 = _stage(c16, blocks[1])
+        self.blocks16 = stage(c16, blocks[1])
         self.down32 = nn.Conv2d(c16, c32, 3, stride=2, padding=1)
-        self.blocks32 = _stage(c32, blocks[2])
+        self.blocks32 = stage(c32, blocks[2])
         self.down64 = nn.Conv2d(c32, c64, 3, stride=2, padding=1)
-        self.blocks64 = _stage(c64, blocks[3])
+        self.blocks64 = stage(c64, blocks[3])
         self.up32 = nn.Conv2d(c64, c32, 1)
-        self.merge32 = _stage(c32, 1)
+        self.merge32 = stage(c32, 1)
         self.up16 = nn.Conv2d(c32, c16, 1)
-        self.merge16 = _stage(c16, 1)
+        self.merge16 = stage(c16, 1)
         self.up8 = nn.Conv2d(c16, c8, 1)
         self.skip8 = nn.Conv2d(c8, c8, 1)
-        self.blocks8 = _stage(c8, blocks[0])
+        self.blocks8 = stage(c8, blocks[0])
         self.up4 = nn.Conv2d(c8, c4, 1)
         self.skip4 = nn.Conv2d(c4, c4, 1)
         self.block4 = ExchangeConv(c4)
@@ -348,13 +289,13 @@ class DRPLFast(nn.Module):
         pair of Tensor
             A context map for each frame, of the same shape as its features.
         """
-        at16 = _run(self.blocks16, features)
-        at32 = _run(self.blocks32, _each(lambda f: F.relu(self.down32(f)), at16))
-        at64 = _run(self.blocks64, _each(lambda f: F.relu(self.down64(f)), at32))
-        at32 = _each(lambda f, coarse: f + _double(self.up32(coarse)), at32, at64)
-        at32 = _run(self.merge32, at32)
-        at16 = _each(lambda f, coarse: f + _double(self.up16(coarse)), at16, at32)
-        return _run(self.merge16, at16)
+        at16 = run(self.blocks16, features)
+        at32 = run(self.blocks32, each(lambda f: F.relu(self.down32(f)), at16))
+        at64 = run(self.blocks64, each(lambda f: F.relu(self.down64(f)), at32))
+        at32 = each(lambda f, coarse: f + _double(self.up32(coarse)), at32, at64)
+        at32 = run(self.merge32, at32)
+        at16 = each(lambda f, coarse: f + _double(self.up16(coarse)), at16, at32)
+        return run(self.merge16, at16)
 
     def decode(self, sources: Pair, contexts: Pair) -> Pair:
         """Mask logits at full resolution.
@@ -370,18 +311,18 @@ class DRPLFast(nn.Module):
         pair of Tensor, each (B, 1, H, W)
         """
         (a4, a8), (b4, b8) = (self._fine(source) for source in sources)
-        at8 = _each(
+        at8 = each(
             lambda f, context: F.relu(self.skip8(f) + _double(self.up8(context))),
             (a8, b8),
             contexts,
         )
-        at8 = _run(self.blocks8, at8)
-        at4 = _each(
+        at8 = run(self.blocks8, at8)
+        at4 = each(
             lambda f, coarse: F.relu(self.skip4(f) + _double(self.up4(coarse))), (a4, b4), at8
         )
-        at4 = _each(F.relu, self.block4(at4))
-        at4 = _each(lambda f: F.relu(f + self.refine4(f)), at4)
-        coarse_a, coarse_b = _each(lambda f: F.pixel_shuffle(self.unfold(f), 4), at4)
+        at4 = each(F.relu, self.block4(at4))
+        at4 = each(lambda f: F.relu(f + self.refine4(f)), at4)
+        coarse_a, coarse_b = each(lambda f: F.pixel_shuffle(self.unfold(f), 4), at4)
         fine = (sources[0] - sources[1]) * self._above_mean(sources, at4)
         return coarse_a + fine, coarse_b - fine
 
@@ -394,7 +335,7 @@ class DRPLFast(nn.Module):
         both = torch.cat([source - 0.5 for source in sources], dim=1)
         kernel = self.detail.weight
         kernels = (kernel, torch.cat([kernel[:, 1:], kernel[:, :1]], dim=1))
-        half_a, half_b = _each(
+        half_a, half_b = each(
             lambda f, of_frame: F.relu(
                 F.conv2d(both, of_frame, self.detail.bias, stride=2, padding=1)
                 + _double(self.up2(f))
@@ -409,10 +350,10 @@ class DRPLFast(nn.Module):
         """Masks before the sigmoid; see `forward`."""
         height, width = source_a.shape[-2:]
         padding = (0, -width % self.size_multiple, 0, -height % self.size_multiple)
-        sources = _each(
+        sources = each(
             lambda source: F.pad(luma(source), padding, mode="replicate"), (source_a, source_b)
         )
-        contexts = self.trunk(_each(self.encode, sources))
+        contexts = self.trunk(each(self.encode, sources))
         mask_a, mask_b = self.decode(sources, contexts)
         return mask_a[..., :height, :width], mask_b[..., :height, :width]
 
