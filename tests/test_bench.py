@@ -23,10 +23,18 @@ def test_ceiling_is_an_upper_bound_of_selection():
     assert 30 < quality.score(wide, one)["psnr"] < 60
 
 
+def test_scale_ceiling():
+    one = scene(0)
+    assert np.array_equal(quality.scale_ceiling([one.truth, one.frames[0]], one.truth), one.truth)
+    found = quality.scale_ceiling(one.frames, one.truth)
+    best = max(quality.score(frame, one)["psnr"] for frame in one.frames)
+    assert quality.score(found, one)["psnr"] > best + 6
+
+
 def test_rows_and_table():
     methods = quality.baseline_methods()
     rows = quality.run(iter([scene(0), scene(1)]), methods)
-    assert len(rows) == 2 * (len(methods) + len(quality.CEILINGS))
+    assert len(rows) == 2 * (len(methods) + len(quality.CEILINGS) + 1)
     names = [*methods, quality.CEILING]
     lines = quality.table(rows, names).splitlines()
     assert lines[-1].startswith(f"| {quality.CEILING} | 60.00")
@@ -63,12 +71,12 @@ def test_scenes_are_repeatable(photos):
 
 
 def test_speed_rows_and_table(monkeypatch):
-    monkeypatch.setattr(speed, "SIZES", {1: (100, 120)})
+    monkeypatch.setattr(speed, "SIZES", {"small": (100, 120)})
     rows = speed.speed_rows(["drpl-fast"], threads=1, rounds=1)
     ours = next(row for row in rows if row["method"] == "drpl-fast")
     assert ours["ratio"] == pytest.approx(1.0)
     assert ours["seconds_per_megapixel"] > 0
-    assert "| 1 MP | Laplacian pyramid |" in speed.table(rows)
+    assert "| small | Laplacian pyramid |" in speed.table(rows)
 
 
 def test_calls_take_turns():
@@ -81,8 +89,8 @@ def test_calls_take_turns():
 
 
 def test_peak_memory_is_that_of_the_child(monkeypatch):
-    monkeypatch.setattr(speed, "SIZES", {1: (100, 120)})
+    monkeypatch.setattr(speed, "SIZES", {"small": (100, 120)})
     ballast = np.ones(400_000_000, np.uint8)
-    peak = speed.peak_memory("drpl-fast", 1, threads=1)
+    peak = speed.peak_memory("drpl-fast", "small", threads=1)
     assert 40 < peak < 350
     assert ballast[0] == 1

@@ -40,6 +40,7 @@ SEED = 20_000
 CEILING = "selection ceiling"
 CEILINGS = {f"{CEILING} 7x7": 7, f"{CEILING} 3x3": 3, CEILING: 1}
 """Side of the square in which the frames are compared with the truth, by name."""
+SCALE_CEILING = f"{CEILING} per scale"
 CAP_DB = 60.0
 """PSNR counts as at most this much: equal images would make a mean infinite."""
 COLUMNS = ("psnr", "psnr_band", "psnr_outside", "ssim")
@@ -148,6 +149,31 @@ def selection_ceiling(frames: list[Bytes], truth: Bytes, *, window: int = 1) -> 
     return picked
 
 
+def scale_ceiling(frames: list[Bytes], truth: Bytes, *, levels: int = 3) -> Bytes:
+    """Per coefficient of the Laplacian pyramids the frame nearest to the truth's coefficient."""
+    details = [_laplacian_pyramid(image.astype(np.float32), levels) for image in (*frames, truth)]
+    fused: NDArray[np.float32] | None = None
+    for *of_frames, of_truth in reversed(list(zip(*details, strict=True))):
+        errors = [np.square(detail - of_truth).sum(axis=-1) for detail in of_frames]
+        nearest = np.argmin(errors, axis=0)[None, ..., None]
+        picked = np.take_along_axis(np.stack(of_frames), nearest, axis=0)[0]
+        if fused is not None:
+            picked = picked + cv2.pyrUp(fused, dstsize=(picked.shape[1], picked.shape[0]))
+        fused = picked
+    return np.rint(np.clip(fused, 0, 255)).astype(np.uint8)
+
+
+def _laplacian_pyramid(image: NDArray[np.float32], levels: int) -> list[NDArray[np.float32]]:
+    """Details from fine to coarse, and what is left."""
+    bands = []
+    for _ in range(levels):
+        smaller = cv2.pyrDown(image).astype(np.float32)
+        size = (image.shape[1], image.shape[0])
+        bands.append(image - cv2.pyrUp(smaller, dstsize=size).astype(np.float32))
+        image = smaller
+    return [*bands, image]
+
+
 def score(fused: Bytes, scene: BenchScene) -> dict[str, float]:
     """Scores of one fused image; regions that a scene lacks are NaN."""
     regions = {"psnr": None, "psnr_band": scene.band, "psnr_outside": ~scene.band}
@@ -173,6 +199,7 @@ def run(scenes: Iterator[BenchScene], methods: dict[str, Method]) -> list[Row]:
         results = {name: method(scene.frames) for name, method in methods.items()}
         for name, window in CEILINGS.items():
             results[name] = selection_ceiling(scene.frames, scene.truth, window=window)
+        results[SCALE_CEILING] = scale_ceiling(scene.frames, scene.truth)
         rows += [
             {"scene": index, "kind": scene.kind, "method": name, **score(fused, scene)}
             for name, fused in results.items()
@@ -261,7 +288,7 @@ def main(
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    order = [*methods, *CEILINGS]
+    order = [*methods, *CEILINGS, SCALE_CEILING]
     shown = [n for n in [*methods, CEILING] if n not in ("source A", "average")]
     text = f"{table(rows, order)}\n\n{kinds_table(rows, shown)}\n"
     (output / "table.md").write_text(text, encoding="utf-8")

@@ -29,10 +29,15 @@ from drpl.pipeline import make_folder
 from drpl.write import write_image
 
 Bytes = NDArray[np.uint8]
-SIZES = {1: (1000, 1000), 6: (2000, 3000), 24: (4000, 6000)}
-"""Height and width by megapixels."""
-SLOW_MODEL, SLOW_SIZE = "drpl", (520, 520)
-"""The paper's network takes seconds a megapixel: it is timed on one small size."""
+SIZES = {
+    "0.27 MP": (520, 520),
+    "1 MP": (1000, 1000),
+    "6 MP": (2000, 3000),
+    "24 MP": (4000, 6000),
+}
+"""Height and width by name."""
+SLOW_MODEL, TOO_LARGE = "drpl", "24 MP"
+"""The paper's network takes seconds a megapixel: it is not timed on the largest size."""
 REFERENCE = "drpl-fast"
 PAIR = ("a.jpg", "b.jpg")
 FUSE_AND_MEASURE = """
@@ -87,19 +92,12 @@ def time_methods(calls: dict[str, Callable[[], object]], rounds: int) -> dict[st
 
 
 def speed_rows(models: list[str], threads: int, rounds: int) -> list[dict[str, Any]]:
-    """Median seconds per megapixel of each method at each size, and its ratio to ours.
-
-    The paper's network is compared with ours at its own small size.
-    """
+    """Median seconds per megapixel of each method at each size, and its ratio to ours."""
     cv2.setNumThreads(threads)
     rows = []
-    sizes = {f"{megapixels} MP": size for megapixels, size in SIZES.items()}
-    if SLOW_MODEL in models:
-        sizes = {"{1}x{0}".format(*SLOW_SIZE): SLOW_SIZE} | sizes
-    for label, (height, width) in sizes.items():
+    for label, (height, width) in SIZES.items():
         pair = draw_pair(height, width)
-        slow = (height, width) == SLOW_SIZE
-        timed = [name for name in models if slow or name != SLOW_MODEL]
+        timed = [name for name in models if (name, label) != (SLOW_MODEL, TOO_LARGE)]
         calls = {name: _decision(name, pair, threads) for name in timed}
         calls["Laplacian pyramid"] = _laplacian(pair)
         seconds = time_methods(calls, rounds)
@@ -116,10 +114,10 @@ def speed_rows(models: list[str], threads: int, rounds: int) -> list[dict[str, A
     return rows
 
 
-def peak_memory(model: str, megapixels: int, threads: int) -> float:
+def peak_memory(model: str, size: str, threads: int) -> float:
     """Peak resident memory in MB of a fresh process that reads, fuses and writes JPEG files."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, source in zip(PAIR, draw_pair(*SIZES[megapixels]), strict=True):
+        for name, source in zip(PAIR, draw_pair(*SIZES[size]), strict=True):
             write_image(Path(folder) / name, source)
         command = [sys.executable, "-c", FUSE_AND_MEASURE, *PAIR, model, str(threads)]
         found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
@@ -146,7 +144,7 @@ def main(
     """Time the decision of every model and the Laplacian pyramid; measure peak memory."""
     names = models or list(available_models())
     rows = speed_rows(names, threads, rounds)
-    memory = {f"{mp} MP": peak_memory(REFERENCE, mp, threads) for mp in SIZES}
+    memory = {size: peak_memory(REFERENCE, size, threads) for size in SIZES}
     make_folder(output)
     peaks = "\n".join(f"- {size}: {peak:.0f} MB" for size, peak in memory.items())
     measured = f"Peak memory of `drpl fuse` on two JPEG files ({REFERENCE}), whole process:"
