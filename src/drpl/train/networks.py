@@ -182,8 +182,8 @@ def _double(features: Tensor) -> Tensor:
 class DRPLFast(nn.Module):
     """Our network: swap-equivariant by construction, cheap, with a reach of hundreds of pixels.
 
-    Every frame goes through the same weights; frames meet in `ExchangeConv` only, so exchanging
-    the sources exchanges the masks. Three stages let a picture be decided in tiles exactly as in
+    Every frame goes through the same weights; frames meet in `ExchangeConv` and in a factor that
+    both share, so exchanging the sources exchanges the masks. Three stages let a picture be decided in tiles exactly as in
     one piece, at little extra cost:
 
     * ``encode`` (per frame, tiled): luma, folded 4x4, to features at 1/16 of the resolution;
