@@ -23,7 +23,7 @@ import typer
 from numpy.typing import NDArray
 
 from drpl.compose import compose
-from drpl.decide import DecisionModel, decide_pair
+from drpl.decide import DecisionModel, PairDecision, decide_pair
 from drpl.focus import fuse_average, fuse_guided, fuse_laplacian
 from drpl.metrics import psnr, ssim
 from drpl.models import available_models, load_model, model_folder, read_card
@@ -107,12 +107,26 @@ def _floating(fuse: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Met
     return method
 
 
-def _learned(model: DecisionModel, mode: str) -> Method:
+class _Decider:
+    """A model that decides a scene once, however many ways of composing ask for it."""
+
+    def __init__(self, model: DecisionModel) -> None:
+        self._model = model
+        self._frames: list[Bytes] = []
+        self._masks: PairDecision | None = None
+
+    def __call__(self, frames: list[Bytes]) -> PairDecision:
+        if self._masks is None or frames is not self._frames:
+            self._frames, self._masks = frames, decide_pair(self._model, frames[0], frames[1])
+        return self._masks
+
+
+def _learned(decide: _Decider, mode: str) -> Method:
     """A decision model and a way to compose as a method."""
 
     def method(frames: list[Bytes]) -> Bytes:
-        masks = decide_pair(model, frames[0], frames[1])
-        return compose(frames[0], frames[1], masks, mode=mode, white=255.0).astype(np.uint8)
+        fused = compose(frames[0], frames[1], decide(frames), mode=mode, white=255.0)
+        return fused.astype(np.uint8)
 
     return method
 
@@ -131,9 +145,9 @@ def learned_methods(models: list[str], threads: int) -> dict[str, Method]:
     """Every way to compose with every model, by name."""
     methods = {}
     for name in models:
-        model = load_model(name, threads=threads)
+        decide = _Decider(load_model(name, threads=threads))
         for mode in ("select", "soft", "pyramid"):
-            methods[f"{name} {mode}"] = _learned(model, mode)
+            methods[f"{name} {mode}"] = _learned(decide, mode)
     return methods
 
 

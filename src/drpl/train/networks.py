@@ -183,8 +183,8 @@ class DRPLFast(nn.Module):
     """Our network: swap-equivariant by construction, cheap, with a reach of hundreds of pixels.
 
     Every frame goes through the same weights; frames meet in `ExchangeConv` and in a factor that
-    both share, so exchanging the sources exchanges the masks. Three stages let a picture be decided in tiles exactly as in
-    one piece, at little extra cost:
+    both share, so exchanging the sources exchanges the masks. Three stages let a picture be
+    decided in tiles exactly as in one piece, at little extra cost:
 
     * ``encode`` (per frame, tiled): luma, folded 4x4, to features at 1/16 of the resolution;
     * ``trunk`` (once per picture, at 1/16, 1/32 and 1/64): who is sharp where, seen from afar;
