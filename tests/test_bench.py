@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from drawing import half_sharp_pair
-from drpl.bench import quality, speed
+from drpl.bench import quality, speed, training
+from drpl.train.config import SceneOptions, TrainOptions
 
 
 def scene(seed):
@@ -94,3 +95,12 @@ def test_peak_memory_is_that_of_the_child(monkeypatch):
     peak = speed.peak_memory("drpl-fast", "small", threads=1)
     assert 40 < peak < 350
     assert ballast[0] == 1
+
+
+def test_training_is_timed(photos):
+    options = TrainOptions(
+        batch=2, scene_uses=2, validation_share=0.4, scenes=SceneOptions(size=64, max_layers=1)
+    )
+    seconds = training.time_training(photos, options, batches=2)
+    assert list(seconds) == ["rendering a batch", "a batch of reused scenes", "learning a batch"]
+    assert min(seconds.values()) > 0

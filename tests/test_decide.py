@@ -24,6 +24,44 @@ def test_tiled_equals_whole(model, size, tile):
         assert np.abs(found - expected).max() <= 1e-5
 
 
+def test_tiled_equals_whole_for_the_papers_network():
+    network = load_model("drpl", threads=2)
+    source_a, source_b, _ = half_sharp_pair(110, 150)
+    tiled, whole = (decide(network, source_a, source_b, tile) for tile in (64, 4096))
+    assert np.abs(tiled.mask_a - whole.mask_a).max() <= 1e-5
+    assert np.abs(tiled.mask_b - whole.mask_b).max() <= 1e-5
+    soft = decision_map(whole)
+    assert (soft[:, :60] < 0.5).mean() > 0.9
+    assert (soft[:, 90:] > 0.5).mean() > 0.9
+
+
+def test_a_session_serves_changing_sizes(model, pair):
+    source_a, source_b, _ = pair
+    first = decide(model, source_a, source_b).mask_a
+    small = decide(model, source_a[:70, :90], source_b[:70, :90]).mask_a
+    assert small.shape == (70, 90)
+    assert np.array_equal(decide(model, source_a, source_b).mask_a, first)
+
+
+def test_stages_of_a_large_picture_give_their_memory_back(model, pair, monkeypatch):
+    source_a, source_b, _ = pair
+    expected = decide(model, source_a, source_b).mask_a
+    released = []
+    for stage in (model.encode, model.trunk):
+        monkeypatch.setattr(stage, "release", lambda stage=stage: released.append(stage))
+    monkeypatch.setattr("drpl.decide.LARGE", 1000)
+    assert np.array_equal(decide(model, source_a, source_b).mask_a, expected)
+    assert released == [model.encode, model.trunk]
+
+
+def test_a_released_session_runs_again(model):
+    source = np.full((1, 1, 64, 64), 0.5, np.float32)
+    (before,) = model.encode.run({"source": source})
+    before = before.copy()
+    model.encode.release()
+    assert np.array_equal(model.encode.run({"source": source})[0], before)
+
+
 def test_threads_do_not_change_the_masks(pair):
     one, three = (
         decide(load_model("drpl-fast", threads=threads), *pair[:2], tile=64) for threads in (1, 3)

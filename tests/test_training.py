@@ -57,19 +57,19 @@ def weights(path):
 def test_resumed_equals_uninterrupted(photos, tmp_path, monkeypatch, uses):
     options = replace(TINY, scene_uses=uses)
     train(photos, tmp_path / "whole", options)
-    step = module._step
+    step = module.training_step
 
     def interrupted(run, *rest):
         if run.step == 4:
             raise KeyboardInterrupt
         return step(run, *rest)
 
-    monkeypatch.setattr(module, "_step", interrupted)
+    monkeypatch.setattr(module, "training_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(photos, tmp_path / "parts", options)
     assert runs.read_checkpoint(tmp_path / "parts" / "last.ckpt")["step"] == 4
     shutil.copy(tmp_path / "parts" / "last.ckpt", tmp_path / "half.ckpt")
-    monkeypatch.setattr(module, "_step", step)
+    monkeypatch.setattr(module, "training_step", step)
     train(photos, tmp_path / "parts", options, resume=True)
     whole, parts, start = (
         weights(tmp_path / name) for name in ("whole/last.ckpt", "parts/last.ckpt", "half.ckpt")

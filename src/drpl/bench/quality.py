@@ -166,14 +166,14 @@ def selection_ceiling(frames: list[Bytes], truth: Bytes, *, window: int = 1) -> 
 def scale_ceiling(frames: list[Bytes], truth: Bytes, *, levels: int = 3) -> Bytes:
     """Per coefficient of the Laplacian pyramids the frame nearest to the truth's coefficient."""
     details = [_laplacian_pyramid(image.astype(np.float32), levels) for image in (*frames, truth)]
-    fused: NDArray[np.float32] | None = None
-    for *of_frames, of_truth in reversed(list(zip(*details, strict=True))):
+    picked = []
+    for *of_frames, of_truth in zip(*details, strict=True):
         errors = [np.square(detail - of_truth).sum(axis=-1) for detail in of_frames]
         nearest = np.argmin(errors, axis=0)[None, ..., None]
-        picked = np.take_along_axis(np.stack(of_frames), nearest, axis=0)[0]
-        if fused is not None:
-            picked = picked + cv2.pyrUp(fused, dstsize=(picked.shape[1], picked.shape[0]))
-        fused = picked
+        picked.append(np.take_along_axis(np.stack(of_frames), nearest, axis=0)[0])
+    fused = picked[-1]
+    for detail in reversed(picked[:-1]):
+        fused = detail + cv2.pyrUp(fused, dstsize=(detail.shape[1], detail.shape[0]))
     return np.rint(np.clip(fused, 0, 255)).astype(np.uint8)
 
 

@@ -162,7 +162,7 @@ def train(
     began = time.perf_counter() - run.seconds
     try:
         for scenes in batches:
-            values = _step(run, scenes, fabric, minutes)
+            values = training_step(run, scenes, fabric, minutes)
             run.seconds = time.perf_counter() - began
             done = _progress(run, minutes) >= 1.0
             if run.step % 100 == 0 and log_file is not None:
@@ -244,7 +244,9 @@ def _validation_scenes(
     return [dataset.draw(index).render(device) for index in range(len(dataset))]
 
 
-def _step(run: Run, scenes: Scenes, fabric: L.Fabric, minutes: float | None) -> dict[str, float]:
+def training_step(
+    run: Run, scenes: Scenes, fabric: L.Fabric, minutes: float | None
+) -> dict[str, float]:
     """One step of optimisation."""
     options = run.options
     for group in run.optimiser.param_groups:
