@@ -174,7 +174,7 @@ def scale_ceiling(frames: list[Bytes], truth: Bytes, *, levels: int = 3) -> Byte
     fused = picked[-1]
     for detail in reversed(picked[:-1]):
         fused = detail + cv2.pyrUp(fused, dstsize=(detail.shape[1], detail.shape[0]))
-    return np.rint(np.clip(fused, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(fused, 0, 255)), np.uint8)
 
 
 def _laplacian_pyramid(image: NDArray[np.float32], levels: int) -> list[NDArray[np.float32]]:
