@@ -9,6 +9,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from drawing import draw_texture
 from drpl.errors import ConfigError, ModelError, ReadError
@@ -107,6 +108,17 @@ def test_minutes_end_a_run_and_initial_weights_start_one(photos, tmp_path):
     train(photos, tmp_path / "second", minutes=1e-6, initial=tmp_path / "first" / "last.ckpt")
     state = runs.read_checkpoint(tmp_path / "second" / "last.ckpt")
     assert state["step"] == 1
+
+
+def test_weights_are_read_from_checkpoints_and_from_models(tmp_path):
+    torch.save({"config": {}, "network": {}, "average": {"a": torch.ones(2)}}, tmp_path / "a.ckpt")
+    save_file({"a": torch.ones(2)}, tmp_path / "a.safetensors")
+    for name in ("a.ckpt", "a.safetensors"):
+        assert torch.equal(runs.read_weights(tmp_path / name)["a"], torch.ones(2))
+    (tmp_path / "bad.safetensors").write_text("words", encoding="utf-8")
+    for name in ("bad.safetensors", "nowhere.safetensors"):
+        with pytest.raises(ModelError, match=name):
+            runs.read_weights(tmp_path / name)
 
 
 def test_initial_weights_may_lack_layers_and_have_others():

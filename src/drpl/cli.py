@@ -201,7 +201,8 @@ def train(
         bool, typer.Option("--resume", help="Continue the run in the folder.")
     ] = False,
     initial: Annotated[
-        Path | None, typer.Option(help="Checkpoint whose weights the run starts from.")
+        Path | None,
+        typer.Option(help="Checkpoint or weights.safetensors that the run starts from."),
     ] = None,
     masks: Annotated[
         Path | None, typer.Option(help="Folder of mask files to use as silhouettes.")

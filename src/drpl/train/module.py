@@ -21,7 +21,7 @@ from drpl.train.monitor import TrainingLog, validate, write_samples
 from drpl.train.networks import decision_map
 from drpl.train.photos import Photo, find_photos, load_masks, load_photos, split_photos
 from drpl.train.reuse import ReusedScenes
-from drpl.train.run import Run, read_checkpoint, start_from, start_run
+from drpl.train.run import Run, read_checkpoint, read_weights, start_from, start_run
 from drpl.train.synthesis import Scenes
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def train(
     resume : bool
         Continue from ``out/last.ckpt``.
     initial : Path, optional
-        Checkpoint whose averaged weights the run starts from.
+        Checkpoint whose averaged weights the run starts from, or a model's ``weights.safetensors``.
     masks : Path, optional
         Folder of mask files to use as mattes besides the procedural ones.
     devices, accelerator
@@ -151,7 +151,7 @@ def train(
     elif (out / CHECKPOINT).exists():
         raise ConfigError(f"{out}: holds a run already; give --resume or another folder")
     elif initial is not None:
-        start_from(run, read_checkpoint(initial)["average"])
+        start_from(run, read_weights(initial))
     training, validation = split_photos(find_photos(photos), options.validation_share)
     fabric.print(f"{len(training)} photos to train on, {len(validation)} to validate on")
     silhouettes = load_masks(masks) if masks is not None else []

@@ -12,6 +12,8 @@ from typing import Any
 
 import lightning as L
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from drpl.errors import ModelError
@@ -83,6 +85,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not {"config", "network", "average"} <= set(state):
         raise ModelError(f"{path}: is not a checkpoint of `drpl train`")
     return state
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Averaged weights of a checkpoint, or those of a model's ``weights.safetensors``.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or neither.
+    """
+    if path.suffix != ".safetensors":
+        weights: dict[str, Tensor] = read_checkpoint(path)["average"]
+        return weights
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read as safetensors ({error})") from error
 
 
 def start_run(options: TrainOptions, fabric: L.Fabric) -> Run:
