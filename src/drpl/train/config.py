@@ -81,8 +81,8 @@ class TrainOptions:
     mask_weighting : bool
         Weight the mask losses by how much the decision matters.
     scene_uses : int
-        Batches that a rendered scene appears in where rendering on a CPU costs more than learning;
-        a divisor of ``batch``. Each time it is turned, mirrored and degraded anew.
+        Batches that a rendered scene appears in on a CPU, where rendering takes much of the time; a
+        divisor of ``batch``. Each time it is turned, mirrored and degraded anew.
     steps, batch, learning_rate, warmup, weight_decay, clip, ema, seed
         Optimisation: AdamW, cosine schedule over ``steps`` after ``warmup`` steps, gradient norm
         clipped, exponential moving average of the weights.

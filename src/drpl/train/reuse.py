@@ -1,4 +1,4 @@
-"""Scenes that appear in several batches: on a CPU rendering them costs more than learning."""
+"""Scenes that appear in several batches: on a CPU, rendering takes much of training's time."""
 
 from __future__ import annotations
 
