@@ -1,11 +1,13 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from drawing import draw_texture, half_sharp_pair
 from drpl.decide import PairDecision, PairNetwork, decide_pair, decision_map
-from drpl.errors import StackError
+from drpl.errors import ModelError, StackError
 from drpl.metrics import psnr
-from drpl.models import load_model
+from drpl.models import load_model, model_folder
 
 SIZES = [(1, 1), (1, 90), (70, 3), (64, 64), (130, 257), (333, 190)]
 
@@ -62,6 +64,28 @@ def test_a_released_session_runs_again(model):
     assert np.array_equal(model.encode.run({"source": source})[0], before)
 
 
+def test_a_loaded_model_needs_its_files_no_more(pair, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder("drpl-fast"), folder)
+    loaded = load_model(str(folder), threads=1)
+    shutil.rmtree(folder)
+    assert decide(loaded, *pair[:2]).mask_a.shape == (150, 211)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"other": np.zeros((1, 1, 64, 64), np.float32)},
+        {"source": np.zeros((64, 64), np.float32)},
+        {"source": np.zeros((1, 3, 64, 64), np.float32)},
+    ],
+)
+def test_inputs_that_do_not_fit_the_graph(model, inputs):
+    with pytest.raises(ModelError, match=r"encode\.onnx: the network failed"):
+        model.encode.run(inputs)
+
+
 def test_threads_do_not_change_the_masks(pair):
     one, three = (
         decide(load_model("drpl-fast", threads=threads), *pair[:2], tile=64) for threads in (1, 3)
@@ -72,8 +96,8 @@ def test_threads_do_not_change_the_masks(pair):
 def test_swapping_the_sources_swaps_the_masks(model, pair):
     source_a, source_b, _ = pair
     masks, swapped = decide(model, source_a, source_b), decide(model, source_b, source_a)
-    assert np.allclose(masks.mask_a, swapped.mask_b, atol=1e-5)
-    assert np.allclose(masks.mask_b, swapped.mask_a, atol=1e-5)
+    assert np.array_equal(masks.mask_a, swapped.mask_b)
+    assert np.array_equal(masks.mask_b, swapped.mask_a)
 
 
 def test_decides_for_the_sharp_half(model, pair):

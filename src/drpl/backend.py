@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from drpl.errors import BackendUnavailable, ModelError
 
 Tensor = NDArray[np.float32]
+NOT_A_NETWORK = "is not a network that ONNX Runtime can run"
 
 
 def usable_cores() -> int:
@@ -67,6 +68,10 @@ class OnnxSession:
         self._failures: tuple[type[Exception], ...] = (*damaged, states.RuntimeException)
         self._runtime: Any = onnxruntime
         self._path = path
+        try:
+            self._graph = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
         self._threads = threads
         self._planning = Lock()
         self._sizes: dict[str, int] = {}
@@ -79,25 +84,29 @@ class OnnxSession:
         options = self._runtime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
-        # tiles of one size: its plan would hold more memory than it saves
+        # the tiles of one size: their plan would hold more memory than it saves
         options.enable_mem_pattern = False
         for axis, length in sizes.items():
             options.add_free_dimension_override_by_name(axis, length)
         try:
             return self._runtime.InferenceSession(
-                self._path, options, providers=["CPUExecutionProvider"]
+                self._graph, options, providers=["CPUExecutionProvider"]
             )
         except self._failures as error:
-            raise ModelError(f"{self._path}: is not a network that ONNX Runtime can run") from error
+            reason = f"the network failed ({error})" if sizes else NOT_A_NETWORK
+            raise ModelError(f"{self._path}: {reason}") from error
 
     def _planned(self, inputs: dict[str, Tensor]) -> Any:
         """The session for the sizes of these inputs."""
-        sizes = {
-            axis: length
-            for name, axes in self._axes
-            for axis, length in zip(axes, inputs[name].shape, strict=True)
-            if isinstance(axis, str)
-        }
+        sizes: dict[str, int] = {}
+        for name, axes in self._axes:
+            if name not in inputs or inputs[name].ndim != len(axes):
+                raise ModelError(
+                    f"{self._path}: the network failed (expected an input {name!r} of "
+                    f"{len(axes)} axes)"
+                )
+            lengths = zip(axes, inputs[name].shape, strict=True)
+            sizes |= {axis: length for axis, length in lengths if isinstance(axis, str)}
         with self._planning:
             if self._session is None or sizes != self._sizes:
                 self._session, self._sizes = self._plan(sizes), sizes

@@ -332,16 +332,19 @@ class DRPLFast(nn.Module):
         Of frames A and B the nearer to a truth T is told by the sign of
         ``(A - B) * (T - (A + B) / 2)``. The second factor is the same for both frames.
         """
-        both = torch.cat([source - 0.5 for source in sources], dim=1)
-        kernel = self.detail.weight
-        kernels = (kernel, torch.cat([kernel[:, 1:], kernel[:, :1]], dim=1))
+        # sum and difference instead of A and B: exchanging the frames then changes no rounding
+        a, b = (source - 0.5 for source in sources)
+        both = torch.cat([a + b, a - b], dim=1)
+        own, other = self.detail.weight[:, :1], self.detail.weight[:, 1:]
+        common, opposite = 0.5 * (own + other), 0.5 * (own - other)
+        kernels = tuple(torch.cat([common, sign * opposite], dim=1) for sign in (1.0, -1.0))
         half_a, half_b = each(
             lambda f, of_frame: F.relu(
                 F.conv2d(both, of_frame, self.detail.bias, stride=2, padding=1)
                 + _double(self.up2(f))
             ),
             at4,
-            kernels,
+            (kernels[0], kernels[1]),
         )
         shared = F.relu(self.hidden2(half_a + half_b))
         return F.pixel_shuffle(CONTRAST * self.unfold2(shared), 2)
