@@ -1,5 +1,5 @@
 # demo: fuse a drawn scene (light install, no PyTorch)    setup: the development environment
-# test: all tests    check: format, lint, types, import contracts    bench: quality and speed
+# test: all tests    check: format, lint, types, import contracts    bench: quality, speed, training
 PYTHON ?= python3
 PHOTOS ?= ../shared/data/photos/open
 SCENES ?= 200
@@ -36,3 +36,4 @@ check: $(VENV)/.done
 bench: $(VENV)/.done
 	$(BIN)/python -m drpl.bench.speed -o bench-results/speed
 	$(BIN)/python -m drpl.bench.quality --photos $(PHOTOS) --scenes $(SCENES) --clean -o bench-results/quality
+	$(BIN)/python -m drpl.bench.training --photos $(PHOTOS) --config configs/drpl-fast-detail.toml

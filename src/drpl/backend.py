@@ -39,7 +39,7 @@ class OnnxSession:
     """A stage in ONNX Runtime, on the CPU.
 
     It is planned anew for each size that differs from the one before: with sizes known, more
-    operators are joined, and a seventh of the time is saved. Planning takes some 15 ms.
+    operators are joined.
 
     Parameters
     ----------

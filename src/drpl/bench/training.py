@@ -25,7 +25,9 @@ from drpl.train.run import start_run
 
 
 def time_training(photos: Path, options: TrainOptions, batches: int) -> dict[str, float]:
-    """Median seconds of rendering a batch, of getting one of reused scenes, and of learning it.
+    """Seconds of rendering a batch, of getting one of reused scenes, and of learning it.
+
+    Medians; of reused scenes the mean, since only one batch in ``scene_uses`` renders anew.
 
     Parameters
     ----------
@@ -65,7 +67,6 @@ def time_training(photos: Path, options: TrainOptions, batches: int) -> dict[str
             started = time.perf_counter()
             call(index)
             seconds[name].append(time.perf_counter() - started)
-    # a batch in ``scene_uses`` renders anew: the mean tells, not the median
     return {
         name: statistics.mean(times) if name.endswith("scenes") else statistics.median(times)
         for name, times in seconds.items()
