@@ -63,8 +63,6 @@ def write_scenes(
     ReadError, WriteError, ConfigError
     """
     options = read_config(config) if config else TrainOptions()
-    make_folder(out)
-    check_output(out / SHEET, overwrite=overwrite)
     dataset = SceneBatches(
         load_photos(find_photos(photos)),
         replace(options.scenes, size=size, frames=frames, channels=3),
@@ -75,6 +73,8 @@ def write_scenes(
         silhouettes=load_masks(masks) if masks else (),
         rendered=False,
     )
+    make_folder(out)
+    check_output(out / SHEET, overwrite=overwrite)
     rows = []
     for index in range(scenes):
         scene = dataset.draw(index).render()

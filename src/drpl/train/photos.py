@@ -18,19 +18,19 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 Photo = NDArray[np.uint8]
 
 
-def find_photos(folder: Path) -> list[Path]:
-    """Photos below a folder, sorted.
+def find_photos(folder: Path, what: str = "all-in-focus photos") -> list[Path]:
+    """Pictures below a folder, sorted; ``what`` is expected there, for messages.
 
     Raises
     ------
     ReadError
-        If the folder does not exist or holds no photo.
+        If the folder does not exist or holds no picture.
     """
     if not folder.is_dir():
-        raise ReadError(f"{folder}: no such folder; expected one with all-in-focus photos")
+        raise ReadError(f"{folder}: no such folder; expected one with {what}")
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
     if not found:
-        raise ReadError(f"{folder}: holds no photo; expected files {', '.join(PHOTO_SUFFIXES)}")
+        raise ReadError(f"{folder}: holds no {what}; expected files {', '.join(PHOTO_SUFFIXES)}")
     return found
 
 
@@ -122,7 +122,7 @@ def load_masks(folder: Path) -> list[Photo]:
         If the folder holds none or one cannot be decoded.
     """
     masks = []
-    for path in find_photos(folder):
+    for path in find_photos(folder, "masks"):
         decoded = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if decoded is None:
             raise ReadError(f"{path}: cannot be decoded; expected a mask")
