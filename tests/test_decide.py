@@ -100,6 +100,16 @@ def test_swapping_the_sources_swaps_the_masks(model, pair):
     assert np.array_equal(masks.mask_b, swapped.mask_a)
 
 
+def test_what_is_200_pixels_away_matters(model):
+    source_a, source_b, _ = half_sharp_pair(320, 640)
+    far_a, far_b = source_a.copy(), source_b.copy()
+    far_a[:, 420:], far_b[:, 420:] = source_b[:, 420:], source_a[:, 420:]
+    near = (slice(None), slice(220))
+    masks, changed = decide(model, source_a, source_b), decide(model, far_a, far_b)
+    # rounding in tiles stays below 1e-5
+    assert np.abs(masks.mask_a[near] - changed.mask_a[near]).max() > 1e-4
+
+
 def test_decides_for_the_sharp_half(model, pair):
     source_a, source_b, _ = pair
     soft = decision_map(decide(model, source_a, source_b))

@@ -11,6 +11,7 @@ from drpl.errors import ConfigError, ModelError
 from drpl.models import load_model
 from drpl.train import export
 from drpl.train.config import TrainOptions
+from drpl.train.exchange import StandardConv, with_plain_layers
 from drpl.train.networks import DRPL, DRPLFast
 
 ABOUT = """
@@ -133,3 +134,48 @@ def test_cards_hold_their_configuration(tmp_path, about):
     export.export_model(path, tmp_path / "model", about=about)
     table = json.loads((tmp_path / "model" / "card.json").read_text(encoding="utf-8"))
     assert table["training"]["config"]["scenes"]["size"] == 192
+
+
+class _Differences(torch.nn.Module):
+    """A difference of feature maps, and a leaky ReLU of it, between convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(1, 16, 3, padding=1)
+
+    def forward(self, source):
+        features = self.conv(source)
+        return torch.nn.functional.leaky_relu(features - features.flip(1), 0.1)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_differences_and_leaky_relu_are_written_with_other_operators(tmp_path):
+    paths = [tmp_path / "before.onnx", tmp_path / "after.onnx"]
+    source = torch.randn(1, 1, 24, 40)
+    torch.onnx.export(
+        _Differences().eval(),
+        (source,),
+        str(paths[0]),
+        input_names=["source"],
+        opset_version=export.OPSET,
+        dynamo=False,
+    )
+    onnx.save(export.in_blocked_layout(onnx.load(paths[0])), paths[1])
+    kinds = [{node.op_type for node in onnx.load(path).graph.node} for path in paths]
+    assert {"Sub", "LeakyRelu"} <= kinds[0]
+    assert not {"Sub", "LeakyRelu"} & kinds[1]
+    before, after = (OnnxSession(path).run({"source": source.numpy()})[0] for path in paths)
+    assert np.array_equal(before, after)
+
+
+def test_plain_layers_convolve_with_the_same_kernels():
+    torch.manual_seed(0)
+    network = DRPLFast((4,) * 6)
+    torch.nn.init.normal_(network.up8.weight)
+    pair = torch.rand(2, 1, 1, 64, 128)
+    plain = with_plain_layers(network)
+    assert not any(isinstance(module, StandardConv) for module in plain.modules())
+    assert any(isinstance(module, StandardConv) for module in network.modules())
+    with torch.no_grad():
+        for mask, expected in zip(plain(*pair), network(*pair), strict=True):
+            assert torch.equal(mask, expected)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from drpl import metrics
 from drpl.train import losses
@@ -70,6 +71,18 @@ def test_mask_losses_are_weighted_means():
     assert float(losses.mask_l1(logits.sigmoid(), target, weight)) == pytest.approx(0.5)
     nothing = torch.zeros_like(weight)
     assert float(losses.mask_l1(logits.sigmoid(), target, nothing)) == 0.0
+
+
+def test_coarse_cross_entropy_averages_the_target_over_cells():
+    target, weight = torch.zeros(1, 1, 8, 6), torch.ones(1, 1, 8, 6)
+    target[..., :4, :2] = 1.0
+    weight[..., 4:, :] = 0.0
+    logits = torch.tensor([[[[0.3, -1.0], [5.0, -7.0]]]])
+    # cells of 4x4, cut at the right: the first is half 1, the second 0, the others weigh nothing
+    halves = F.binary_cross_entropy_with_logits(logits[..., 0, 0], torch.tensor([[0.5]]))
+    zeros = F.binary_cross_entropy_with_logits(logits[..., 0, 1], torch.tensor([[0.0]]))
+    found = losses.coarse_cross_entropy(logits, target, weight, cell=4)
+    assert float(found) == pytest.approx(float(halves + zeros) / 2, rel=1e-5)
 
 
 def test_nearer_source():

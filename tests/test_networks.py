@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from drpl.train.exchange import ExchangeBlock
 from drpl.train.export import count_macs
 from drpl.train.networks import DRPL, DRPLFast, decision_map, luma
 
@@ -125,7 +126,29 @@ def test_reach_of_both_networks():
             torch.nn.init.ones_(module.weight)
     assert reach(paper, 36, 73) == 33
     fast = DRPLFast((4,) * 6).double()
+    torch.nn.init.normal_(fast.up8.weight)
     assert reach(fast, 320, 640) >= 200
+
+
+def test_blocks_keep_the_size_of_features_whatever_their_weights():
+    torch.manual_seed(3)
+    block = ExchangeBlock(32)
+    pair = (torch.randn(1, 32, 16, 16), torch.randn(1, 32, 16, 16))
+    before = block(pair)[0]
+    with torch.no_grad():
+        for layer in (block.hidden, block.out):
+            layer.common.weight.mul_(100.0).add_(7.0)
+            layer.opposite.weight.mul_(100.0).add_(7.0)
+    assert torch.allclose(block(pair)[0], before, atol=1e-4)
+    assert 0.8 < before.std().item() < 1.5
+
+
+def test_features_of_a_block_that_are_negative_everywhere_still_learn():
+    block = ExchangeBlock(4)
+    torch.nn.init.constant_(block.hidden.common.bias, -100.0)
+    out = block((torch.rand(1, 4, 8, 8), torch.rand(1, 4, 8, 8)))
+    (out[0].sum() + out[1].sum()).backward()
+    assert bool((block.hidden.common.bias.grad != 0).all())
 
 
 def test_luma_and_decision_map():

@@ -160,8 +160,8 @@ def test_one_small_batch_is_overfitted(photos, network):
     optimiser = torch.optim.Adam(learner.parameters(), lr=2e-3)
     losses = []
     for _ in range(12 if network is DRPL else 80):
-        logits = learner.logits(scenes.observed[:, 0], scenes.observed[:, 1])
-        loss, values = module.training_loss(logits, scenes, TINY)
+        levels = learner.levels(scenes.observed[:, 0], scenes.observed[:, 1])
+        loss, values = module.training_loss(levels, scenes, TINY)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -172,11 +172,11 @@ def test_one_small_batch_is_overfitted(photos, network):
 def test_each_loss_can_be_left_out(photos):
     pictures = load_photos(find_photos(photos))
     scenes = SceneBatches(pictures, TINY.scenes, batch=2, seed=3, length=1)[0]
-    logits = (torch.zeros(2, 1, 64, 64), torch.zeros(2, 1, 64, 64))
-    nothing = LossWeights(*[0.0] * 8)
+    levels = tuple((torch.zeros(2, 1, s, s), torch.zeros(2, 1, s, s)) for s in (64, 4))
+    nothing = LossWeights(*[0.0] * 9)
     for name in nothing.__dataclass_fields__:
         options = replace(TINY, losses=replace(nothing, **{name: 2.0}))
-        total, values = module.training_loss(logits, scenes, options)
+        total, values = module.training_loss(levels, scenes, options)
         assert set(values) == {name}
         assert float(total) == pytest.approx(2 * values[name], rel=1e-5)
 
@@ -290,7 +290,7 @@ def test_split_and_folders_that_cannot_serve(tmp_path, photos):
         split_photos(find_photos(photos)[:1], 0.5)
     with pytest.raises(ReadError, match="no such folder"):
         find_photos(tmp_path / "nowhere")
-    with pytest.raises(ReadError, match="holds no photo"):
+    with pytest.raises(ReadError, match="holds no all-in-focus photos"):
         find_photos(tmp_path)
     (tmp_path / "broken.jpg").write_text("words", encoding="utf-8")
     with pytest.raises(ReadError, match=r"broken\.jpg"):

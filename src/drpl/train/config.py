@@ -18,6 +18,7 @@ class LossWeights:
     """Factor of each loss; 0 leaves it out. See `drpl.train.losses`."""
 
     mask_cross_entropy: float = 1.0
+    coarse_cross_entropy: float = 0.0
     mask_l1: float = 0.25
     pair_complement: float = 0.1
     gradient: float = 3.0

@@ -25,6 +25,7 @@ from drpl.decide import BORDER, CANVAS_MULTIPLE, decide_pair
 from drpl.errors import ConfigError, ModelError, WriteError
 from drpl.models import CARD, ModelCard, Stage, load_model, read_card
 from drpl.train.config import config_from_dict
+from drpl.train.exchange import with_plain_layers
 from drpl.train.networks import DRPL, NETWORKS, DRPLFast
 from drpl.train.run import read_checkpoint
 
@@ -109,16 +110,16 @@ def _write_stage(
             opset_version=OPSET,
             dynamo=False,
         )
-    onnx.save(without_subtractions(onnx.load(path)), path)
+    onnx.save(in_blocked_layout(onnx.load(path)), path)
     return Stage(name, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), context)
 
 
-def without_subtractions(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Write each difference of feature maps as a sum with negated features.
+def in_blocked_layout(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Write differences of feature maps, and leaky ReLU of them, with other operators.
 
-    ONNX Runtime keeps convolutions and sums in its blocked layout but leaves it for subtractions;
-    a pointwise convolution with weights of -1 negates within it. The results are the same, bit by
-    bit.
+    ONNX Runtime keeps convolutions, sums and ReLU in its blocked layout but leaves it for these.
+    A pointwise convolution with one weight for each channel scales within it:
+    ``a - b = a + (-1) b`` and ``leaky(x) = relu(x) + (-slope) relu((-1) x)``, bit by bit.
     """
     inferred = onnx.shape_inference.infer_shapes(graph).graph
     channels = {
@@ -126,21 +127,33 @@ def without_subtractions(graph: onnx.ModelProto) -> onnx.ModelProto:
         for value in inferred.value_info
         if len(value.type.tensor_type.shape.dim) == 4
     }
-    nodes = []
+    nodes: list[onnx.NodeProto] = []
+
+    def add(kind: str, inputs: list[str], output: str) -> str:
+        nodes.append(onnx.helper.make_node(kind, inputs, [output]))
+        return output
+
+    def scaled(value: str, factor: float, count: int, output: str) -> str:
+        weights = np.full((count, 1, 1, 1), factor, np.float32)
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(weights, f"{output}_weight"))
+        inputs = [value, f"{output}_weight"]
+        nodes.append(onnx.helper.make_node("Conv", inputs, [output], group=count))
+        return output
+
     for node in graph.graph.node:
-        count = channels.get(node.input[1], 0) if node.op_type == "Sub" else 0
-        if count < 2 or node.input[0] not in channels:
+        values, output = list(node.input), node.output[0]
+        count = channels.get(values[-1], 0) if node.op_type in ("Sub", "LeakyRelu") else 0
+        if count < 2 or values[0] not in channels:
             nodes.append(node)
-            continue
-        weight = onnx.numpy_helper.from_array(
-            -np.ones((count, 1, 1, 1), np.float32), f"{node.output[0]}_minus"
-        )
-        graph.graph.initializer.append(weight)
-        negated = f"{node.output[0]}_negated"
-        nodes.append(
-            onnx.helper.make_node("Conv", [node.input[1], weight.name], [negated], group=count)
-        )
-        nodes.append(onnx.helper.make_node("Add", [node.input[0], negated], node.output))
+        elif node.op_type == "Sub":
+            negated = scaled(values[1], -1.0, count, f"{output}_negated")
+            add("Add", [values[0], negated], output)
+        else:
+            (slope,) = (attribute.f for attribute in node.attribute if attribute.name == "alpha")
+            above = add("Relu", values, f"{output}_above")
+            negated = scaled(values[0], -1.0, count, f"{output}_negated")
+            below = add("Relu", [negated], f"{output}_below")
+            add("Add", [above, scaled(below, -slope, count, f"{output}_leak")], output)
     del graph.graph.node[:]
     graph.graph.node.extend(nodes)
     onnx.checker.check_model(graph)
@@ -153,6 +166,7 @@ def _write_stages(folder: Path, network: DRPL | DRPLFast) -> tuple[Stage, ...]:
     if isinstance(network, DRPL):
         pair = {name: torch.zeros(1, 3, 96, 128) for name in ("source_a", "source_b")}
         return (_write_stage(folder, "masks", _Masks(network), pair, masks, network.reach),)
+    network = with_plain_layers(network)
     source = torch.zeros(1, 1, 128, 192)
     with torch.no_grad():
         features = network.encode(source)

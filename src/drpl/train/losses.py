@@ -69,6 +69,26 @@ def mask_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor
     return (loss * weight).sum() / weight.sum().clamp(min=EPSILON)
 
 
+def coarse_cross_entropy(
+    logits: Tensor, target: Tensor, weight: Tensor, *, cell: int = 16
+) -> Tensor:
+    """`mask_cross_entropy` of a coarser level: targets and weights are averaged over its cells.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (B, 1, ceil(H / cell), ceil(W / cell))
+    target, weight : Tensor, shape (B, 1, H, W)
+    cell : int
+        Side of a cell in pixels; cells at the edges may be cut.
+
+    References
+    ----------
+    Lee et al., "Deeply-supervised nets", AISTATS 2015.
+    """
+    summed, weights = (F.avg_pool2d(v, cell, ceil_mode=True) for v in (target * weight, weight))
+    return mask_cross_entropy(logits, summed / weights.clamp(min=EPSILON), weights)
+
+
 def mask_l1(mask: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Weighted mean absolute difference of a mask and its target (paper, eq. 5)."""
     return ((mask - target).abs() * weight).sum() / weight.sum().clamp(min=EPSILON)

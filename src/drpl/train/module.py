@@ -17,6 +17,7 @@ from drpl.errors import ConfigError, ModelError
 from drpl.train import losses
 from drpl.train.config import TrainOptions, config_from_dict
 from drpl.train.data import Drawn, SceneBatches
+from drpl.train.exchange import Pair
 from drpl.train.monitor import TrainingLog, validate, write_samples
 from drpl.train.networks import decision_map
 from drpl.train.photos import Photo, find_photos, load_masks, load_photos, split_photos
@@ -31,19 +32,20 @@ VALIDATION_BATCH = 8
 
 
 def training_loss(
-    logits: tuple[Tensor, Tensor], scenes: Scenes, options: TrainOptions
+    levels: tuple[Pair, ...], scenes: Scenes, options: TrainOptions
 ) -> tuple[Tensor, dict[str, float]]:
     """Weighted sum of the losses of a pair, and each loss by name.
 
     Parameters
     ----------
-    logits : pair of Tensor, each (B, 1, H, W)
-        Of the masks of the observed pair.
+    levels : tuple of pairs of Tensor
+        Mask logits of the observed pair: at full resolution, each (B, 1, H, W), and, where the
+        network has them, coarser ones, whose cells the targets are averaged over.
     scenes : Scenes
         With two frames; images are fused from the clean ones.
     options : TrainOptions
     """
-    logit_a, logit_b = (value.float() for value in logits)
+    logit_a, logit_b = (value.float() for value in levels[0])
     mask_a, mask_b = logit_a.sigmoid(), logit_b.sigmoid()
     source_a, source_b = scenes.frames[:, 0], scenes.frames[:, 1]
     fused = losses.fuse(source_a, source_b, decision_map(mask_a, mask_b))
@@ -60,6 +62,14 @@ def training_loss(
         "mask_cross_entropy": lambda: torch.stack(
             [losses.mask_cross_entropy(logit, goal, weight) for logit, _, goal in pairs]
         ).mean(),
+        "coarse_cross_entropy": lambda: sum(
+            (
+                losses.coarse_cross_entropy(logit.float(), goal, weight)
+                for level in levels[1:]
+                for logit, goal in zip(level, (target, 1.0 - target), strict=True)
+            ),
+            logit_a.new_zeros(()),
+        ),
         "mask_l1": lambda: torch.stack(
             [losses.mask_l1(mask, goal, weight) for _, mask, goal in pairs]
         ).mean(),
@@ -255,8 +265,8 @@ def training_step(
     pair = (source.contiguous() for source in scenes.observed.unbind(dim=1))
     # our own autocast: through Fabric's precision plugin the same step takes 1.6 times as long
     with torch.autocast(fabric.device.type, torch.bfloat16, options.precision == "bf16-mixed"):
-        logits = run.network.logits(*pair)
-    loss, values = training_loss(logits, scenes, options)
+        levels = run.network.levels(*pair)
+    loss, values = training_loss(levels, scenes, options)
     if not math.isfinite(float(loss.detach())):
         raise ModelError(f"the loss is not finite at step {run.step}: {values}")
     run.optimiser.zero_grad()

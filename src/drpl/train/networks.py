@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drpl.train.exchange import ExchangeBlock, ExchangeConv, Pair, each, run, stage
+from drpl.train.exchange import ExchangeConv, Pair, StandardConv, each, run, stage
 
 CONTRAST = 8.0
 """Brings small differences between frames to the size of other features."""
@@ -119,6 +119,10 @@ class DRPL(nn.Module):
         mask_a, mask_b = self.masks(self.tail(self.body(self.head(pair)))).chunk(2, dim=1)
         return mask_a, mask_b
 
+    def levels(self, source_a: Tensor, source_b: Tensor) -> tuple[Pair, ...]:
+        """Mask logits for training, from fine to coarse; here there is one level."""
+        return (self.logits(source_a, source_b),)
+
     def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
         """Decide a pair.
 
@@ -174,9 +178,9 @@ def _published_key(key: str) -> str:
     return f"{part}.{offset}.{int(kind == 'bn')}.{leaf}"
 
 
-def _double(features: Tensor) -> Tensor:
-    """Bilinear enlargement by two."""
-    return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+def _enlarged(features: Tensor, factor: float = 2.0) -> Tensor:
+    """Bilinear enlargement."""
+    return F.interpolate(features, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 class DRPLFast(nn.Module):
@@ -195,12 +199,12 @@ class DRPLFast(nn.Module):
     ----------
     widths : six ints
         Channels at 1/2, 1/4, 1/8, 1/16, 1/32 and 1/64; multiples of 16 run fastest.
-    blocks : four ints
-        Exchange blocks at 1/8, 1/16, 1/32 and 1/64 (at 1/16 and 1/32: before the coarser scales;
-        one more follows each on the way back).
+    blocks : three ints
+        Exchange blocks at 1/16, 1/32 and 1/64 (at 1/16 and 1/32: before the coarser scales; one
+        more follows each on the way back).
     """
 
-    reaches = (16, 48)
+    reaches = (16, 32)
     """Pixels around a tile that ``encode`` and ``decode`` depend on; multiples of 16."""
     size_multiple = 64
     colour = "luma"
@@ -208,8 +212,8 @@ class DRPLFast(nn.Module):
 
     def __init__(
         self,
-        widths: tuple[int, int, int, int, int, int] = (16, 32, 48, 64, 96, 96),
-        blocks: tuple[int, int, int, int] = (1, 2, 1, 1),
+        widths: tuple[int, int, int, int, int, int] = (16, 32, 48, 48, 64, 64),
+        blocks: tuple[int, int, int] = (2, 1, 1),
     ) -> None:
         super().__init__()
         c2, c4, c8, c16, c32, c64 = widths
@@ -217,19 +221,20 @@ class DRPLFast(nn.Module):
         self.register_buffer("fold", 4.0 * torch.eye(16).view(16, 1, 4, 4), persistent=False)
         self.stem = nn.Conv2d(16, c4, 3, padding=1)
         self.down8 = nn.Conv2d(c4, c8, 3, stride=2, padding=1)
-        self.down16 = nn.Conv2d(c8, c16, 3, stride=2, padding=1)
-        self.blocks16 = stage(c16, blocks[1])
-        self.down32 = nn.Conv2d(c16, c32, 3, stride=2, padding=1)
-        self.blocks32 = stage(c32, blocks[2])
-        self.down64 = nn.Conv2d(c32, c64, 3, stride=2, padding=1)
-        self.blocks64 = stage(c64, blocks[3])
-        self.up32 = nn.Conv2d(c64, c32, 1)
+        self.down16 = StandardConv(c8, c16, 3, stride=2, padding=1)
+        self.blocks16 = stage(c16, blocks[0])
+        self.down32 = StandardConv(c16, c32, 3, stride=2, padding=1)
+        self.blocks32 = stage(c32, blocks[1])
+        self.down64 = StandardConv(c32, c64, 3, stride=2, padding=1)
+        self.blocks64 = stage(c64, blocks[2])
+        self.up32 = StandardConv(c64, c32, 1)
         self.merge32 = stage(c32, 1)
-        self.up16 = nn.Conv2d(c32, c16, 1)
+        self.up16 = StandardConv(c32, c16, 1)
         self.merge16 = stage(c16, 1)
+        self.verdict = nn.Conv2d(c16, 1, 1, bias=False)
         self.up8 = nn.Conv2d(c16, c8, 1)
         self.skip8 = nn.Conv2d(c8, c8, 1)
-        self.blocks8 = stage(c8, blocks[0])
+        self.block8 = ExchangeConv(c8)
         self.up4 = nn.Conv2d(c8, c4, 1)
         self.skip4 = nn.Conv2d(c4, c4, 1)
         self.block4 = ExchangeConv(c4)
@@ -242,21 +247,21 @@ class DRPLFast(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """He weights; residual branches and masks near zero."""
+        """He weights; masks near zero."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for module in self.modules():
-            if isinstance(module, ExchangeBlock):
-                with torch.no_grad():
-                    module.out.common.weight.mul_(0.3)
-                    module.out.opposite.weight.mul_(0.3)
         with torch.no_grad():
             for layer in (self.unfold, self.refine4):
                 layer.weight.mul_(0.3)
-            self.unfold2.weight.zero_()
+            for layer in (self.block8.common, self.block8.opposite):
+                nn.init.dirac_(layer.weight)
+            # what comes from coarser scales is nothing at first: noise there would be fought by
+            # driving features below zero, behind a ReLU, from where they do not return
+            for layer in (self.up8, self.unfold2):
+                layer.weight.zero_()
 
     def _fine(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Features of one frame at 1/4 and 1/8."""
@@ -275,7 +280,8 @@ class DRPLFast(nn.Module):
         -------
         Tensor, shape (B, C, H / 16, W / 16)
         """
-        return F.relu(self.down16(self._fine(source)[1]))
+        features: Tensor = self.down16(self._fine(source)[1])
+        return features
 
     def trunk(self, features: Pair) -> Pair:
         """Compare the frames at 1/16 and below; H / 16 and W / 16 must be multiples of 4.
@@ -290,11 +296,11 @@ class DRPLFast(nn.Module):
             A context map for each frame, of the same shape as its features.
         """
         at16 = run(self.blocks16, features)
-        at32 = run(self.blocks32, each(lambda f: F.relu(self.down32(f)), at16))
-        at64 = run(self.blocks64, each(lambda f: F.relu(self.down64(f)), at32))
-        at32 = each(lambda f, coarse: f + _double(self.up32(coarse)), at32, at64)
+        at32 = run(self.blocks32, each(self.down32, at16))
+        at64 = run(self.blocks64, each(self.down64, at32))
+        at32 = each(lambda f, coarse: f + _enlarged(self.up32(coarse)), at32, at64)
         at32 = run(self.merge32, at32)
-        at16 = each(lambda f, coarse: f + _double(self.up16(coarse)), at16, at32)
+        at16 = each(lambda f, coarse: f + _enlarged(self.up16(coarse)), at16, at32)
         return run(self.merge16, at16)
 
     def decode(self, sources: Pair, contexts: Pair) -> Pair:
@@ -312,19 +318,27 @@ class DRPLFast(nn.Module):
         """
         (a4, a8), (b4, b8) = (self._fine(source) for source in sources)
         at8 = each(
-            lambda f, context: F.relu(self.skip8(f) + _double(self.up8(context))),
+            lambda f, context: self.skip8(f) + _enlarged(self.up8(context)),
             (a8, b8),
             contexts,
         )
-        at8 = run(self.blocks8, at8)
+        at8 = each(F.relu, self.block8(at8))
         at4 = each(
-            lambda f, coarse: F.relu(self.skip4(f) + _double(self.up4(coarse))), (a4, b4), at8
+            lambda f, coarse: F.relu(self.skip4(f) + _enlarged(self.up4(coarse))), (a4, b4), at8
         )
         at4 = each(F.relu, self.block4(at4))
         at4 = each(lambda f: F.relu(f + self.refine4(f)), at4)
-        coarse_a, coarse_b = each(lambda f: F.pixel_shuffle(self.unfold(f), 4), at4)
+        verdicts = each(lambda f: _enlarged(f, 4.0), self._verdicts(contexts))
+        coarse_a, coarse_b = each(
+            lambda f, verdict: F.pixel_shuffle(self.unfold(f) + verdict, 4), at4, verdicts
+        )
         fine = (sources[0] - sources[1]) * self._above_mean(sources, at4)
         return coarse_a + fine, coarse_b - fine
+
+    def _verdicts(self, contexts: Pair) -> Pair:
+        """Mask logits (B, 1, H / 16, W / 16) by the trunk alone, each the other's negative."""
+        verdict_a, verdict_b = each(self.verdict, contexts)
+        return verdict_a - verdict_b, verdict_b - verdict_a
 
     def _above_mean(self, sources: Pair, at4: Pair) -> Tensor:
         """How far the truth lies above the frames' mean (B, 1, H, W), in a unit of its own.
@@ -341,7 +355,7 @@ class DRPLFast(nn.Module):
         half_a, half_b = each(
             lambda f, of_frame: F.relu(
                 F.conv2d(both, of_frame, self.detail.bias, stride=2, padding=1)
-                + _double(self.up2(f))
+                + _enlarged(self.up2(f))
             ),
             at4,
             (kernels[0], kernels[1]),
@@ -349,16 +363,30 @@ class DRPLFast(nn.Module):
         shared = F.relu(self.hidden2(half_a + half_b))
         return F.pixel_shuffle(CONTRAST * self.unfold2(shared), 2)
 
-    def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
-        """Masks before the sigmoid; see `forward`."""
+    def levels(self, source_a: Tensor, source_b: Tensor) -> tuple[Pair, ...]:
+        """Mask logits for training, from fine to coarse.
+
+        Returns
+        -------
+        tuple of two pairs of Tensor
+            At full resolution, (B, 1, H, W), and what the trunk alone would say, at 1/16.
+        """
         height, width = source_a.shape[-2:]
         padding = (0, -width % self.size_multiple, 0, -height % self.size_multiple)
         sources = each(
             lambda source: F.pad(luma(source), padding, mode="replicate"), (source_a, source_b)
         )
         contexts = self.trunk(each(self.encode, sources))
-        mask_a, mask_b = self.decode(sources, contexts)
-        return mask_a[..., :height, :width], mask_b[..., :height, :width]
+        masks, verdicts = self.decode(sources, contexts), self._verdicts(contexts)
+        rows, cols = -(-height // 16), -(-width // 16)
+        return (
+            each(lambda mask: mask[..., :height, :width], masks),
+            each(lambda verdict: verdict[..., :rows, :cols], verdicts),
+        )
+
+    def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks before the sigmoid; see `forward`."""
+        return self.levels(source_a, source_b)[0]
 
     def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
         """Decide a pair.

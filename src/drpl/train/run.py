@@ -114,7 +114,7 @@ def start_run(options: TrainOptions, fabric: L.Fabric) -> Run:
         network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
     wrapped, optimiser = fabric.setup(network, optimiser)
-    wrapped.mark_forward_method("logits")
+    wrapped.mark_forward_method("levels")
     return Run(options, wrapped, average, optimiser)
 
 
@@ -124,11 +124,11 @@ def start_from(run: Run, weights: dict[str, Tensor]) -> None:
     Raises
     ------
     ModelError
-        If no more than half of the network's weights would be taken over.
+        If none of them fits.
     """
     own = run.network.state_dict()
     taken = {n: v for n, v in weights.items() if n in own and own[n].shape == v.shape}
-    if sum(v.numel() for v in taken.values()) <= sum(v.numel() for v in own.values()) / 2:
+    if not taken:
         raise ModelError("the initial weights are of another network")
     run.network.load_state_dict(own | taken)
     for what, names in (("fresh", set(own) - set(taken)), ("unused", set(weights) - set(taken))):
