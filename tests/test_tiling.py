@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drpl.tiling import cover, cover_evenly, mirrored
@@ -43,6 +43,7 @@ steps = st.integers(0, 12).map(lambda n: 16 * n)
 
 
 @given(st.integers(1, 300), st.integers(1, 300), steps, steps, steps, st.integers(1, 5))
+@example(1, 1, 0, 16, 0, 2)
 def test_even_tiles(height, width, border, tile, context, at_least):
     """One size, every pixel once, with the context or up to the edge, at whole steps."""
     sides = [side + -side % 16 + 2 * border for side in (height, width)]

@@ -107,7 +107,8 @@ def cover_evenly(
     cols = _even_spans(region[1], tile, context, width, multiple)
     extent = region[0].stop - region[0].start
     shared = extent // max(1, at_least // len(cols))
-    rows = _even_spans(region[0], min(tile, max(shared, 2 * context)), context, height, multiple)
+    side = min(tile, max(shared, 2 * context, multiple))
+    rows = _even_spans(region[0], side, context, height, multiple)
     return [Tile(*((r, c) for r, c in zip(row, col, strict=True))) for row in rows for col in cols]
 
 
