@@ -12,7 +12,8 @@ from drpl.models import load_model
 from drpl.train import export
 from drpl.train.config import TrainOptions
 from drpl.train.exchange import StandardConv, with_plain_layers
-from drpl.train.networks import DRPL, DRPLFast
+from drpl.train.networks import DRPLFast
+from drpl.train.paper import DRPL
 
 ABOUT = """
 title = "a test"

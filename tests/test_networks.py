@@ -3,7 +3,8 @@ import torch
 
 from drpl.train.exchange import ExchangeBlock
 from drpl.train.export import count_macs
-from drpl.train.networks import DRPL, DRPLFast, decision_map, luma
+from drpl.train.networks import DRPLFast, decision_map, luma
+from drpl.train.paper import DRPL
 
 
 def parameters(network):
@@ -54,7 +55,7 @@ def published_state():
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_drpl_loads_the_published_state(prefix):
     torch.manual_seed(0)
-    from drpl.train.networks import _published_key
+    from drpl.train.paper import _published_key
 
     network, other = DRPL(), DRPL()
     ours = network.state_dict()
@@ -68,7 +69,7 @@ def test_drpl_loads_the_published_state(prefix):
 
 
 def test_published_layers_go_where_they_belong():
-    from drpl.train.networks import _published_key
+    from drpl.train.paper import _published_key
 
     assert _published_key("module.conv1.weight") == "head.0.0.weight"
     assert _published_key("bn5.running_var") == "tail.1.1.running_var"

@@ -24,7 +24,8 @@ from drpl.train.config import (
 )
 from drpl.train.data import SceneBatches
 from drpl.train.degradation import DegradationOptions
-from drpl.train.networks import DRPL, DRPLFast
+from drpl.train.networks import DRPLFast
+from drpl.train.paper import DRPL
 from drpl.train.photos import find_photos, load_photos, split_photos
 
 TINY = TrainOptions(

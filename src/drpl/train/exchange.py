@@ -38,11 +38,18 @@ class StandardConv(nn.Conv2d):
 
     def __init__(self, *arguments: Any, gain: float = 1.0, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._plain = partial(nn.Conv2d, *arguments, **options)
         self.gain = nn.Parameter(torch.full((self.out_channels, 1, 1, 1), gain))
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, C, H, W) as `torch.nn.Conv2d` does."""
         return F.conv2d(features, kernels(self), self.bias, self.stride, self.padding)
+
+    def plain(self) -> nn.Conv2d:
+        """A layer that keeps the standardised kernels as they are."""
+        layer = self._plain()
+        layer.weight, layer.bias = nn.Parameter(kernels(self).detach()), self.bias
+        return layer
 
 
 def kernels(layer: nn.Conv2d) -> Tensor:
@@ -58,15 +65,7 @@ def with_plain_layers(network: Network) -> Network:
     for module in list(network.modules()):
         for name, layer in module.named_children():
             if isinstance(layer, StandardConv):
-                plain = nn.Conv2d(
-                    layer.in_channels,
-                    layer.out_channels,
-                    layer.kernel_size,  # type: ignore[arg-type]
-                    layer.stride,  # type: ignore[arg-type]
-                    layer.padding,  # type: ignore[arg-type]
-                )
-                plain.weight, plain.bias = nn.Parameter(kernels(layer).detach()), layer.bias
-                setattr(module, name, plain)
+                setattr(module, name, layer.plain())
     return network
 
 

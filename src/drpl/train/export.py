@@ -26,7 +26,8 @@ from drpl.errors import ConfigError, ModelError, WriteError
 from drpl.models import CARD, ModelCard, Stage, load_model, read_card
 from drpl.train.config import config_from_dict
 from drpl.train.exchange import with_plain_layers
-from drpl.train.networks import DRPL, NETWORKS, DRPLFast
+from drpl.train.networks import NETWORKS, DRPLFast
+from drpl.train.paper import DRPL
 from drpl.train.run import read_checkpoint
 
 TOLERANCE = 1e-4

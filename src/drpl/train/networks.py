@@ -1,4 +1,4 @@
-"""The two networks: ``DRPL``, the paper's, and ``DRPLFast``, ours.
+"""Our network, ``DRPLFast``, and the table of both; ``DRPL``, the paper's, is in `paper`.
 
 Both take a pair of source images of any size and give two complementary decision masks
 ``M_A`` and ``M_B``. The soft decision map is ``M = (M_A + 1 - M_B) / 2`` and the fused image
@@ -7,14 +7,12 @@ Both take a pair of source images of any size and give two complementary decisio
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drpl.train.exchange import ExchangeConv, Pair, StandardConv, each, run, stage
+from drpl.train.paper import DRPL
 
 CONTRAST = 8.0
 """Brings small differences between frames to the size of other features."""
@@ -43,139 +41,6 @@ def luma(source: Tensor) -> Tensor:
 def decision_map(mask_a: Tensor, mask_b: Tensor) -> Tensor:
     """Soft decision map ``(M_A + 1 - M_B) / 2`` of two masks in [0, 1], of the masks' shape."""
     return (mask_a + 1.0 - mask_b) / 2.0
-
-
-class ConvNormSwish(nn.Sequential):
-    """Convolution, batch norm, ReLU and then swish, as the paper's released code has it."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-            nn.SiLU(),
-        )
-
-
-class NormResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm, added to their input, then ReLU."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.BatchNorm2d(channels),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (B, C, H, W) to the same shape."""
-        return F.relu(features + self.body(features))
-
-
-class DRPL(nn.Module):
-    """The network of the paper: 6-channel RGB pair in, two masks out, all at full resolution.
-
-    A 9x9 convolution to 64 channels and two 3x3; twelve residual blocks; two 3x3 convolutions and
-    one to two channels; sigmoid. 1,070,018 parameters, a receptive field of 67x67 pixels.
-
-    References
-    ----------
-    Li et al., "DRPL: Deep Regression Pair Learning for Multi-Focus Image Fusion", IEEE TIP 29
-    (2020), doi:10.1109/TIP.2020.2976190, section III.
-    """
-
-    reach = 33
-    size_multiple = 1
-    colour = "rgb"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.head = nn.Sequential(
-            ConvNormSwish(6, 64, 9), ConvNormSwish(64, 64, 3), ConvNormSwish(64, 64, 3)
-        )
-        self.body = nn.Sequential(*(NormResidualBlock(64) for _ in range(12)))
-        self.tail = nn.Sequential(ConvNormSwish(64, 64, 3), ConvNormSwish(64, 64, 3))
-        self.masks = nn.Conv2d(64, 2, 3, padding=1)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d) and module.bias is not None:
-                nn.init.xavier_normal_(module.weight)
-                nn.init.zeros_(module.bias)
-        # initial values that leave the plateau of equal masks: blocks start as identities, and the
-        # first filters ignore brightness, beside which the detail that decides is faint
-        norms = [m for m in self.body.modules() if isinstance(m, nn.BatchNorm2d)]
-        first = next(m for m in self.head.modules() if isinstance(m, nn.Conv2d)).weight
-        with torch.no_grad():
-            for norm in norms[1::2]:
-                norm.weight.zero_()
-            first -= first.mean(dim=(2, 3), keepdim=True)
-            self.masks.weight.mul_(0.1)
-
-    def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
-        """Masks before the sigmoid; see `forward`."""
-        pair = torch.cat([_as_rgb(source_a), _as_rgb(source_b)], dim=1)
-        mask_a, mask_b = self.masks(self.tail(self.body(self.head(pair)))).chunk(2, dim=1)
-        return mask_a, mask_b
-
-    def levels(self, source_a: Tensor, source_b: Tensor) -> tuple[Pair, ...]:
-        """Mask logits for training, from fine to coarse; here there is one level."""
-        return (self.logits(source_a, source_b),)
-
-    def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
-        """Decide a pair.
-
-        Parameters
-        ----------
-        source_a, source_b : Tensor, shape (B, 1 or 3, H, W), float, in [0, 1]
-
-        Returns
-        -------
-        mask_a, mask_b : Tensor, shape (B, 1, H, W), in [0, 1]
-        """
-        mask_a, mask_b = self.logits(source_a, source_b)
-        return mask_a.sigmoid(), mask_b.sigmoid()
-
-    def load_published(self, state: Mapping[str, Tensor]) -> None:
-        """Load the state dict that the paper's authors published.
-
-        Parameters
-        ----------
-        state : mapping of str to Tensor
-            As read with ``torch.load(path, weights_only=True)``; keys may carry the ``module.``
-            prefix of data-parallel training.
-
-        Raises
-        ------
-        RuntimeError
-            If a key is missing, unknown or of another shape.
-        """
-        self.load_state_dict({_published_key(key): value for key, value in state.items()})
-
-
-def _as_rgb(source: Tensor) -> Tensor:
-    """Repeat a grey batch to three channels."""
-    return source.expand(-1, 3, -1, -1) if source.shape[1] == 1 else source
-
-
-def _published_key(key: str) -> str:
-    """Our name for a parameter of the authors' ``Generator``."""
-    key = key.removeprefix("module.")
-    block = re.fullmatch(r"residual_block(\d+)\.group1\.(conv|bn)(\d)\.(\w+)", key)
-    if block:
-        number, kind, index, leaf = block.groups()
-        position = 3 * (int(index) - 1) + (kind == "bn")
-        return f"body.{int(number) - 1}.body.{position}.{leaf}"
-    layer = re.fullmatch(r"(conv|bn)([1-6])\.(\w+)", key)
-    if layer is None:
-        return key
-    kind, number, leaf = layer.groups()
-    index = int(number) - 1
-    if index == 5:
-        return f"masks.{leaf}"
-    part, offset = ("head", index) if index < 3 else ("tail", index - 3)
-    return f"{part}.{offset}.{int(kind == 'bn')}.{leaf}"
 
 
 def _enlarged(features: Tensor, factor: float = 2.0) -> Tensor:
