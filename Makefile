@@ -36,4 +36,4 @@ check: $(VENV)/.done
 bench: $(VENV)/.done
 	$(BIN)/python -m drpl.bench.speed -o bench-results/speed
 	$(BIN)/python -m drpl.bench.quality --photos $(PHOTOS) --scenes $(SCENES) --clean -o bench-results/quality
-	$(BIN)/python -m drpl.bench.training --photos $(PHOTOS) --config configs/drpl-fast-settle.toml
+	$(BIN)/python -m drpl.bench.training --photos $(PHOTOS) --config configs/drpl-fast-long.toml
