@@ -42,6 +42,10 @@ class SceneOptions:
         3, or 1: a random mixture of the colour channels, cheaper, for networks that see luma only.
     frames : int
         Frames of a stack; 2 is a pair.
+    stack_share : float
+        Share of training batches that are rendered as stacks of ``stack_frames`` and met as
+        folding them does: a composite of some frames, and the next (see `drpl.train.folds`).
+    stack_frames : int
     max_layers : int
         Foreground layers at most.
     flat_share, paper_share : float
@@ -57,6 +61,8 @@ class SceneOptions:
     size: int = 192
     channels: int = 1
     frames: int = 2
+    stack_share: float = 0.0
+    stack_frames: int = 5
     max_layers: int = 4
     flat_share: float = 0.65
     paper_share: float = 0.08
@@ -148,6 +154,11 @@ class TrainOptions:
         if self.scenes.size < 64 or self.scenes.size % 16:
             raise ConfigError(
                 f"scenes.size is {self.scenes.size}; expected a multiple of 16, at least 64"
+            )
+        if self.scenes.frames < 2 or self.scenes.stack_frames < 3:
+            raise ConfigError(
+                f"scenes.frames is {self.scenes.frames} and scenes.stack_frames "
+                f"{self.scenes.stack_frames}; expected at least 2 and 3"
             )
         low, high = self.scenes.radius
         if not 0 <= low < high <= 16:

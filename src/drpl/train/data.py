@@ -181,10 +181,12 @@ class SceneBatches(Dataset[Scenes | Drawn]):
     def draw(self, index: int) -> Drawn:
         """Draw the scenes of one batch."""
         rng = np.random.default_rng([self.seed, index])
-        paper = self.options.recipe == "paper" or (
-            rng.random() < self.options.paper_share and self.options.frames == 2
-        )
-        scene = self._draw_paper(rng) if paper else self._draw_layered(rng)
+        options = self.options
+        count = options.frames
+        if options.stack_share > 0 and rng.random() < options.stack_share:
+            count = options.stack_frames
+        paper = options.recipe == "paper" or (rng.random() < options.paper_share and count == 2)
+        scene = self._draw_paper(rng) if paper else self._draw_layered(rng, count)
         return Drawn(scene, self.degradation, int(rng.integers(2**31)))
 
     def _photo(self, rng: np.random.Generator, size: int) -> NDArray[np.float32]:
@@ -208,13 +210,13 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         levels = torch.from_numpy(rng.integers(1, 4, self.batch))
         return torch.from_numpy(photos), torch.from_numpy(masks), levels
 
-    def _draw_layered(self, rng: np.random.Generator) -> tuple[Layers, Lens]:
+    def _draw_layered(self, rng: np.random.Generator, count: int) -> tuple[Layers, Lens]:
         """Layers and lens of a batch; all scenes share the number of layers and flatness."""
         options = self.options
         flat = rng.random() < options.flat_share
         shares = np.array(FLAT_LAYERS if flat else SLANTED_LAYERS)[: options.max_layers + 1]
         foregrounds = int(rng.choice(len(shares), p=shares / shares.sum()))
-        drawn = [self._draw_scene(rng, foregrounds, flat) for _ in range(self.batch)]
+        drawn = [self._draw_scene(rng, count, foregrounds, flat) for _ in range(self.batch)]
         radiance, matte, depth, focus, kinds = zip(*drawn, strict=True)
         coded = torch.from_numpy(np.stack(radiance))
         layers = Layers(
@@ -237,7 +239,7 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         return linear + torch.from_numpy(gain).view(-1, 1, 1, 1, 1) * excess
 
     def _draw_scene(
-        self, rng: np.random.Generator, foregrounds: int, flat: bool
+        self, rng: np.random.Generator, count: int, foregrounds: int, flat: bool
     ) -> tuple[
         NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], str
     ]:
@@ -253,7 +255,7 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         for _ in range(foregrounds):
             kind, matte = self._matte(rng, size)
             mattes.append(matte)
-        focus = self._draw_focus(rng, places, depths)
+        focus = self._draw_focus(rng, count, places, depths)
         return np.stack(radiance), np.stack(mattes), np.stack(depths), focus, kind
 
     def _texture(self, rng: np.random.Generator, size: int) -> NDArray[np.float32]:
@@ -290,11 +292,11 @@ class SceneBatches(Dataset[Scenes | Drawn]):
     def _draw_focus(
         self,
         rng: np.random.Generator,
+        count: int,
         places: NDArray[np.float64],
         depths: Sequence[NDArray[np.float32]],
     ) -> NDArray[np.float32]:
         """Where each frame is focused."""
-        count = self.options.frames
         low = float(min(depth.min() for depth in depths))
         high = float(max(depth.max() for depth in depths))
         if count > 2 or len(places) == 1:

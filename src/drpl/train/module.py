@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import lightning as L
@@ -18,6 +19,7 @@ from drpl.train import losses
 from drpl.train.config import TrainOptions, config_from_dict
 from drpl.train.data import Drawn, SceneBatches
 from drpl.train.exchange import Pair
+from drpl.train.folds import fold_pairs
 from drpl.train.monitor import TrainingLog, validate, write_samples
 from drpl.train.networks import decision_map
 from drpl.train.photos import Photo, find_photos, load_masks, load_photos, split_photos
@@ -234,8 +236,10 @@ def _batches(
         num_workers=workers,
         prefetch_factor=4 if workers else None,
     )
+    generator = torch.Generator(fabric.device).manual_seed(run.options.seed + first)
     for batch in loader:
-        yield batch.render(fabric.device) if isinstance(batch, Drawn) else batch.to(fabric.device)
+        on_device = batch.render(fabric.device) if isinstance(batch, Drawn) else batch
+        yield fold_pairs(on_device.to(fabric.device), generator)
 
 
 def _validation_scenes(
@@ -244,7 +248,7 @@ def _validation_scenes(
     """Fixed scenes from the photos kept out of training."""
     dataset = SceneBatches(
         load_photos(paths),
-        options.scenes,
+        replace(options.scenes, frames=2, stack_share=0.0),
         batch=VALIDATION_BATCH,
         seed=VALIDATION_SEED,
         length=max(1, options.validation_scenes // VALIDATION_BATCH),

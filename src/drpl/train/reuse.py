@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from drpl.train.data import SceneBatches
 from drpl.train.degradation import degrade
+from drpl.train.folds import fold_pairs
 from drpl.train.synthesis import Scenes
 
 SPACING = 24
@@ -20,10 +21,11 @@ SPACING = 24
 class ReusedScenes(Dataset[Scenes]):
     """Batches that mix scenes of several rendered batches, each scene used ``uses`` times.
 
-    Every use turns and mirrors the scene and degrades it anew. Batch ``i`` depends on the seed and
-    on ``i`` only, so a run that resumes renders the scenes again that its next batches need. Each
-    worker keeps ``SPACING * (uses - 1) + 1`` rendered batches of its own (0.9 GB at 4 uses of 16
-    grey scenes of 192x192): give one, since several render the same scenes.
+    Every use turns and mirrors the scene and degrades it anew; stacks become pairs anew. Batch
+    ``i`` depends on the seed and on ``i`` only, so a run that resumes renders the scenes again that
+    its next batches need. Each worker keeps ``SPACING * (uses - 1) + 1`` rendered batches of its
+    own (0.9 GB at 4 uses of 16 grey pairs of 192x192): give one, since several render the same
+    scenes.
 
     Parameters
     ----------
@@ -54,11 +56,16 @@ class ReusedScenes(Dataset[Scenes]):
         for oldest in [key for key in self._kept if key < newest - SPACING * (uses - 1)]:
             del self._kept[oldest]
         rng = np.random.default_rng([self._rendered.seed, index, uses])
-        scenes = _turned(_joined(parts), rng)
-        if self._rendered.degradation is None:
-            return scenes
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        return degrade(scenes, self._rendered.degradation, generator)
+        counts = sorted({part.frames.shape[1] for part in parts})
+        groups = [_joined([p for p in parts if p.frames.shape[1] == count]) for count in counts]
+        return _joined([self._met(_turned(group, rng), generator) for group in groups])
+
+    def _met(self, scenes: Scenes, generator: torch.Generator) -> Scenes:
+        """Scenes of one number of frames, degraded anew and, if they are stacks, folded anew."""
+        if self._rendered.degradation is not None:
+            scenes = degrade(scenes, self._rendered.degradation, generator)
+        return fold_pairs(scenes, generator)
 
     def _clean(self, index: int) -> Scenes:
         """A rendered batch, kept until it has been used up."""
@@ -77,10 +84,11 @@ def _picked(scenes: Scenes, slots: list[int]) -> Scenes:
 
 def _joined(parts: list[Scenes]) -> Scenes:
     """One batch of several."""
-    frames = torch.cat([part.frames for part in parts])
-    truth = torch.cat([part.truth for part in parts])
-    index_map = torch.cat([part.index_map for part in parts])
-    return Scenes(frames, frames, truth, index_map, sum((part.kinds for part in parts), ()))
+    frames, observed, truth, index_map = (
+        torch.cat([getattr(part, name) for part in parts])
+        for name in ("frames", "observed", "truth", "index_map")
+    )
+    return Scenes(frames, observed, truth, index_map, sum((part.kinds for part in parts), ()))
 
 
 def _turned(scenes: Scenes, rng: np.random.Generator) -> Scenes:
