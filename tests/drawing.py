@@ -22,3 +22,18 @@ def half_sharp_pair(height, width, seed=0):
     source_a[:, : width // 2] = blurred[:, : width // 2]
     source_b[:, width // 2 :] = blurred[:, width // 2 :]
     return source_a, source_b, truth
+
+
+def striped_stack(count, height, width, seed=1):
+    """A stack in which every frame is sharp in one upright stripe; truth and index map."""
+    truth = draw_texture(height, width, seed)
+    index = np.minimum(np.arange(width) * count // width, count - 1)
+    frames = []
+    for number in range(count):
+        far = np.abs(index - number).astype(np.float32)
+        frame = truth.copy()
+        for distance in range(1, count):
+            blurred = cv2.GaussianBlur(truth, (0, 0), 1.5 * distance)
+            frame[:, far == distance] = blurred[:, far == distance]
+        frames.append(frame)
+    return frames, truth, np.broadcast_to(index, (height, width))

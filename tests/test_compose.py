@@ -12,7 +12,8 @@ from drpl.compose import (
     compose_select,
     index_and_confidence,
 )
-from drpl.decide import PairDecision, decision_map
+from drpl.decide import decision_map
+from drpl.stack import PairDecision
 
 MODES = ["select", "soft", "pyramid"]
 

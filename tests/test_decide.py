@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from drawing import draw_texture, half_sharp_pair
-from drpl.decide import PairDecision, PairNetwork, decide_pair, decision_map
+from drpl.decide import PairNetwork, decide_pair, decision_map
 from drpl.errors import ModelError, StackError
 from drpl.metrics import psnr
 from drpl.models import load_model, model_folder
+from drpl.stack import PairDecision
 
 SIZES = [(1, 1), (1, 90), (70, 3), (64, 64), (130, 257), (333, 190)]
 

@@ -78,7 +78,8 @@ def root(
 @app.command(epilog=EXIT_CODES)
 def fuse(
     sources: Annotated[
-        list[Path], typer.Argument(help="Two pictures of one scene.", metavar="A B")
+        list[Path],
+        typer.Argument(help="Pictures of one scene, each focused elsewhere.", metavar="FRAME..."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Result; the suffix decides the format.")
@@ -95,7 +96,7 @@ def fuse(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fuse two pictures, each focused elsewhere, into one that is sharp everywhere.
+    """Fuse pictures, each focused elsewhere, into one that is sharp everywhere.
 
     The result keeps depth, transparency, colour profile and metadata of the first picture.
     """
@@ -105,11 +106,9 @@ def fuse(
     result = fuse_files(sources, output, options, maps=masks, overwrite=overwrite)
     if not quiet:
         times = ", ".join(f"{name} {value:.2f} s" for name, value in result.seconds.items())
-        share = 100 * float((result.index_map == 0).mean())
         height, width = result.index_map.shape
         console.print(
-            f"{output}: {width}x{height}, {share:.0f} % from {sources[0].name}, "
-            f"{100 - share:.0f} % from {sources[1].name} ({times})",
+            f"{output}: {width}x{height} from {len(sources)} frames ({times})",
             highlight=False,
             soft_wrap=True,
         )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.decide import PairDecision, decision_map
-from drpl.stack import Pixels
+from drpl.backend import usable_cores
+from drpl.decide import decision_map
+from drpl.stack import PairDecision, Pixels
 from drpl.tiling import cover
 
 Plane = NDArray[np.float32]
@@ -42,7 +46,11 @@ def compose(
 
 
 def compose_select(
-    source_a: Pixels, source_b: Pixels, masks: PairDecision, *, band: int | None = BAND
+    source_a: Pixels,
+    source_b: Pixels,
+    masks: PairDecision,
+    *,
+    band: int | None = BAND,
 ) -> Pixels:
     """Take source pixels by the decision map, blended in a band along its boundaries.
 
@@ -58,34 +66,68 @@ def compose_select(
     ndarray
         Shape and dtype of the sources, each value between the two sources' values.
     """
-    fused = np.empty_like(source_a)
-    height = source_a.shape[0]
-    for top in range(0, height, STRIP):
-        rows = slice(top, min(top + STRIP, height))
-        weight = _weights(masks, rows, band)
-        a, b = source_a[rows], source_b[rows]
-        weight = weight if a.ndim == 2 else weight[..., None]
-        # A + (1 - M)(B - A) is exact where M is 0 or 1 and where A equals B
-        blended = a + (np.float32(1) - weight) * (b.astype(np.float32) - a)
-        blended = np.clip(blended, np.minimum(a, b), np.maximum(a, b))
-        fused[rows] = _as_dtype(blended, fused.dtype)
+    fused = np.empty_like(source_a, order="C")
+
+    def work(rows: slice) -> None:
+        soft, blended = weights(masks, rows, band)
+        fused[rows] = source_a[rows]
+        mix(fused[rows], source_b[rows], soft, blended)
+
+    each_strip(work, source_a.shape[0])
     return fused
 
 
-def _weights(masks: PairDecision, rows: slice, band: int | None) -> Plane:
-    """Weight of source A in some rows: the decision, hard except within the band."""
-    if band is None:
-        return decision_map(masks, rows)
+def each_strip(work: Callable[[slice], None], height: int) -> None:
+    """Do strips of rows side by side."""
+    strips = [slice(top, min(top + STRIP, height)) for top in range(0, height, STRIP)]
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for _ in pool.map(work, strips):
+            pass
+
+
+def take(pixels: Pixels, source: Pixels, chosen: NDArray[np.bool_]) -> None:
+    """Put the chosen pixels of a source into a picture, whose rows must be contiguous."""
+    # several times faster than np.copyto with a mask that has no channels
+    cv2.copyTo(source, chosen.view(np.uint8), pixels)
+
+
+def weights(masks: PairDecision, rows: slice, band: int | None) -> tuple[Plane, NDArray[np.bool_]]:
+    """Decision map of some rows, and where sources are blended by it instead of selected."""
     height = masks.mask_a.shape[0]
-    reach = band + 1
+    reach = 0 if band is None else band + 1
     wide = slice(max(0, rows.start - reach), min(height, rows.stop + reach))
     soft = decision_map(masks, wide)
+    inner = slice(rows.start - wide.start, rows.stop - wide.start)
+    if not band:
+        return soft[inner], np.full(soft[inner].shape, band is None)
     hard = (soft >= 0.5).astype(np.uint8)
     near = cv2.morphologyEx(hard, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    if band > 0:
-        near = cv2.dilate(near, np.ones((2 * band + 1, 2 * band + 1), np.uint8))
-    weight = np.where(near > 0, soft, hard).astype(np.float32) if band > 0 else hard * np.float32(1)
-    return weight[rows.start - wide.start : rows.stop - wide.start]
+    near = cv2.dilate(near, np.ones((2 * band + 1, 2 * band + 1), np.uint8))
+    return soft[inner], near[inner] > 0
+
+
+def mix(pixels: Pixels, source: Pixels, soft: Plane, blended: NDArray[np.bool_]) -> None:
+    """Put a source's better pixels into a picture; blend the two where that is asked for.
+
+    Parameters
+    ----------
+    pixels, source : ndarray, shape (h, W) or (h, W, C)
+        The rows of ``pixels`` must be contiguous.
+    soft : ndarray, shape (h, W)
+        Weight of ``pixels``; below one half the source is better.
+    blended : ndarray of bool, shape (h, W)
+    """
+    mixed = _mixed(pixels[blended], source[blended], soft[blended])
+    take(pixels, source, soft < 0.5)
+    pixels[blended] = mixed
+
+
+def _mixed(a: Pixels, b: Pixels, weight: Plane) -> Pixels:
+    """Blend pixels (K,) or (K, C) of two sources, ``weight`` (K,) being that of the first."""
+    weight = weight if a.ndim == 1 else weight[:, None]
+    # A + (1 - M)(B - A) is exact where M is 0 or 1 and where A equals B
+    blended = a + (np.float32(1) - weight) * (b.astype(np.float32) - a)
+    return _as_dtype(np.clip(blended, np.minimum(a, b), np.maximum(a, b)), a.dtype)
 
 
 def compose_pyramid(
@@ -165,9 +207,17 @@ def index_and_confidence(masks: PairDecision) -> tuple[NDArray[np.uint8], NDArra
     """
     shape = masks.mask_a.shape
     index_map, confidence = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-    for top in range(0, shape[0], STRIP):
-        rows = slice(top, min(top + STRIP, shape[0]))
+
+    def work(rows: slice) -> None:
         soft = decision_map(masks, rows)
         index_map[rows] = soft < 0.5
-        confidence[rows] = np.rint(np.abs(2 * soft - 1) * 255)
+        confidence[rows] = clearness(soft)
+
+    each_strip(work, shape[0])
     return index_map, confidence
+
+
+def clearness(soft: Plane) -> NDArray[np.uint8]:
+    """How clear a decision map is: 255 at 0 and 1, 0 at one half."""
+    clear: NDArray[np.uint8] = np.rint(np.abs(2 * soft - 1) * 255).astype(np.uint8)
+    return clear

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.backend import Session, Tensor
-from drpl.stack import TILE, Pixels, check_pair, full_scale
+from drpl.stack import TILE, PairDecision, Pixels, check_stack, full_scale
 from drpl.tiling import Tile, Window, cover, cover_evenly, mirrored
 
 Float = NDArray[np.floating[Any]]
@@ -25,20 +25,6 @@ LARGE = 4_000_000
 LUMA_ROWS = 32
 STEP = 16
 """Pixels of a picture for each of its encoded features."""
-
-
-@dataclass(frozen=True, slots=True)
-class PairDecision:
-    """Two complementary decision masks of a pair.
-
-    Attributes
-    ----------
-    mask_a, mask_b : ndarray, shape (H, W), float16 (or as asked), in [0, 1]
-        High where source A, or B, is to be taken.
-    """
-
-    mask_a: Float
-    mask_b: Float
 
 
 class DecisionModel(Protocol):
@@ -85,7 +71,7 @@ def decide_pair(
     StackError
         If the two are not a pair.
     """
-    check_pair((source_a, source_b))
+    check_stack((source_a, source_b))
     shape = source_a.shape[:2]
     masks = PairDecision(np.empty(shape, mask_dtype), np.empty(shape, mask_dtype))
     white = full_scale(source_a, value_range)

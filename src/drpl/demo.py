@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.decide import PairDecision, decision_map
+from drpl.decide import decision_map
 from drpl.metrics import psnr
 from drpl.pipeline import fuse, make_folder
-from drpl.stack import FusionOptions, FusionResult
+from drpl.stack import FusionOptions, FusionResult, PairDecision
 from drpl.write import check_output, write_image
 
 Image = NDArray[np.float32]
@@ -69,18 +70,23 @@ def run_demo(out: Path, options: FusionOptions, *, overwrite: bool = False) -> D
         check_output(out / name, overwrite=overwrite)
     source_a, source_b, truth = draw_pair()
     result = fuse([source_a, source_b], options)
-    masks = [np.rint(mask.astype(np.float32) * 255) for mask in (result.mask_a, result.mask_b)]
-    mask_a, mask_b = (mask.astype(np.uint8) for mask in masks)
+    masks = cast(PairDecision, result.masks)  # a pair has them
+    mask_a, mask_b = (_rounded(mask) for mask in (masks.mask_a, masks.mask_b))
     scores = {
         "source A": psnr(source_a, truth),
         "source B": psnr(source_b, truth),
         "fused": psnr(result.fused, truth),
     }
     pictures = (source_a, source_b, mask_a, mask_b, result.fused, truth)
-    sheet = _contact_sheet(pictures, result, scores)
+    sheet = _contact_sheet(pictures, decision_map(masks), scores)
     for name, picture in zip(FILES, (*pictures, sheet), strict=True):
         write_image(out / name, picture, overwrite=overwrite)
     return Demo(result, scores)
+
+
+def _rounded(mask: NDArray[Any]) -> Bytes:
+    """A mask in [0, 1] as a picture."""
+    return np.rint(mask.astype(np.float32) * 255).astype(np.uint8)
 
 
 def draw_pair(seed: int = 3) -> tuple[Bytes, Bytes, Bytes]:
@@ -207,12 +213,9 @@ def _leaf(coded: Image, matte: Bytes, base: Image, aim: float, length: float) ->
     cv2.line(coded, ends[0], ends[1], light, 2, cv2.LINE_AA)
 
 
-def _contact_sheet(
-    pictures: tuple[Bytes, ...], result: FusionResult, scores: dict[str, float]
-) -> Bytes:
+def _contact_sheet(pictures: tuple[Bytes, ...], soft: Image, scores: dict[str, float]) -> Bytes:
     """Two rows of three labelled pictures: sources and decision, then result, truth, error."""
     source_a, source_b, _, _, fused, truth = pictures
-    soft = decision_map(PairDecision(result.mask_a, result.mask_b))
     error = np.abs(fused.astype(np.float32) - truth).max(axis=2)
     panels = (
         (f"source A: {scores['source A']:.1f} dB", source_a),

@@ -3,20 +3,86 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from drpl.compose import compose, index_and_confidence
-from drpl.decide import DecisionModel, decide_pair
+from drpl.decide import DecisionModel
 from drpl.errors import WriteError
+from drpl.fold import merge_frame, start_composite
 from drpl.models import load_model
 from drpl.read import read_frame
-from drpl.stack import FusionOptions, FusionResult, Pixels, check_pair, full_scale
+from drpl.stack import (
+    FusionOptions,
+    FusionResult,
+    Metadata,
+    PairDecision,
+    Pixels,
+    check_alike,
+    check_count,
+    check_frame,
+    check_stack,
+    full_scale,
+    source_names,
+)
 from drpl.write import check_output, write_image
 
-MAP_NAMES = ("mask_a.png", "mask_b.png", "index_map.png", "confidence.png")
+INDEX_MAP, CONFIDENCE = "index_map.png", "confidence.png"
+MASKS = ("mask_a.png", "mask_b.png")
+Progress = Callable[[str, int, int], None]
+"""Told the stage, how many frames it has done, and of how many."""
+
+
+class Stack(Protocol):
+    """Frames that are read one at a time, as often as needed."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What messages call the frames."""
+        ...
+
+    def read(self, number: int) -> Pixels:
+        """Pixels of a frame."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayStack:
+    """Frames in memory."""
+
+    sources: Sequence[Pixels]
+    names: Sequence[str]
+
+    def read(self, number: int) -> Pixels:
+        """See `Stack`; the first is copied, since it becomes the composite."""
+        pixels = self.sources[number]
+        return pixels.copy() if number == 0 and len(self.sources) > 2 else pixels
+
+
+class FileStack:
+    """Frames in files."""
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        check_count(len(paths))
+        self.paths = [Path(path) for path in paths]
+        self.names = [str(path) for path in paths]
+        self.metadata: dict[int, Metadata] = {}
+        self._like: tuple[str, Pixels] | None = None
+
+    def read(self, number: int) -> Pixels:
+        """See `Stack`; a frame that differs from the first that was read is refused."""
+        frame = read_frame(self.paths[number])
+        pixels = frame.pixels
+        check_frame(pixels, frame.name)
+        # a stand-in without memory
+        self._like = self._like or (frame.name, np.broadcast_to(pixels.flat[0], pixels.shape))
+        check_alike(self._like[1], pixels, (self._like[0], frame.name))
+        self.metadata[number] = frame.metadata
+        return pixels
 
 
 def fuse(
@@ -24,18 +90,18 @@ def fuse(
     options: FusionOptions | None = None,
     *,
     model: DecisionModel | None = None,
-    names: Sequence[str] = ("source A", "source B"),
+    names: Sequence[str] | None = None,
 ) -> FusionResult:
-    """Fuse two images of one scene, each focused elsewhere, into one that is sharp everywhere.
+    """Fuse images of one scene, each focused elsewhere, into one that is sharp everywhere.
 
     Parameters
     ----------
-    sources : sequence of two ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Registered, alike in shape and dtype. Integer images span their dtype.
+    sources : sequence of ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        Two or more, registered, alike in shape and dtype. Integer images span their dtype.
     options : FusionOptions, optional
     model : DecisionModel, optional
         A loaded model, to be used instead of loading ``options.model``.
-    names : sequence of str
+    names : sequence of str, optional
         What error messages call the sources.
 
     Returns
@@ -46,7 +112,7 @@ def fuse(
     Raises
     ------
     StackError
-        If the sources are not a pair.
+        If the sources are not a stack.
     ModelError
         If the model is unknown or damaged.
 
@@ -58,24 +124,72 @@ def fuse(
     >>> bool((result.fused == texture).all())
     True
     """
-    options = options or FusionOptions()
-    check_pair(sources, names)
-    source_a, source_b = sources
+    names = names or source_names(len(sources))
+    check_stack(sources, names)
+    return fuse_stack(ArrayStack(sources, names), options or FusionOptions(), model=model)
+
+
+def fuse_stack(
+    stack: Stack,
+    options: FusionOptions,
+    *,
+    model: DecisionModel | None = None,
+    progress: Progress | None = None,
+) -> FusionResult:
+    """Fuse a stack whose frames are read one at a time; memory does not grow with their number.
+
+    Parameters
+    ----------
+    stack : Stack
+    options : FusionOptions
+    model : DecisionModel, optional
+        A loaded model, to be used instead of loading ``options.model``.
+    progress : callable, optional
+        Told how far the work is.
+
+    Raises
+    ------
+    ReadError, StackError, ModelError
+    """
+    count = len(stack.names)
     clock = _Clock()
     model = model or load_model(options.model, threads=options.threads)
     clock.lap("load")
-    white = full_scale(source_a, options.value_range)
-    masks = decide_pair(
-        model, source_a, source_b, tile=options.tile, value_range=options.value_range
-    )
-    del model  # one that was loaded here gives its buffers back before the result takes memory
-    clock.lap("decide")
-    fused = compose(source_a, source_b, masks, mode=options.compose, white=white)
-    index_map, confidence = index_and_confidence(masks)
-    clock.lap("compose")
+    frames = _ahead(stack, range(count))
+    first = next(frames)
+    clock.lap("read")
+    white = full_scale(first, options.value_range)
+    composite = start_composite(first, 0, count=count)
+    masks = PairDecision(*(np.empty(first.shape[:2], np.float16) for _ in range(2)))
+    for number, frame in enumerate(frames, start=1):
+        clock.lap("read")
+        last = number == count - 1
+        model.decide(composite.selected, frame, white=white, tile=options.tile, masks=masks)
+        if last:
+            del model  # one that was loaded here gives its buffers back before the result is made
+        clock.lap("decide")
+        merge_frame(composite, frame, number, masks, mode=options.compose, white=white, last=last)
+        clock.lap("compose")
+        if progress is not None:
+            progress("fuse", number + 1, count)
     return FusionResult(
-        fused, masks.mask_a, masks.mask_b, index_map, confidence, seconds=clock.seconds
+        composite.fused,
+        composite.index_map,
+        composite.confidence,
+        masks if count == 2 else None,
+        clock.seconds,
     )
+
+
+def _ahead(stack: Stack, numbers: Sequence[int]) -> Iterator[Pixels]:
+    """Frames in turn; the next is read while the one before is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(stack.read, numbers[0])
+        for number in numbers[1:]:
+            pixels = following.result()
+            following = reader.submit(stack.read, number)
+            yield pixels
+        yield following.result()
 
 
 def fuse_files(
@@ -85,20 +199,23 @@ def fuse_files(
     *,
     maps: str | Path | None = None,
     overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> FusionResult:
-    """Read two files, fuse them, write the result with the first one's profile and metadata.
+    """Read files, fuse them, write the result with the first one's profile and metadata.
 
     Parameters
     ----------
-    paths : sequence of two paths
+    paths : sequence of two or more paths
     output : str or Path
         The suffix decides the format; it must hold the sources' depth and transparency.
     options : FusionOptions, optional
     maps : str or Path, optional
-        Folder, made if need be, for `MAP_NAMES`: the two masks, the index map (black where the
-        pixel is from the first source, white from the second) and the confidence map.
+        Folder, made if need be, for `INDEX_MAP` (frame numbers), `CONFIDENCE` and, of a pair, the
+        network's `MASKS`.
     overwrite : bool
         Whether existing files may be replaced; an input never is.
+    progress : callable, optional
+        Told how far the work is.
 
     Returns
     -------
@@ -109,41 +226,36 @@ def fuse_files(
     ReadError, StackError, ModelError, WriteError
     """
     output = Path(output)
-    clock = _Clock()
-    frames = [read_frame(path) for path in paths]
-    clock.lap("read")
-    names = [frame.name for frame in frames]
-    check_pair([frame.pixels for frame in frames], names)
-    inputs = [Path(path) for path in paths]
-    check_output(output, inputs=inputs, overwrite=overwrite, like=frames[0].pixels)
-    map_files = [Path(maps) / name for name in MAP_NAMES] if maps is not None else []
+    stack = FileStack(paths)
+    inputs = stack.paths
+    check_output(output, inputs=inputs, overwrite=overwrite)
+    names = (INDEX_MAP, CONFIDENCE, *(MASKS if len(inputs) == 2 else ()))
+    map_files = [Path(maps) / name for name in names] if maps is not None else []
     for path in map_files if maps is not None and Path(maps).exists() else []:
         check_output(path, inputs=[*inputs, output], overwrite=overwrite)
-    result = fuse([frame.pixels for frame in frames], options, names=names)
-    clock.lap("fuse")
+    check_output(output, inputs=inputs, overwrite=overwrite, like=stack.read(0))
+    result = fuse_stack(stack, options or FusionOptions(), progress=progress)
+    clock = _Clock()
     if maps is not None:
         make_folder(Path(maps))
     write_image(
-        output, result.fused, metadata=frames[0].metadata, inputs=inputs, overwrite=overwrite
+        output, result.fused, metadata=stack.metadata[0], inputs=inputs, overwrite=overwrite
     )
     _write_maps(map_files, result, inputs=[*inputs, output], overwrite=overwrite)
     clock.lap("write")
-    result.seconds.update(read=clock.seconds["read"], write=clock.seconds["write"])
+    result.seconds.update(clock.seconds)
     return result
 
 
 def _write_maps(
     paths: Sequence[Path], result: FusionResult, *, inputs: Sequence[Path], overwrite: bool
 ) -> None:
-    """Write masks, index map and confidence map as 8-bit pictures."""
-    if not paths:
-        return
-    mask_a, mask_b = (
-        np.rint(mask.astype(np.float32) * 255).astype(np.uint8)
-        for mask in (result.mask_a, result.mask_b)
-    )
-    pictures = (mask_a, mask_b, result.index_map * np.uint8(255), result.confidence)
-    for path, picture in zip(paths, pictures, strict=True):
+    """Write index map, confidence map and, of a pair, masks."""
+    pictures = [result.index_map, result.confidence]
+    if result.masks is not None:
+        masks = (result.masks.mask_a, result.masks.mask_b)
+        pictures += [np.rint(mask.astype(np.float32) * 255).astype(np.uint8) for mask in masks]
+    for path, picture in zip(paths, pictures, strict=False):
         write_image(path, picture, inputs=inputs, overwrite=overwrite)
 
 
@@ -171,5 +283,5 @@ class _Clock:
     def lap(self, name: str) -> None:
         """Name the time since the last lap."""
         now = time.perf_counter()
-        self.seconds[name] = now - self._last
+        self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
         self._last = now

@@ -79,6 +79,8 @@ class FusionOptions:
         Side of a tile in pixels, a multiple of 64. Smaller needs less memory.
     value_range : float or None
         Value of white in float32 images; by default 1. Integer images span their dtype.
+    align : bool
+        Register the frames first.
 
     Raises
     ------
@@ -91,6 +93,7 @@ class FusionOptions:
     threads: int = 0
     tile: int = TILE
     value_range: float | None = None
+    align: bool = True
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -105,29 +108,47 @@ class FusionOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PairDecision:
+    """Two complementary decision masks of a pair.
+
+    Attributes
+    ----------
+    mask_a, mask_b : ndarray, shape (H, W), float16 (or as asked), in [0, 1]
+        Where each source is to be taken; they nearly add up to 1.
+    """
+
+    mask_a: NDArray[np.floating[Any]]
+    mask_b: NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class FusionResult:
-    """A fused pair and where its pixels came from.
+    """A fused stack and where its pixels came from.
 
     Attributes
     ----------
     fused : ndarray
         Shape and dtype of the sources.
-    mask_a, mask_b : ndarray, shape (H, W), float16, in [0, 1]
-        The network's two decision masks.
-    index_map : ndarray, shape (H, W), uint8
-        Index of the source that a pixel is (mostly) taken from.
+    index_map : ndarray, shape (H, W), uint8, or uint16 for more than 256 frames
+        Number of the frame, from 0, that a pixel is (mostly) taken from.
     confidence : ndarray, shape (H, W), uint8
-        255 where the decision is clear, 0 where both sources serve alike.
+        255 where the decision is clear, 0 where another frame would have served as well.
+    masks : PairDecision or None
+        The network's two decision masks, where the stack is a pair.
     seconds : dict
         Time of each step.
     """
 
     fused: Pixels
-    mask_a: NDArray[np.float16]
-    mask_b: NDArray[np.float16]
-    index_map: NDArray[np.uint8]
+    index_map: NDArray[np.unsignedinteger[Any]]
     confidence: NDArray[np.uint8]
+    masks: PairDecision | None
     seconds: dict[str, float]
+
+    def coverage(self, count: int) -> list[float]:
+        """Share of the picture, in [0, 1], that is from each of ``count`` frames."""
+        found = np.bincount(self.index_map.ravel(), minlength=count)
+        return [float(pixels) / self.index_map.size for pixels in found]
 
 
 def full_scale(pixels: Pixels, value_range: float | None) -> float:
@@ -137,38 +158,53 @@ def full_scale(pixels: Pixels, value_range: float | None) -> float:
     return FULL_SCALE[pixels.dtype]
 
 
-def check_pair(sources: Sequence[Pixels], names: Sequence[str] = ("source A", "source B")) -> None:
-    """Check that two arrays are a pair that can be fused.
+def check_stack(sources: Sequence[Pixels], names: Sequence[str] | None = None) -> None:
+    """Check that arrays are a stack that can be fused.
 
     Raises
     ------
     StackError
-        If there are not two, or shapes, channels or dtypes differ or are not supported, or a
-        float image holds NaN or infinity.
+        If there are fewer than two, or shapes, channels or dtypes differ or are not supported, or
+        a float image holds NaN or infinity.
     """
-    if len(sources) != 2:
+    names = names or source_names(len(sources))
+    check_count(len(sources))
+    for pixels, name in zip(sources, names, strict=True):
+        check_frame(pixels, name)
+        check_alike(sources[0], pixels, (names[0], name))
+
+
+def source_names(count: int) -> list[str]:
+    """What messages call arrays."""
+    return [f"source {number}" for number in range(count)]
+
+
+def check_count(count: int) -> None:
+    """A stack has two frames or more."""
+    if count < 2:
         raise StackError(
-            f"found {len(sources)} source image{'s' * (len(sources) != 1)}; expected two, "
+            f"found {count} source image{'s' * (count != 1)}; expected two or more, "
             "each focused elsewhere"
         )
-    for pixels, name in zip(sources, names, strict=True):
-        _check_pixels(pixels, name)
-    (a, b), (name_a, name_b) = sources, names
-    for what, found_a, found_b in (
-        ("size", a.shape[:2], b.shape[:2]),
-        ("channels", _channels(a), _channels(b)),
-        ("sample type", a.dtype, b.dtype),
+
+
+def check_alike(first: Pixels, other: Pixels, names: tuple[str, str]) -> None:
+    """Frames of a stack agree in size, channels and sample type."""
+    for what, found_first, found_other in (
+        ("size", first.shape[:2], other.shape[:2]),
+        ("channels", _channels(first), _channels(other)),
+        ("sample type", first.dtype, other.dtype),
     ):
-        if found_a != found_b:
-            shown_a, shown_b = (_shown(what, f) for f in (found_a, found_b))
+        if found_first != found_other:
+            shown = [_shown(what, found) for found in (found_first, found_other)]
             raise StackError(
-                f"{name_a} and {name_b} differ in {what}: {shown_a} and {shown_b}; "
+                f"{names[0]} and {names[1]} differ in {what}: {shown[0]} and {shown[1]}; "
                 "expected frames of one camera, saved alike"
             )
 
 
-def _check_pixels(pixels: Pixels, name: str) -> None:
-    """Check one source image."""
+def check_frame(pixels: Pixels, name: str) -> None:
+    """Check one source image: its sample type, shape and values."""
     if pixels.dtype not in FULL_SCALE:
         raise StackError(f"{name}: sample type is {pixels.dtype}; expected uint8, uint16, float32")
     if pixels.ndim not in (2, 3) or pixels.size == 0 or _channels(pixels) > 4:

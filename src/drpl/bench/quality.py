@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import cv2
 import numpy as np
@@ -23,11 +23,12 @@ import typer
 from numpy.typing import NDArray
 
 from drpl.compose import compose
-from drpl.decide import DecisionModel, PairDecision, decide_pair
+from drpl.decide import DecisionModel, decide_pair
 from drpl.focus import fuse_average, fuse_guided, fuse_laplacian
 from drpl.metrics import psnr, ssim
 from drpl.models import available_models, load_model, model_folder, read_card
-from drpl.pipeline import make_folder
+from drpl.pipeline import fuse, make_folder
+from drpl.stack import ComposeMode, FusionOptions, PairDecision
 from drpl.train.config import TrainOptions
 from drpl.train.data import SceneBatches
 from drpl.train.degradation import DegradationOptions
@@ -64,7 +65,13 @@ class BenchScene:
 
 
 def bench_scenes(
-    photos: Path, count: int, *, size: int, degradation: DegradationOptions | None, seed: int = SEED
+    photos: Path,
+    count: int,
+    *,
+    size: int,
+    degradation: DegradationOptions | None,
+    frames: int = 2,
+    seed: int = SEED,
 ) -> Iterator[BenchScene]:
     """Render scenes from the photos that training keeps out.
 
@@ -76,6 +83,8 @@ def bench_scenes(
         Number of scenes, and their side in pixels.
     degradation : DegradationOptions or None
         None gives clean, registered frames.
+    frames : int
+        Of each scene.
     seed : int
         Same seed, same scenes.
     """
@@ -83,7 +92,7 @@ def bench_scenes(
     held_out = split_photos(find_photos(photos), options.validation_share)[1]
     dataset = SceneBatches(
         load_photos(held_out),
-        replace(options.scenes, size=size, channels=3, paper_share=0.0),
+        replace(options.scenes, size=size, channels=3, frames=frames, paper_share=0.0),
         batch=1,
         seed=seed,
         length=count,
@@ -111,21 +120,25 @@ class _Decider:
     """A model that decides a scene once, however many ways of composing ask for it."""
 
     def __init__(self, model: DecisionModel) -> None:
-        self._model = model
+        self.model = model
         self._frames: list[Bytes] = []
         self._masks: PairDecision | None = None
 
     def __call__(self, frames: list[Bytes]) -> PairDecision:
         if self._masks is None or frames is not self._frames:
-            self._frames, self._masks = frames, decide_pair(self._model, frames[0], frames[1])
+            self._frames, self._masks = frames, decide_pair(self.model, frames[0], frames[1])
         return self._masks
 
 
-def _learned(decide: _Decider, mode: str) -> Method:
+def _learned(decide: _Decider, mode: ComposeMode) -> Method:
     """A decision model and a way to compose as a method."""
 
     def method(frames: list[Bytes]) -> Bytes:
-        fused = compose(frames[0], frames[1], decide(frames), mode=mode, white=255.0)
+        if len(frames) > 2:
+            options = FusionOptions(compose=mode, align=False)
+            fused = fuse(frames, options, model=decide.model).fused
+        else:
+            fused = compose(frames[0], frames[1], decide(frames), mode=mode, white=255.0)
         return fused.astype(np.uint8)
 
     return method
@@ -146,7 +159,7 @@ def learned_methods(models: list[str], threads: int) -> dict[str, Method]:
     methods = {}
     for name in models:
         decide = _Decider(load_model(name, threads=threads))
-        for mode in ("select", "soft", "pyramid"):
+        for mode in get_args(ComposeMode):
             methods[f"{name} {mode}"] = _learned(decide, mode)
     return methods
 
@@ -288,6 +301,7 @@ def main(
     clean: Annotated[
         bool, typer.Option("--clean", help="No shift, exposure change, noise or JPEG.")
     ] = False,
+    frames: Annotated[int, typer.Option(min=2, help="Frames of a scene.")] = 2,
     models: Annotated[list[str] | None, typer.Option(help="Models; all by default.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of the networks.")] = 0,
 ) -> None:
@@ -296,7 +310,8 @@ def main(
     methods = baseline_methods() | learned_methods(names, threads)
     degradation = None if clean else DegradationOptions()
     started = time.perf_counter()
-    rows = run(bench_scenes(photos, scenes, size=size, degradation=degradation), methods)
+    rendered = bench_scenes(photos, scenes, size=size, degradation=degradation, frames=frames)
+    rows = run(rendered, methods)
     make_folder(output)
     with (output / "scores.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
@@ -306,7 +321,7 @@ def main(
     shown = [n for n in [*methods, CEILING] if n not in ("source A", "average")]
     text = f"{table(rows, order)}\n\n{kinds_table(rows, shown)}\n"
     (output / "table.md").write_text(text, encoding="utf-8")
-    settings = {"scenes": scenes, "size": size, "clean": clean, "seed": SEED}
+    settings = {"scenes": scenes, "frames": frames, "size": size, "clean": clean, "seed": SEED}
     about = provenance(names) | settings | {"seconds": round(time.perf_counter() - started, 1)}
     (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     typer.echo(text)
