@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -222,3 +224,23 @@ def test_jpeg_is_like_a_real_codec(quality):
     theirs = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     loss = np.abs(theirs.astype(float) - picture).mean()
     assert np.abs(ours - theirs).mean() < 0.2 * loss
+
+
+def test_enlarging_grows_a_part_of_scenes_frames_and_truth_alike():
+    from drpl.train.config import SceneOptions
+    from drpl.train.enlarging import enlarge
+
+    layers = make_layers([left_half()], [0.0, 1.0])
+    scenes = render(layers, make_lens([0.0, 1.0, 0.5]))
+    same = enlarge(scenes, SceneOptions(enlarged_share=0.0), np.random.default_rng(0))
+    assert torch.equal(same.frames, scenes.frames)
+    sharp = replace(scenes, frames=scenes.truth[:, None].expand_as(scenes.frames))
+    grown = enlarge(sharp, SceneOptions(enlarged_share=1.0), np.random.default_rng(0))
+    assert grown.frames.shape == scenes.frames.shape
+    assert not torch.equal(grown.truth, scenes.truth)
+    for frame in grown.frames.unbind(1):
+        assert torch.equal(frame, grown.truth)
+    # softer: the finest differences get smaller
+    fine = [float((t[..., 1:] - t[..., :-1]).abs().mean()) for t in (scenes.truth, grown.truth)]
+    assert fine[1] < 0.9 * fine[0]
+    assert set(grown.index_map.unique().tolist()) <= set(scenes.index_map.unique().tolist())

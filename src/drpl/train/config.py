@@ -53,6 +53,10 @@ class SceneOptions:
     one_sharp_share, both_defocused_share, highlight_share, smooth_share : float
         Share of scenes in which one frame is sharp everywhere; in which focus lies off the layers;
         with highlights brighter than white; with a layer without texture.
+    enlarged_share, enlarged : float
+        Share of scenes of which a part is enlarged to the whole, by up to that factor: pictures of
+        many megapixels are soft at their finest scale and blurred by many times more pixels than
+        the scenes that can be rendered at a bearable cost.
     radius : tuple of two floats
         Circle of confusion in pixels at the far end of the scene's depth, drawn log-uniformly.
     """
@@ -70,6 +74,8 @@ class SceneOptions:
     both_defocused_share: float = 0.15
     highlight_share: float = 0.25
     smooth_share: float = 0.12
+    enlarged_share: float = 0.0
+    enlarged: float = 4.0
     radius: tuple[float, float] = (0.8, 15.0)
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from drpl.train.config import SceneOptions
 from drpl.train.degradation import DegradationOptions, degrade
+from drpl.train.enlarging import enlarge
 from drpl.train.mattes import MATTE_KINDS, draw_matte
 from drpl.train.photos import Photo
 from drpl.train.synthesis import (
@@ -89,11 +90,14 @@ class Drawn:
     degradation : DegradationOptions or None
     seed : int
         Of the degradation.
+    enlarging : SceneOptions or None
+        None leaves the scenes as they are rendered; see `drpl.train.enlarging`.
     """
 
     scene: tuple[Layers, Lens] | tuple[torch.Tensor, torch.Tensor, torch.Tensor]
     degradation: DegradationOptions | None
     seed: int
+    enlarging: SceneOptions | None
 
     def render(self, device: torch.device | str = "cpu") -> Scenes:
         """Render and degrade on a device."""
@@ -104,6 +108,8 @@ class Drawn:
         else:
             layers, lens = self.scene
             scenes = render(_moved_layers(layers, device), _moved_lens(lens, device))
+        if self.enlarging is not None:
+            scenes = enlarge(scenes, self.enlarging, np.random.default_rng(self.seed))
         if self.degradation is None:
             return scenes
         generator = torch.Generator(device).manual_seed(self.seed)
@@ -187,7 +193,7 @@ class SceneBatches(Dataset[Scenes | Drawn]):
             count = options.stack_frames
         paper = options.recipe == "paper" or (rng.random() < options.paper_share and count == 2)
         scene = self._draw_paper(rng) if paper else self._draw_layered(rng, count)
-        return Drawn(scene, self.degradation, int(rng.integers(2**31)))
+        return Drawn(scene, self.degradation, int(rng.integers(2**31)), options)
 
     def _photo(self, rng: np.random.Generator, size: int) -> NDArray[np.float32]:
         """Random square of a random photo, gamma-coded."""

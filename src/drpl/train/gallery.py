@@ -65,7 +65,7 @@ def write_scenes(
     options = read_config(config) if config else TrainOptions()
     dataset = SceneBatches(
         load_photos(find_photos(photos)),
-        replace(options.scenes, size=size, frames=frames, channels=3),
+        replace(options.scenes, size=size, frames=frames, stack_share=0.0, channels=3),
         batch=1,
         seed=seed,
         length=scenes,
