@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from drpl.stack import PairDecision, Pixels
 from drpl.tiling import cover
 
 Plane = NDArray[np.float32]
+SoftRows = Callable[[slice], Plane]
+"""Gives the soft decision map (1 for what is there already) of some rows."""
 STRIP = 256
 BAND = 6
 """Half the width, in pixels, of the band along decision boundaries in which sources are blended."""
@@ -69,7 +72,7 @@ def compose_select(
     fused = np.empty_like(source_a, order="C")
 
     def work(rows: slice) -> None:
-        soft, blended = weights(masks, rows, band)
+        soft, blended = weights(partial(decision_map, masks), len(source_a), rows, band)
         fused[rows] = source_a[rows]
         mix(fused[rows], source_b[rows], soft, blended)
 
@@ -91,12 +94,13 @@ def take(pixels: Pixels, source: Pixels, chosen: NDArray[np.bool_]) -> None:
     cv2.copyTo(source, chosen.view(np.uint8), pixels)
 
 
-def weights(masks: PairDecision, rows: slice, band: int | None) -> tuple[Plane, NDArray[np.bool_]]:
+def weights(
+    decision: SoftRows, height: int, rows: slice, band: int | None
+) -> tuple[Plane, NDArray[np.bool_]]:
     """Decision map of some rows, and where sources are blended by it instead of selected."""
-    height = masks.mask_a.shape[0]
     reach = 0 if band is None else band + 1
     wide = slice(max(0, rows.start - reach), min(height, rows.stop + reach))
-    soft = decision_map(masks, wide)
+    soft = decision(wide)
     inner = slice(rows.start - wide.start, rows.stop - wide.start)
     if not band:
         return soft[inner], np.full(soft[inner].shape, band is None)

@@ -234,8 +234,8 @@ class _Canvas:
         )
         if not (rows.near and cols.near):
             rows_taken, cols_taken = rows.mirrored(), cols.mirrored()
-            return _luma(source[rows_taken[:, None], cols_taken], white)[None, None]
-        plane = _luma(source[rows.inside, cols.inside], white)
+            return luma_plane(source[rows_taken[:, None], cols_taken], white)[None, None]
+        plane = luma_plane(source[rows.inside, cols.inside], white)
         margins = (rows.before, rows.after, cols.before, cols.after)
         if any(margins):
             bordered = cv2.copyMakeBorder(plane, *margins, cv2.BORDER_REFLECT)
@@ -272,8 +272,8 @@ class _Reach:
         return mirrored(*self._span)
 
 
-def _luma(pixels: Pixels, white: float) -> Tensor:
-    """Rec. 601 luma (H, W) of gamma-coded pixels, white at 1."""
+def luma_plane(pixels: Pixels, white: float) -> Tensor:
+    """Rec. 601 luma (H, W) of gamma-coded pixels (H, W) or (H, W, C), white at 1."""
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         plane = np.empty(pixels.shape[:2], np.float32)
         # a few rows at a time stay in the cache

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from drpl.compose import BAND, clearness, compose_pyramid, each_strip, mix, take, weights
+from drpl.decide import decision_map
 from drpl.stack import PairDecision, Pixels
 
 Coverage = NDArray[np.bool_]
@@ -21,11 +23,12 @@ class Composite:
 
     Attributes
     ----------
-    selected : ndarray, shape (H, W) or (H, W, C)
-        Source pixels, as the index map says: what the network sees.
-    fused : ndarray
-        The same, blended along the boundaries: the result. One array with `selected` until a
-        second frame is met.
+    seen : ndarray
+        Source pixels as the decisions chose them, at the scale of decisions: what the network
+        compares the next frame with.
+    fused : ndarray, shape (H, W) or (H, W, C)
+        The result: source pixels, blended along the boundaries. One array with ``seen`` as long as
+        they hold the same.
     index_map : ndarray, shape (H, W), uint8, or uint16 for more than 256 frames
         Number of the frame that a pixel is (mostly) from.
     confidence : ndarray, shape (H, W), uint8
@@ -33,17 +36,20 @@ class Composite:
         another would have served as well.
     covered : ndarray of bool, shape (H, W), or None
         Where any frame shows the scene; None is everywhere.
+    scale : int
+        Pixels of the picture for each of a decision, along an axis.
     """
 
-    selected: Pixels
+    seen: Pixels
     fused: Pixels
     index_map: NDArray[np.unsignedinteger[Any]]
     confidence: NDArray[np.uint8]
     covered: Coverage | None
+    scale: int
 
 
 def start_composite(
-    frame: Pixels, number: int, *, count: int, covered: Coverage | None = None
+    frame: Pixels, number: int, *, count: int, scale: int = 1, covered: Coverage | None = None
 ) -> Composite:
     """The composite of one frame, of which it takes possession.
 
@@ -54,16 +60,33 @@ def start_composite(
         Of the frame, below ``count``.
     count : int
         Frames of the stack.
+    scale : int
+        Of the decisions to come.
     covered : ndarray of bool, shape (H, W), optional
+        Where the frame shows the scene.
     """
     shape = frame.shape[:2]
     index_map = np.full(shape, number, np.uint8 if count <= 256 else np.uint16)
-    return Composite(frame, frame, index_map, np.full(shape, 255, np.uint8), covered)
+    confidence = np.full(shape, 255, np.uint8)
+    return Composite(reduced(frame, scale), frame, index_map, confidence, covered, scale)
+
+
+def reduced(frame: Pixels, scale: int) -> Pixels:
+    """A frame with the mean of each ``scale`` x ``scale`` pixels for one, sides rounded up."""
+    if scale == 1:
+        return frame
+    height, width = frame.shape[:2]
+    bottom, right = -height % scale, -width % scale
+    if bottom or right:
+        frame = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    size = (frame.shape[1] // scale, frame.shape[0] // scale)
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), frame.dtype)
 
 
 def merge_frame(
     composite: Composite,
     frame: Pixels,
+    seen: Pixels,
     number: int,
     masks: PairDecision,
     *,
@@ -80,49 +103,88 @@ def merge_frame(
         Changed in place.
     frame : ndarray
         Registered with the composite, of its shape and dtype.
+    seen : ndarray
+        The same, `reduced` to the scale of decisions.
     number : int
         Of the frame.
     masks : PairDecision
-        Between `Composite.selected` (A) and the frame (B); changed where only one of the two shows
-        the scene.
+        Between `Composite.seen` (A) and ``seen`` (B).
     mode, white
         As of `drpl.compose.compose`.
     covered : ndarray of bool, shape (H, W), optional
         Where the frame shows the scene.
     last : bool
-        Whether no frame follows: `Composite.selected` is then not kept up.
+        Whether no frame follows: `Composite.seen` is then not kept up.
     """
-    height = frame.shape[0]
-    if covered is not None or composite.covered is not None:
-        each_strip(lambda rows: _respect_coverage(masks, composite.covered, covered, rows), height)
-    if composite.fused is composite.selected:
+    height, width = frame.shape[:2]
+    decision = _Decision(masks, (height, width), composite.scale, composite.covered, covered)
+    if composite.fused is composite.seen and not last:
         composite.fused = composite.fused.copy()
     if mode == "pyramid":
-        composite.fused = compose_pyramid(composite.fused, frame, masks, white=white)
+        soft = decision(slice(0, height))
+        full = PairDecision(soft, 1 - soft)
+        composite.fused = compose_pyramid(composite.fused, frame, full, white=white)
 
     def merge(rows: slice) -> None:
-        soft, blended = weights(masks, rows, BAND if mode == "select" else None)
+        soft, blended = weights(decision, height, rows, BAND if mode == "select" else None)
         better = soft < 0.5
         if mode != "pyramid":
             mix(composite.fused[rows], frame[rows], soft, blended)
-        if not last:
-            take(composite.selected[rows], frame[rows], better)
+        if composite.scale == 1 and not last:
+            take(composite.seen[rows], frame[rows], better)
         composite.index_map[rows][better] = number
         clear, kept = clearness(soft), composite.confidence[rows]
         np.minimum(kept, clear, out=kept, where=~better)
         np.copyto(kept, clear, where=better)
 
     each_strip(merge, height)
+    if composite.scale > 1 and not last:
+        take(composite.seen, seen, decision.small() < 0.5)
     if composite.covered is not None:
         composite.covered = None if covered is None else composite.covered | covered
 
 
-def _respect_coverage(
-    masks: PairDecision, before: Coverage | None, new: Coverage | None, rows: slice
-) -> None:
-    """Decide for the side that shows the scene, where only one does."""
-    if new is not None:
-        masks.mask_a[rows][~new[rows]], masks.mask_b[rows][~new[rows]] = 1, 0
-    if before is not None:
-        only_new = ~before[rows] if new is None else ~before[rows] & new[rows]
-        masks.mask_a[rows][only_new], masks.mask_b[rows][only_new] = 0, 1
+@dataclass(frozen=True)
+class _Decision:
+    """The soft decision between composite (1) and frame (0), at full resolution, row by row.
+
+    Where only one of the two shows the scene, it is taken.
+    """
+
+    masks: PairDecision
+    shape: tuple[int, int]
+    scale: int
+    before: Coverage | None
+    new: Coverage | None
+
+    def __call__(self, rows: slice) -> NDArray[np.float32]:
+        """Decision map of some rows."""
+        return self._bounded(self._enlarged(rows), rows, 1)
+
+    def small(self) -> NDArray[np.float32]:
+        """The whole decision map at the scale of decisions."""
+        return self._bounded(decision_map(self.masks), slice(None), self.scale)
+
+    def _enlarged(self, rows: slice) -> NDArray[np.float32]:
+        """Rows of the decision map, bilinearly enlarged."""
+        if self.scale == 1:
+            return decision_map(self.masks, rows)
+        height, width = self.masks.mask_a.shape
+        first = max(0, rows.start // self.scale - 1)
+        stop = min(height, -(-rows.stop // self.scale) + 1)
+        small = decision_map(self.masks, slice(first, stop))
+        size = (width * self.scale, (stop - first) * self.scale)
+        large = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
+        top = rows.start - first * self.scale
+        window = large[top : top + rows.stop - rows.start, : self.shape[1]]
+        return np.ascontiguousarray(window, np.float32)
+
+    def _bounded(self, soft: NDArray[np.float32], rows: slice, step: int) -> NDArray[np.float32]:
+        """Decide for the side that shows the scene, where only one does."""
+        steps = (slice(None, None, step), slice(None, None, step))
+        if self.new is not None:
+            soft[~self.new[rows][steps]] = 1
+        if self.before is not None:
+            missing = ~self.before[rows][steps]
+            soft[missing if self.new is None else missing & self.new[rows][steps]] = 0
+        return soft

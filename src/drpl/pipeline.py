@@ -11,9 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from drpl.decide import DecisionModel
+from drpl.decide import DecisionModel, luma_plane
 from drpl.errors import WriteError
-from drpl.fold import merge_frame, start_composite
+from drpl.fold import merge_frame, reduced, start_composite
 from drpl.models import load_model
 from drpl.read import read_frame
 from drpl.stack import (
@@ -29,6 +29,7 @@ from drpl.stack import (
     full_scale,
     source_names,
 )
+from drpl.survey import SMALLEST, decision_scale, measure_detail
 from drpl.write import check_output, write_image
 
 INDEX_MAP, CONFIDENCE = "index_map.png", "confidence.png"
@@ -60,7 +61,7 @@ class ArrayStack:
     def read(self, number: int) -> Pixels:
         """See `Stack`; the first is copied, since it becomes the composite."""
         pixels = self.sources[number]
-        return pixels.copy() if number == 0 and len(self.sources) > 2 else pixels
+        return pixels.copy() if number == 0 else pixels
 
 
 class FileStack:
@@ -153,22 +154,26 @@ def fuse_stack(
     """
     count = len(stack.names)
     clock = _Clock()
+    scale = options.scale or _decision_scale(stack, options)
+    clock.lap("survey")
     model = model or load_model(options.model, threads=options.threads)
     clock.lap("load")
     frames = _ahead(stack, range(count))
     first = next(frames)
     clock.lap("read")
     white = full_scale(first, options.value_range)
-    composite = start_composite(first, 0, count=count)
-    masks = PairDecision(*(np.empty(first.shape[:2], np.float16) for _ in range(2)))
+    composite = start_composite(first, 0, count=count, scale=scale)
+    masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
+    mode = options.compose
     for number, frame in enumerate(frames, start=1):
         clock.lap("read")
         last = number == count - 1
-        model.decide(composite.selected, frame, white=white, tile=options.tile, masks=masks)
+        seen = reduced(frame, scale)
+        model.decide(composite.seen, seen, white=white, tile=options.tile, masks=masks)
         if last:
             del model  # one that was loaded here gives its buffers back before the result is made
         clock.lap("decide")
-        merge_frame(composite, frame, number, masks, mode=options.compose, white=white, last=last)
+        merge_frame(composite, frame, seen, number, masks, mode=mode, white=white, last=last)
         clock.lap("compose")
         if progress is not None:
             progress("fuse", number + 1, count)
@@ -179,6 +184,17 @@ def fuse_stack(
         masks if count == 2 else None,
         clock.seconds,
     )
+
+
+def _decision_scale(stack: Stack, options: FusionOptions) -> int:
+    """The coarsest scale at which no frame holds detail that decisions would miss."""
+    details = []
+    for pixels in _ahead(stack, range(len(stack.names))):
+        height, width = pixels.shape[:2]
+        if height * width < 4 * SMALLEST:
+            return 1
+        details.append(measure_detail(luma_plane(pixels, full_scale(pixels, options.value_range))))
+    return decision_scale(details, height, width)
 
 
 def _ahead(stack: Stack, numbers: Sequence[int]) -> Iterator[Pixels]:

@@ -19,6 +19,7 @@ COMPOSE_MODES: tuple[str, ...] = get_args(ComposeMode)
 FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
 """Value of white by dtype; for float32 the default of ``value_range``."""
 TILE_MULTIPLE = 64
+SCALES = (0, 1, 2, 4)
 TILE = 768
 """Side of a tile in pixels, where nothing else is asked for."""
 
@@ -81,6 +82,9 @@ class FusionOptions:
         Value of white in float32 images; by default 1. Integer images span their dtype.
     align : bool
         Register the frames first.
+    scale : int
+        Pixels for each decision, along an axis: 1, 2 or 4; 0 takes the coarsest that loses no
+        detail to decide by.
 
     Raises
     ------
@@ -94,6 +98,7 @@ class FusionOptions:
     tile: int = TILE
     value_range: float | None = None
     align: bool = True
+    scale: int = 0
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -103,6 +108,8 @@ class FusionOptions:
             raise ConfigError(f"threads is {self.threads}; expected 0 (automatic) or more")
         if self.tile < TILE_MULTIPLE or self.tile % TILE_MULTIPLE:
             raise ConfigError(f"tile is {self.tile}; expected a multiple of {TILE_MULTIPLE} pixels")
+        if self.scale not in SCALES:
+            raise ConfigError(f"scale is {self.scale}; expected one of {SCALES}")
         if self.value_range is not None and not self.value_range > 0:
             raise ConfigError(f"value_range is {self.value_range}; expected a number above 0")
 
