@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
 from drpl.errors import BackendUnavailable, DrplError
-from drpl.stack import TILE, ComposeMode, FusionOptions
+from drpl.stack import ComposeMode, FusionOptions
+from drpl.terminal import console, progress_bar, with_options
 from drpl.version import __version__
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-console = Console()
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -76,6 +75,7 @@ def root(
 
 
 @app.command(epilog=EXIT_CODES)
+@with_options
 def fuse(
     sources: Annotated[
         list[Path],
@@ -84,17 +84,14 @@ def fuse(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Result; the suffix decides the format.")
     ],
-    model: Model = "drpl-fast",
     masks: Annotated[
-        Path | None, typer.Option(help="Folder for masks, index map and confidence map.")
+        Path | None,
+        typer.Option(help="Folder for index map, confidence map and, of a pair, masks."),
     ] = None,
-    compose: Compose = "select",
-    threads: Threads = 0,
-    tile: Annotated[
-        int, typer.Option(help="Side of a tile in pixels; smaller needs less memory.")
-    ] = TILE,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
+    *,
+    options: FusionOptions,
 ) -> None:
     """Fuse pictures, each focused elsewhere, into one that is sharp everywhere.
 
@@ -102,8 +99,10 @@ def fuse(
     """
     from drpl.pipeline import fuse_files
 
-    options = FusionOptions(model, compose, threads, tile)
-    result = fuse_files(sources, output, options, maps=masks, overwrite=overwrite)
+    with progress_bar(quiet=quiet) as progress:
+        result = fuse_files(
+            sources, output, options, maps=masks, overwrite=overwrite, progress=progress
+        )
     if not quiet:
         times = ", ".join(f"{name} {value:.2f} s" for name, value in result.seconds.items())
         height, width = result.index_map.shape
@@ -127,7 +126,7 @@ def demo(
     """Draw a scene, photograph it twice, fuse it and compare with the truth."""
     from drpl.demo import run_demo
 
-    options = FusionOptions(model, compose, threads)
+    options = FusionOptions(model, compose, align=False, threads=threads)
     done = run_demo(output, options, overwrite=overwrite)
     table = Table("picture", "PSNR (dB)", title="Against the all-in-focus truth")
     for name, value in done.psnr.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +16,10 @@ Pixels = NDArray[Any]
 """(H, W) or (H, W, C), uint8, uint16 or float32."""
 ComposeMode = Literal["select", "soft", "pyramid"]
 COMPOSE_MODES: tuple[str, ...] = get_args(ComposeMode)
+Motion = Literal["translation", "similarity", "affine", "homography"]
+MOTIONS: tuple[str, ...] = get_args(Motion)
+Unaligned = Literal["reject", "keep"]
+UNALIGNED: tuple[str, ...] = get_args(Unaligned)
 FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
 """Value of white by dtype; for float32 the default of ``value_range``."""
 TILE_MULTIPLE = 64
@@ -62,29 +66,16 @@ class Frame:
     metadata: Metadata = field(default_factory=Metadata)
 
 
+def _says(words: str, choices: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """What terminal and web page say of an option, and what it may be."""
+    return {"help": words, "choices": choices}
+
+
 @dataclass(frozen=True, slots=True)
 class FusionOptions:
-    """How to fuse.
+    """How to fuse; terminal, configuration files and web page are derived from it.
 
-    Attributes
-    ----------
-    model : str
-        Id of a shipped model (see `drpl.available_models`) or a folder with a ``card.json``.
-    compose : str
-        ``"select"`` takes source pixels by the decision map and blends only in a narrow band along
-        its boundaries; ``"soft"`` blends by the soft decision everywhere; ``"pyramid"`` blends
-        Laplacian pyramids.
-    threads : int
-        Threads of the network; 0 leaves the choice to the runtime.
-    tile : int
-        Side of a tile in pixels, a multiple of 64. Smaller needs less memory.
-    value_range : float or None
-        Value of white in float32 images; by default 1. Integer images span their dtype.
-    align : bool
-        Register the frames first.
-    scale : int
-        Pixels for each decision, along an axis: 1, 2 or 4; 0 takes the coarsest that loses no
-        detail to decide by.
+    Each field's ``metadata["help"]`` says what it does, ``metadata["choices"]`` what it may be.
 
     Raises
     ------
@@ -92,24 +83,83 @@ class FusionOptions:
         If a value is out of range.
     """
 
-    model: str = "drpl-fast"
-    compose: ComposeMode = "select"
-    threads: int = 0
-    tile: int = TILE
-    value_range: float | None = None
-    align: bool = True
-    scale: int = 0
+    model: str = field(
+        default="drpl-fast",
+        metadata=_says("Model that decides: an id (see `drpl models`) or the folder of one."),
+    )
+    compose: ComposeMode = field(
+        default="select",
+        metadata=_says(
+            "How frames are joined: select takes pixels and blends along seams only; soft blends "
+            "everywhere; pyramid blends scale by scale.",
+            COMPOSE_MODES,
+        ),
+    )
+    align: bool = field(
+        default=True,
+        metadata=_says("Register the frames first (focus breathing, shift, rotation)."),
+    )
+    motion: Motion = field(
+        default="affine",
+        metadata=_says(
+            "How frames may have moved, from the simplest to the most flexible.", MOTIONS
+        ),
+    )
+    reference: int | None = field(
+        default=None,
+        metadata=_says(
+            "Number, from 0, of the frame that the others are registered to; default: middle."
+        ),
+    )
+    exposure: bool = field(
+        default=True, metadata=_says("Match brightness and colour of the frames to the reference.")
+    )
+    unaligned: Unaligned = field(
+        default="reject",
+        metadata=_says(
+            "What becomes of a frame that cannot be registered: left out, or used as it is.",
+            UNALIGNED,
+        ),
+    )
+    crop: bool = field(default=False, metadata=_says("Crop to the area that all frames show."))
+    scale: int = field(
+        default=0,
+        metadata=_says(
+            "Pixels for each decision: 1, 2 or 4; 0 takes the coarsest that loses no detail.",
+            SCALES,
+        ),
+    )
+    threads: int = field(default=0, metadata=_says("Threads of the network; 0 takes all cores."))
+    tile: int = field(
+        default=TILE,
+        metadata=_says("Side of a tile in pixels, a multiple of 64; smaller needs less memory."),
+    )
+    max_memory: int = field(
+        default=0,
+        metadata=_says(
+            "Megabytes that the work may take in all; refused at once if too few. 0: no limit."
+        ),
+    )
+    value_range: float | None = field(
+        default=None,
+        metadata=_says(
+            "Value of white in float images; default 1. Integer images span their type."
+        ),
+    )
 
     def __post_init__(self) -> None:
         """Validate."""
-        if self.compose not in COMPOSE_MODES:
-            raise ConfigError(f"compose is {self.compose!r}; expected one of {COMPOSE_MODES}")
-        if self.threads < 0:
-            raise ConfigError(f"threads is {self.threads}; expected 0 (automatic) or more")
+        for entry in fields(self):
+            found, choices = getattr(self, entry.name), entry.metadata["choices"]
+            if choices and found not in choices:
+                raise ConfigError(f"{entry.name} is {found!r}; expected one of {choices}")
+        for name in ("threads", "max_memory"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if self.tile < TILE_MULTIPLE or self.tile % TILE_MULTIPLE:
             raise ConfigError(f"tile is {self.tile}; expected a multiple of {TILE_MULTIPLE} pixels")
-        if self.scale not in SCALES:
-            raise ConfigError(f"scale is {self.scale}; expected one of {SCALES}")
+        if self.reference is not None and self.reference < 0:
+            raise ConfigError(f"reference is {self.reference}; expected the number of a frame")
         if self.value_range is not None and not self.value_range > 0:
             raise ConfigError(f"value_range is {self.value_range}; expected a number above 0")
 

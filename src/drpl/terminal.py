@@ -1,0 +1,122 @@
+"""What the commands of the terminal share: options from `FusionOptions`, progress, errors."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from drpl.settings import PRESETS, resolve_options
+from drpl.stack import FusionOptions
+
+if TYPE_CHECKING:
+    from drpl.pipeline import Progress as Told
+
+console = Console()
+errors = Console(stderr=True)
+PANEL = "How to fuse"
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, in place of its parameter ``options``, one flag for each fusion option.
+
+    A flag that is not given leaves its option to ``--config``, ``--preset`` or the default.
+    """
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        given = {entry.name: arguments.pop(entry.name) for entry in fields(FusionOptions)}
+        preset, config = arguments.pop("preset"), arguments.pop("config")
+        command(**arguments, options=resolve_options(given, preset=preset, config=config))
+
+    hints = get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name != "options"
+    ]
+    added = [
+        _parameter("preset", Annotated[_one_of(tuple(PRESETS)), typer.Option(help=PRESET_HELP)]),
+        _parameter("config", Annotated[Path | None, typer.Option(help=CONFIG_HELP)]),
+        *(_flag(entry) for entry in fields(FusionOptions)),
+    ]
+    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *added)} | {"return": None}
+    return run
+
+
+PRESET_HELP = "Options for a kind of work; what is given besides it counts more."
+CONFIG_HELP = "TOML file with options; counts more than a preset, less than what is given here."
+
+
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    """A keyword parameter that defaults to None: not given."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=None, annotation=annotation)
+
+
+def _one_of(choices: tuple[str, ...]) -> Any:
+    """The type of a word from a list, or None."""
+    return Literal[choices] | None
+
+
+def _flag(entry: Field[Any]) -> inspect.Parameter:
+    """The flag of a field of `FusionOptions`."""
+    choices, words = entry.metadata["choices"], entry.metadata["help"]
+    if entry.default is not None:
+        words = f"{words} \\[default: {_shown(entry.default)}]"
+    if choices and isinstance(choices[0], str):
+        option = typer.Option(help=words, rich_help_panel=PANEL)
+        return _parameter(entry.name, Annotated[_one_of(choices), option])
+    hint = get_type_hints(FusionOptions)[entry.name]
+    kind = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
+    flag = (f"--{_dashed(entry.name)}/--no-{_dashed(entry.name)}",) if kind is bool else ()
+    option = typer.Option(*flag, help=words, rich_help_panel=PANEL)
+    return _parameter(entry.name, Annotated[kind | None, option])
+
+
+def _dashed(name: str) -> str:
+    """A field's name as a flag's."""
+    return name.replace("_", "-")
+
+
+def _shown(value: object) -> str:
+    """A default as it would be given."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Told | None]:
+    """A bar on stderr that a pipeline tells its stage and frame; nothing where no one looks."""
+    if quiet or not errors.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def told(stage: str, done: int, count: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=count)
+            bar.update(tasks[stage], completed=done, total=count)
+
+        yield told
