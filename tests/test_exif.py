@@ -117,12 +117,12 @@ def test_others_read_the_exif_of_our_tiff(tmp_path, source, texture):
 def test_others_write_exif_that_we_read(tmp_path, texture):
     image = pytest.importorskip("PIL.Image")
     picture = image.fromarray(texture)
-    exif = image.Exif()
-    exif[271] = "A camera"
-    exif[274] = 6
-    exif[34665] = {33437: 2.5}
+    tags = pytest.importorskip("PIL.TiffImagePlugin").ImageFileDirectory_v2()
+    tags[271] = "A camera"
+    tags[274] = 6
+    tags[34665] = {33437: 2.5}
     for name, options in (("a.tif", {}), ("big.tif", {"big_tiff": True})):
-        picture.save(tmp_path / name, exif=exif, **options)
+        picture.save(tmp_path / name, tiffinfo=tags, **options)
         frame = read_frame(tmp_path / name)
         assert np.array_equal(frame.pixels, np.rot90(texture, -1))
         write_image(tmp_path / "b.tif", frame.pixels, metadata=frame.metadata, overwrite=True)

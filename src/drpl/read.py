@@ -34,6 +34,8 @@ SAMPLE_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 SHRINKS = (1, 2, 4, 8)
 REC_601 = (0.299, 0.587, 0.114)
 _log = logging.getLogger(__name__)
+# libvips would keep files open for calls like earlier ones, of which there are none
+pyvips.cache_set_max(0)
 
 
 def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
@@ -69,8 +71,6 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     for note in notes:
         _log.warning("%s: %s", path, note)
     pixels = _decode(upright, path)
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
     return Frame(pixels, str(path), path, _metadata(upright, path), notes)
 
 
@@ -84,7 +84,7 @@ def read_luma(
     path : str or Path
     shrink : int
         1, 2, 4 or 8. A pixel is the mean of ``shrink`` x ``shrink`` pixels of the upright picture,
-        counted from its upper left corner; for JPEG it comes from the low frequencies alone.
+        counted from its upper left corner; JPEG files give it without being decoded in full.
     value_range : float
         Value of white in float32 images. Integer images span their dtype.
     max_pixels : int
@@ -92,9 +92,10 @@ def read_luma(
 
     Returns
     -------
-    ndarray, shape (ceil(H / shrink), ceil(W / shrink)), float32
-        Rec. 601 luma of the values as they are coded, white at 1; sizes round up, and the last row
-        and column stand for what is left of the picture. Alpha is ignored.
+    ndarray, shape (H // shrink, W // shrink), float32
+        Rec. 601 luma of the values as they are coded, white at 1. Sizes round down: what is left
+        over at the lower and right edge is dropped. A side shorter than ``shrink`` becomes one
+        pixel. Alpha is ignored.
 
     Raises
     ------
@@ -110,21 +111,35 @@ def read_luma(
     if path.suffix.lower() in RAW_SUFFIXES:
         half = shrink > 1
         frame = read_raw(path, max_pixels=max_pixels, half=half)
-        image, shrink = pyvips.Image.new_from_array(frame.pixels), shrink // (1 + half)
+        image = pyvips.Image.new_from_array(frame.pixels)
+        image = _shrunk(_luma(image, value_range), shrink // (1 + half))
     else:
         image = _open(path, max_pixels)
         if _shrinks_on_load(image, shrink):
-            image, shrink = _load(path, shrink=shrink), 1
-        image, _ = _upright(image)
+            size = (image.width // shrink, image.height // shrink)
+            image, _ = _upright(_load(path, shrink=shrink).crop(0, 0, *size))
+            image = _luma(image, value_range)
+        else:
+            image, _ = _upright(image)
+            image = _shrunk(_luma(image, value_range), shrink)
+    return _decode(image, path)
+
+
+def _luma(image: Any, value_range: float) -> Any:
+    """Rec. 601 luma, white at 1."""
     white = {"uchar": 255.0, "ushort": 65535.0}.get(image.format, value_range)
     if image.bands > 2:
-        image = image.extract_band(0, n=3).recomb(pyvips.Image.new_from_array([REC_601]))
+        image = image.extract_band(0, n=3).recomb(pyvips.Image.new_from_array([list(REC_601)]))
     elif image.bands == 2:
         image = image.extract_band(0)
-    if shrink > 1:
-        image = image.cast("float").shrink(shrink, shrink, ceil=True)
-    plane = _decode(image.linear(1 / white, 0).cast("float"), path)
-    return plane.reshape(plane.shape[:2])
+    return image.linear(1 / white, 0).cast("float")
+
+
+def _shrunk(image: Any, shrink: int) -> Any:
+    """Means of whole blocks."""
+    across, down = min(shrink, image.width), min(shrink, image.height)
+    width, height = image.width // across * across, image.height // down * down
+    return image.crop(0, 0, width, height).shrink(across, down)
 
 
 def _known() -> str:
@@ -167,7 +182,9 @@ def _open(path: Path, max_pixels: int) -> Any:
 def _decode(image: Any, path: Path) -> NDArray[Any]:
     """The pixels of a lazy image."""
     try:
-        return np.asarray(image.numpy())
+        # pyvips makes a bare number of a single pixel
+        shape = (image.height, image.width, image.bands)[: 3 if image.bands > 1 else 2]
+        return np.asarray(image.numpy()).reshape(shape)
     except pyvips.Error as error:
         if "has not been built in" in str(error.detail):
             raise ReadError(
@@ -217,7 +234,8 @@ def _shrinks_on_load(image: Any, shrink: int) -> bool:
     """Whether the decoder shrinks by the same blocks that the upright picture has."""
     turned = (_field(image, "orientation") or 1) != 1
     whole = image.width % shrink == 0 and image.height % shrink == 0
-    return shrink > 1 and _loader(image) == "jpegload" and (whole or not turned)
+    long = min(image.width, image.height) >= shrink
+    return shrink > 1 and _loader(image) == "jpegload" and long and (whole or not turned)
 
 
 def _upright(image: Any) -> tuple[Any, tuple[str, ...]]:

@@ -22,6 +22,9 @@ SOFTWARE = f"drpl {__version__}"
 CLASSIC_TIFF = 3_000_000_000
 """Bytes of pixels up to which TIFF counts its offsets in 32 bits."""
 
+# libvips would keep the file open after the check, and Windows then not rename it
+pyvips.cache_set_max(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
