@@ -176,3 +176,17 @@ def test_what_is_not_tiff_has_no_tiff_exif(tmp_path):
     (tmp_path / "a.raf").write_bytes(b"FUJIFILM" * 20)
     assert read_tiff_exif(tmp_path / "a.raf") is None
     assert read_tiff_exif(tmp_path / "nowhere.tif") is None
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif"])
+def test_the_small_picture_of_a_source_is_dropped(tmp_path, texture, suffix):
+    image = pyvips.Image.new_from_array(texture)
+    small = image.shrink(4, 4).jpegsave_buffer()
+    image.set_type(pyvips.GValue.blob_type, "jpeg-thumbnail-data", small)
+    image.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Artist", "drawn by a test")
+    image.write_to_file(str(tmp_path / "source.jpg"))
+    metadata = read_frame(tmp_path / "source.jpg").metadata
+    assert small in metadata.exif
+    write_image(tmp_path / f"a{suffix}", texture, metadata=metadata)
+    assert b"drawn by a test" in (content := (tmp_path / f"a{suffix}").read_bytes())
+    assert small not in content

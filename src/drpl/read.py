@@ -41,9 +41,9 @@ pyvips.cache_set_max(0)
 def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     """Read one source image.
 
-    The EXIF orientation is applied, palettes and single bits are expanded, CMYK and Lab are
-    converted to sRGB (which ``notes`` says), RAW files are developed; everything else is left
-    alone. The dtype is that of the file and values are never rescaled.
+    The EXIF orientation is applied, palettes and single bits are expanded, CMYK is converted to
+    sRGB (which ``notes`` says), RAW files are developed; everything else is left alone. The dtype
+    is that of the file and values are never rescaled.
 
     Parameters
     ----------
@@ -228,6 +228,12 @@ def _check_header(image: Any, path: Path, max_pixels: int) -> None:
         raise ReadError(
             f"{path}: has samples of type {image.format}; expected 8 or 16 bits or 32-bit float"
         )
+    space = image.interpretation
+    if space in ("lab", "labq", "xyz") or (space == "cmyk" and image.format == "float"):
+        raise ReadError(
+            f"{path}: has colours as {space}, {image.format}; expected grey or RGB, or CMYK of 8 "
+            "or 16 bits; convert it to 16-bit RGB"
+        )
 
 
 def _shrinks_on_load(image: Any, shrink: int) -> bool:
@@ -239,16 +245,13 @@ def _shrinks_on_load(image: Any, shrink: int) -> bool:
 
 
 def _upright(image: Any) -> tuple[Any, tuple[str, ...]]:
-    """Apply the orientation, convert what is neither grey nor RGB, and say so."""
+    """Apply the orientation, convert CMYK, and say so."""
     image = image.autorot()
     depth = 16 if image.format == "ushort" else 8
     if image.interpretation == "cmyk":
         by = "its profile" if _field(image, "icc-profile-data") else "a common profile, having none"
         options = {"embedded": True, "input_profile": "cmyk", "depth": depth}
         return image.icc_transform("srgb", **options), (f"converted from CMYK to sRGB by {by}",)
-    if image.interpretation in ("lab", "labs", "labq"):
-        space = "rgb16" if depth == 16 else "srgb"
-        return image.colourspace(space), ("converted from Lab to sRGB",)
     return image, ()
 
 

@@ -261,6 +261,9 @@ def _image(pixels: Pixels, metadata: Metadata) -> Any:
     ):
         if block:
             image.set_type(value.blob_type, name, block)
+    # the block's small picture shows one source
+    if image.get_typeof("jpeg-thumbnail-data"):
+        image.remove("jpeg-thumbnail-data")
     image.set_type(value.gint_type, "orientation", 1)
     image.set_type(value.gstr_type, "exif-ifd0-Software", SOFTWARE)
     return image
