@@ -47,7 +47,7 @@ def small_disk(tmp_path):
     folder = tmp_path / "small"
     mount(folder, "size=64k")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def read_only_disk(tmp_path):
     folder = tmp_path / "locked"
     mount(folder, "size=64k", "ro")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 # pixels
@@ -214,16 +214,31 @@ def test_luma_of_damaged_and_large_files(tmp_path):
 # metadata
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_profile_xmp_and_resolution_are_equal(tmp_path, texture, suffix):
+DEPTHS = [(suffix, dtype) for suffix in SUFFIXES for dtype in FORMATS[suffix].dtypes]
+
+
+@pytest.mark.parametrize(("suffix", "dtype"), DEPTHS)
+def test_profile_xmp_and_resolution_are_equal(tmp_path, texture, suffix, dtype):
     profile = pyvips.Image.profile_load("p3")
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="1"/></x:xmpmeta>'
     metadata = Metadata(icc=profile, xmp=xmp, resolution=(11.75, 11.75))
-    write_image(tmp_path / f"a{suffix}", texture, metadata=metadata)
-    found = read_frame(tmp_path / f"a{suffix}").metadata
-    assert found.icc == profile
-    assert found.xmp == xmp
-    assert found.resolution == pytest.approx((11.75, 11.75), abs=0.06)
+    write_image(tmp_path / f"a{suffix}", texture.astype(dtype), metadata=metadata)
+    frame = read_frame(tmp_path / f"a{suffix}")
+    assert frame.pixels.dtype == dtype
+    assert frame.metadata.icc == profile
+    assert frame.metadata.xmp == xmp
+    assert frame.metadata.resolution == pytest.approx((11.75, 11.75), abs=0.06)
+
+
+@pytest.mark.parametrize(("suffix", "dtype"), DEPTHS)
+def test_grey_with_a_colour_profile(tmp_path, texture, suffix, dtype):
+    grey = texture[..., 0].astype(dtype)
+    metadata = Metadata(icc=pyvips.Image.profile_load("srgb"))
+    write_image(tmp_path / f"a{suffix}", grey, metadata=metadata)
+    found = read_frame(tmp_path / f"a{suffix}").pixels
+    assert found.shape[:2] == grey.shape
+    if suffix != ".jpg":
+        assert np.array_equal(found if found.ndim == 2 else found[..., 0], grey)
 
 
 def test_xmp_does_not_turn_the_picture_again(tmp_path, texture):
@@ -359,6 +374,27 @@ def test_a_disk_that_fails_to_flush_leaves_nothing(tmp_path, texture, monkeypatc
         with pytest.raises(WriteError, match="Input/output error"):
             write_image(tmp_path / f"a{suffix}", texture)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_cannot_flush_folders_is_written_too(tmp_path, texture, monkeypatch):
+    flush = os.fsync
+
+    def files_only(descriptor):
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    write_image(tmp_path / "a.png", texture)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(("suffix", "side"), [(".jpg", 65501), (".webp", 16384)])
+def test_sides_too_long_for_a_format_are_refused_before_work(tmp_path, suffix, side):
+    pixels = np.zeros((1, side, 3), np.uint8)
+    with pytest.raises(WriteError, match=f"{side}x1 pixels"):
+        check_output(tmp_path / f"a{suffix}", like=pixels)
+    write_image(tmp_path / f"a{suffix}", pixels[:, 1:])
 
 
 def test_a_file_that_came_out_wrong_is_not_kept(tmp_path, texture, monkeypatch):

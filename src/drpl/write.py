@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Sequence
@@ -38,16 +39,19 @@ class Format:
         Whether one channel stays one; else it is repeated.
     options : dict
         Of libvips's saver.
+    longest : int or None
+        Pixels that a side may have, where the format sets a limit below libvips's own.
     """
 
     dtypes: tuple[str, ...]
     alpha: bool
     grey: bool
     options: dict[str, Any]
+    longest: int | None = None
 
 
 # without optimize_coding: it would hold the whole picture's coefficients for 6 % of the file
-_JPEG = Format(("uint8",), False, True, {"Q": 95, "subsample_mode": "off"})
+_JPEG = Format(("uint8",), False, True, {"Q": 95, "subsample_mode": "off"}, 65500)
 _TIFF = Format(("uint8", "uint16", "float32"), True, True, {"compression": "deflate"})
 FORMATS = {
     ".jpg": _JPEG,
@@ -55,7 +59,7 @@ FORMATS = {
     ".png": Format(("uint8", "uint16"), True, True, {"compression": 6}),
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".webp": Format(("uint8",), True, False, {"lossless": True}),
+    ".webp": Format(("uint8",), True, False, {"lossless": True}, 16383),
     # more effort takes seven times as long for 2 % of the file
     ".avif": Format(("uint8",), True, False, {"lossless": True, "effort": 1}),
 }
@@ -132,7 +136,7 @@ def _format(path: Path) -> Format:
 
 
 def _check_fits(path: Path, form: Format, pixels: Pixels) -> None:
-    """Check that a format can hold pixels without loss of depth or alpha."""
+    """Check that a format can hold pixels of this depth and size, and alpha."""
     if pixels.dtype.name not in form.dtypes:
         raise WriteError(
             f"{path}: {path.suffix} does not hold {pixels.dtype.name} samples; write .tif"
@@ -140,6 +144,12 @@ def _check_fits(path: Path, form: Format, pixels: Pixels) -> None:
         )
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and not form.alpha:
         raise WriteError(f"{path}: {path.suffix} does not hold transparency; write .png or .tif")
+    height, width = pixels.shape[:2]
+    if form.longest is not None and max(height, width) > form.longest:
+        raise WriteError(
+            f"{path}: the image has {width}x{height} pixels and {path.suffix} holds at most "
+            f"{form.longest} a side; write .png or .tif"
+        )
 
 
 def write_image(
@@ -226,7 +236,8 @@ def _place(partial: Path, path: Path, overwrite: bool) -> None:
         partial.replace(path)
     else:
         _link(partial, path)
-    if os.name == "posix":
+    # not every disk can flush a folder, and the file is there
+    with contextlib.suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
