@@ -21,18 +21,19 @@ KINDS = {1: 1, ASCII: 1, 3: 2, LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11:
 """Bytes of a value by its kind; pointers and BigTIFF's own kinds are not carried."""
 LONGEST = 60_000
 """Bytes that a block may have: JPEG holds 65,533 in a segment."""
+MOST = 1000
+"""Tags that a directory may have; with more, it is none."""
 
 
 class Entry(NamedTuple):
     """One tag of a directory: its kind, the number of values, and their bytes.
 
-    ``stored`` says that the bytes are the value field as it stands in a file, maybe an offset.
+    Or, in a directory that stays in its file, the value field as it stands, maybe an offset.
     """
 
     kind: int
     number: int
     value: bytes
-    stored: bool = False
 
 
 Directory = dict[int, Entry]
@@ -143,8 +144,7 @@ def _read_block(block: bytes) -> list[Directory]:
 def _read_directories(stream: BinaryIO) -> tuple[Layout, list[Directory]]:
     """First (descriptive tags only), EXIF and GPS directory."""
     layout, start = _read_header(stream)
-    whole = _read_directory(stream, layout, start)
-    directories = [{tag: entry for tag, entry in whole.items() if tag in DESCRIPTIVE}]
+    directories = [_read_directory(stream, layout, start, only=DESCRIPTIVE)]
     pointers = _read_directory(stream, layout, start, stored=True)
     for pointer in (EXIF_POINTER, GPS_POINTER):
         found: Directory = {}
@@ -170,12 +170,17 @@ def _read_header(stream: BinaryIO) -> tuple[Layout, int]:
 
 
 def _read_directory(
-    stream: BinaryIO, layout: Layout, offset: int, *, stored: bool = False
+    stream: BinaryIO,
+    layout: Layout,
+    offset: int,
+    *,
+    stored: bool = False,
+    only: frozenset[int] | None = None,
 ) -> Directory:
     """A directory with its values, or with the value fields as they are stored."""
     stream.seek(offset)
     (count,) = struct.unpack(layout.tags, stream.read(struct.calcsize(layout.tags)))
-    if count > 0xFFFF:
+    if count > MOST:
         raise ValueError("not a directory")
     length = struct.calcsize(layout.entry)
     table = stream.read(count * length)
@@ -183,8 +188,8 @@ def _read_directory(
     for start in range(0, count * length, length):
         tag, kind, number, field = struct.unpack_from(layout.entry, table, start)
         if stored:
-            directory[tag] = Entry(kind, number, field, stored=True)
-        elif kind in KINDS and number * KINDS[kind] <= LONGEST:
+            directory[tag] = Entry(kind, number, field)
+        elif kind in KINDS and number * KINDS[kind] <= LONGEST and (only is None or tag in only):
             value = _read_value(stream, layout, field, number * KINDS[kind])
             directory[tag] = Entry(kind, number, value)
     return directory
