@@ -150,15 +150,24 @@ def test_damaged_exif_costs_the_exif_and_nothing_else(tmp_path, texture, block):
 
 
 def test_exif_that_points_anywhere_is_bounded(tmp_path, source):
-    block = source.metadata.exif
+    write_image(tmp_path / "whole.tif", source.pixels[:2, :2], metadata=source.metadata)
+    tiff = pyvips.Image.new_from_file(str(tmp_path / "whole.tif"))
+    tiff.write_to_file(str(tmp_path / "big.tif"), bigtiff=True)
+    append_exif(tmp_path / "big.tif", source.metadata.exif, software="drpl", size=(2, 2))
     generator = np.random.default_rng(0)
-    for _ in range(200):
-        damaged = bytearray(block[6:])
+    for number in range(400):
+        whole = (source.metadata.exif[6:], (tmp_path / "big.tif").read_bytes())[number % 2]
+        damaged = bytearray(whole)
         for at in generator.integers(8, len(damaged), 5):
             damaged[at] = generator.integers(256)
         (tmp_path / "a.tif").write_bytes(damaged)
         found = read_tiff_exif(tmp_path / "a.tif")
         assert found is None or len(found) <= 60_000
+
+
+def test_an_offset_beyond_all_files(tmp_path):
+    (tmp_path / "a.tif").write_bytes(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 2**64 - 1))
+    assert read_tiff_exif(tmp_path / "a.tif") is None
 
 
 def test_a_long_maker_note_is_left_out_first(tmp_path, source, texture):

@@ -78,7 +78,7 @@ def read_tiff_exif(path: Path) -> bytes | None:
     try:
         with path.open("rb") as stream:
             layout, directories = _read_directories(stream)
-    except (OSError, ValueError, struct.error):
+    except (OSError, ValueError, OverflowError, struct.error):
         return None
     if not any(directories):
         return None
@@ -137,7 +137,7 @@ def _read_block(block: bytes) -> list[Directory]:
     """First, EXIF and GPS directory of a block, empty where it cannot be understood."""
     try:
         return _read_directories(_open_block(block))[1]
-    except (ValueError, struct.error):
+    except (ValueError, OverflowError, struct.error):
         return [{}, {}, {}]
 
 

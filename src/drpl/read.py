@@ -108,21 +108,21 @@ def read_luma(
         raise ConfigError(f"shrink is {shrink}; expected one of {SHRINKS}")
     path = Path(path)
     _check_file(path)
+    image, left = _small(path, shrink, max_pixels)
+    return _decode(_shrunk(_luma(image, value_range), left), path)
+
+
+def _small(path: Path, shrink: int, max_pixels: int) -> tuple[Any, int]:
+    """An upright image, as small as its decoder can make it, and the fraction left to shrink."""
     if path.suffix.lower() in RAW_SUFFIXES:
         half = shrink > 1
         frame = read_raw(path, max_pixels=max_pixels, half=half)
-        image = pyvips.Image.new_from_array(frame.pixels)
-        image = _shrunk(_luma(image, value_range), shrink // (1 + half))
-    else:
-        image = _open(path, max_pixels)
-        if _shrinks_on_load(image, shrink):
-            size = (image.width // shrink, image.height // shrink)
-            image, _ = _upright(_load(path, shrink=shrink).crop(0, 0, *size))
-            image = _luma(image, value_range)
-        else:
-            image, _ = _upright(image)
-            image = _shrunk(_luma(image, value_range), shrink)
-    return _decode(image, path)
+        return pyvips.Image.new_from_array(frame.pixels), shrink // (1 + half)
+    image = _open(path, max_pixels)
+    if _shrinks_on_load(image, shrink):
+        size = (image.width // shrink, image.height // shrink)
+        image, shrink = _load(path, shrink=shrink).crop(0, 0, *size), 1
+    return _upright(image)[0], shrink
 
 
 def _luma(image: Any, value_range: float) -> Any:
