@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyvips
+from numpy.typing import NDArray
 
-from drpl.errors import ReadError
+from drpl.errors import ConfigError, ReadError
+from drpl.exif import read_tiff_exif
+from drpl.raw import RAW_SUFFIXES, read_raw
 from drpl.stack import Frame, Metadata
 
 MAX_PIXELS = 400_000_000
 """Pixels that a file may announce before it is decoded (guards against decompression bombs)."""
-LOADERS = {"jpegload": "JPEG", "pngload": "PNG", "tiffload": "TIFF", "webpload": "WebP"}
-"""Formats that are read, by the name of libvips's loader; the content decides, not the name."""
+LOADERS = {
+    "jpegload": "JPEG",
+    "pngload": "PNG",
+    "tiffload": "TIFF",
+    "webpload": "WebP",
+    "heifload": "AVIF",
+}
+"""Formats that are read, by the name of libvips's loader; the content decides, not the name.
+
+The last one reads HEIC, too, where libvips was built with a decoder for it.
+"""
 SAMPLE_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+SHRINKS = (1, 2, 4, 8)
+REC_601 = (0.299, 0.587, 0.114)
+_log = logging.getLogger(__name__)
+# libvips would keep files open for calls like earlier ones, of which there are none
+pyvips.cache_set_max(0)
 
 
 def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     """Read one source image.
 
-    The EXIF orientation is applied, palettes and single bits are expanded, CMYK and Lab are
-    converted to sRGB; everything else is left alone.
+    The EXIF orientation is applied, palettes and single bits are expanded, CMYK is converted to
+    sRGB (which ``notes`` says), RAW files are developed; everything else is left alone. The dtype
+    is that of the file and values are never rescaled.
 
     Parameters
     ----------
@@ -38,32 +59,141 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     ------
     ReadError
         If the file is missing, not an image of a known format, damaged, cut short or too large.
+    BackendUnavailable
+        If the file is RAW and rawpy is not installed.
     """
     path = Path(path)
-    if not path.exists():
-        raise ReadError(f"{path}: no such file; expected an image")
-    if not path.is_file():
-        raise ReadError(f"{path}: is not a file; expected an image")
-    try:
-        image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
-    except pyvips.Error as error:
-        raise ReadError(f"{path}: is not an image that can be read; expected {_known()}") from error
-    _check_header(image, path, max_pixels)
-    metadata = _metadata(image)
-    try:
-        pixels = np.asarray(_upright(image).numpy())
-    except pyvips.Error as error:
-        raise ReadError(
-            f"{path}: is damaged or cut short ({_reason(error)}); copy it again from the camera"
-        ) from error
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    return Frame(pixels, str(path), path, metadata)
+    _check_file(path)
+    if path.suffix.lower() in RAW_SUFFIXES:
+        return read_raw(path, max_pixels=max_pixels)
+    image = _open(path, max_pixels)
+    upright, notes = _upright(image)
+    for note in notes:
+        _log.warning("%s: %s", path, note)
+    pixels = _decode(upright, path)
+    return Frame(pixels, str(path), path, _metadata(upright, path), notes)
+
+
+def read_luma(
+    path: str | Path, shrink: int, *, value_range: float = 1.0, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.float32]:
+    """Read the luma of a source image at a fraction of its size; cheap, for aligning.
+
+    Parameters
+    ----------
+    path : str or Path
+    shrink : int
+        1, 2, 4 or 8. A pixel is the mean of ``shrink`` x ``shrink`` pixels of the upright picture,
+        counted from its upper left corner; JPEG files give it without being decoded in full.
+    value_range : float
+        Value of white in float32 images. Integer images span their dtype.
+    max_pixels : int
+        Refuse files of more pixels before decoding them.
+
+    Returns
+    -------
+    ndarray, shape (H // shrink, W // shrink), float32
+        Rec. 601 luma of the values as they are coded, white at 1. Sizes round down: what is left
+        over at the lower and right edge is dropped. A side shorter than ``shrink`` becomes one
+        pixel. Alpha is ignored.
+
+    Raises
+    ------
+    ConfigError
+        If ``shrink`` is another number.
+    ReadError, BackendUnavailable
+        As `read_frame`.
+    """
+    if shrink not in SHRINKS:
+        raise ConfigError(f"shrink is {shrink}; expected one of {SHRINKS}")
+    path = Path(path)
+    _check_file(path)
+    image, left = _small(path, shrink, max_pixels)
+    return _decode(_shrunk(_luma(image, value_range), left), path)
+
+
+def _small(path: Path, shrink: int, max_pixels: int) -> tuple[Any, int]:
+    """An upright image, as small as its decoder can make it, and the fraction left to shrink."""
+    if path.suffix.lower() in RAW_SUFFIXES:
+        half = shrink > 1
+        frame = read_raw(path, max_pixels=max_pixels, half=half)
+        return pyvips.Image.new_from_array(frame.pixels), shrink // (1 + half)
+    image = _open(path, max_pixels)
+    if _shrinks_on_load(image, shrink):
+        size = (image.width // shrink, image.height // shrink)
+        image, shrink = _load(path, shrink=shrink).crop(0, 0, *size), 1
+    return _upright(image)[0], shrink
+
+
+def _luma(image: Any, value_range: float) -> Any:
+    """Rec. 601 luma, white at 1."""
+    white = {"uchar": 255.0, "ushort": 65535.0}.get(image.format, value_range)
+    if image.bands > 2:
+        image = image.extract_band(0, n=3).recomb(pyvips.Image.new_from_array([list(REC_601)]))
+    elif image.bands == 2:
+        image = image.extract_band(0)
+    return image.linear(1 / white, 0).cast("float")
+
+
+def _shrunk(image: Any, shrink: int) -> Any:
+    """Means of whole blocks."""
+    across, down = min(shrink, image.width), min(shrink, image.height)
+    width, height = image.width // across * across, image.height // down * down
+    return image.crop(0, 0, width, height).shrink(across, down)
 
 
 def _known() -> str:
     """Formats, for messages."""
-    return ", ".join(LOADERS.values())
+    return ", ".join(LOADERS.values()) + " or camera RAW"
+
+
+def _check_file(path: Path) -> None:
+    """Check that there is a file that can be opened."""
+    try:
+        str(path).encode()
+        if path.exists() and not path.is_file():
+            raise ReadError(f"{path}: is not a file; expected an image")
+        path.open("rb").close()
+    except FileNotFoundError as error:
+        raise ReadError(f"{path}: no such file; expected an image") from error
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be opened ({error.strerror}); check its rights") from error
+    except ValueError as error:
+        raise ReadError(f"{str(path)!a}: the name is not valid Unicode; rename the file") from error
+
+
+def _load(path: Path, **options: Any) -> Any:
+    """A lazy image of a file; nothing is decoded yet."""
+    try:
+        return pyvips.Image.new_from_file(
+            str(path), access="sequential", fail_on="error", **options
+        )
+    except pyvips.Error as error:
+        raise ReadError(f"{path}: is not an image that can be read; expected {_known()}") from error
+
+
+def _open(path: Path, max_pixels: int) -> Any:
+    """A lazy image whose header was checked."""
+    image = _load(path)
+    _check_header(image, path, max_pixels)
+    return image
+
+
+def _decode(image: Any, path: Path) -> NDArray[Any]:
+    """The pixels of a lazy image."""
+    try:
+        # pyvips makes a bare number of a single pixel
+        shape = (image.height, image.width, image.bands)[: 3 if image.bands > 1 else 2]
+        return np.asarray(image.numpy()).reshape(shape)
+    except pyvips.Error as error:
+        if "has not been built in" in str(error.detail):
+            raise ReadError(
+                f"{path}: is compressed with {_field(image, 'heif-compression')} (HEIC), which "
+                "this libvips cannot decode; convert it to TIFF, PNG or AVIF"
+            ) from error
+        raise ReadError(
+            f"{path}: is damaged or cut short ({_reason(error)}); copy it again from the camera"
+        ) from error
 
 
 def _reason(error: pyvips.Error) -> str:
@@ -76,9 +206,14 @@ def _field(image: Any, name: str) -> Any:
     return image.get(name) if image.get_typeof(name) else None
 
 
+def _loader(image: Any) -> str:
+    """Name of libvips's loader."""
+    return str(_field(image, "vips-loader")).removesuffix("_source")
+
+
 def _check_header(image: Any, path: Path, max_pixels: int) -> None:
     """Check format, size and sample type before anything is decoded."""
-    loader = str(_field(image, "vips-loader")).removesuffix("_source")
+    loader = _loader(image)
     if loader not in LOADERS:
         raise ReadError(f"{path}: has a format that is not read ({loader}); expected {_known()}")
     if image.width * image.height > max_pixels:
@@ -93,26 +228,55 @@ def _check_header(image: Any, path: Path, max_pixels: int) -> None:
         raise ReadError(
             f"{path}: has samples of type {image.format}; expected 8 or 16 bits or 32-bit float"
         )
+    space = image.interpretation
+    if space in ("lab", "labq", "xyz") or (space == "cmyk" and image.format == "float"):
+        raise ReadError(
+            f"{path}: has colours as {space}, {image.format}; expected grey or RGB, or CMYK of 8 "
+            "or 16 bits; convert it to 16-bit RGB"
+        )
 
 
-def _upright(image: Any) -> Any:
-    """Apply the orientation and convert what is neither grey nor RGB."""
+def _shrinks_on_load(image: Any, shrink: int) -> bool:
+    """Whether the decoder shrinks by the same blocks that the upright picture has."""
+    turned = (_field(image, "orientation") or 1) != 1
+    whole = image.width % shrink == 0 and image.height % shrink == 0
+    long = min(image.width, image.height) >= shrink
+    return shrink > 1 and _loader(image) == "jpegload" and long and (whole or not turned)
+
+
+def _upright(image: Any) -> tuple[Any, tuple[str, ...]]:
+    """Apply the orientation, convert CMYK, and say so."""
     image = image.autorot()
+    depth = 16 if image.format == "ushort" else 8
     if image.interpretation == "cmyk":
-        return image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=8)
-    if image.interpretation in ("lab", "labs", "labq"):
-        return image.colourspace("srgb")
-    return image
+        by = "its profile" if _field(image, "icc-profile-data") else "a common profile, having none"
+        options = {"embedded": True, "input_profile": "cmyk", "depth": depth}
+        return image.icc_transform("srgb", **options), (f"converted from CMYK to sRGB by {by}",)
+    return image, ()
 
 
-def _metadata(image: Any) -> Metadata:
-    """What the file says besides its pixels; a CMYK or Lab profile no longer fits them."""
-    profile = (
-        None if image.interpretation in ("cmyk", "lab", "labs", "labq") else "icc-profile-data"
-    )
+def _metadata(image: Any, path: Path) -> Metadata:
+    """What the file says besides its pixels, the orientation set to upright."""
+    tiff = _loader(image) == "tiffload"
+    xmp = _field(image, "xmp-data")
     return Metadata(
-        icc=_field(image, profile) if profile else None,
-        exif=_field(image, "exif-data"),
-        xmp=_field(image, "xmp-data"),
-        resolution=(image.xres, image.yres),
+        icc=_field(image, "icc-profile-data"),
+        exif=read_tiff_exif(path) if tiff else _field(image, "exif-data"),
+        xmp=xmp and re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb"\g<1>1", xmp),
+        resolution=_resolution(image),
     )
+
+
+def _resolution(image: Any) -> tuple[float, float]:
+    """Pixels per millimetre; of WebP and AVIF libvips leaves them in the EXIF fields."""
+    if _loader(image) not in ("webpload", "heifload"):
+        return image.xres, image.yres
+    unit = str(_field(image, "exif-ifd0-ResolutionUnit") or "2").split()[0]
+    sides = []
+    for axis in "XY":
+        words = str(_field(image, f"exif-ifd0-{axis}Resolution") or "").split()
+        try:
+            sides.append(float(Fraction(words[0])) / (10 if unit == "3" else 25.4))
+        except (IndexError, ValueError, ZeroDivisionError):
+            return image.xres, image.yres
+    return sides[0], sides[1]

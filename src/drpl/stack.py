@@ -58,12 +58,15 @@ class Frame:
         What messages call it.
     path : Path or None
     metadata : Metadata
+    notes : tuple of str
+        What reading changed that a user should know, such as a conversion from CMYK.
     """
 
     pixels: Pixels
     name: str
     path: Path | None = None
     metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
 
 
 def _says(words: str, choices: tuple[Any, ...] = ()) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Sequence
@@ -13,8 +14,17 @@ import numpy as np
 import pyvips
 
 from drpl.errors import WriteError
+from drpl.exif import append_exif
 from drpl.stack import Metadata, Pixels
 from drpl.version import __version__
+
+SOFTWARE = f"drpl {__version__}"
+"""What the metadata name as the maker of the file."""
+CLASSIC_TIFF = 3_000_000_000
+"""Bytes of pixels up to which TIFF counts its offsets in 32 bits."""
+
+# libvips would keep the file open after the check, and Windows then not rename it
+pyvips.cache_set_max(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +35,33 @@ class Format:
     ----------
     dtypes : tuple of str
     alpha : bool
+    grey : bool
+        Whether one channel stays one; else it is repeated.
     options : dict
         Of libvips's saver.
+    longest : int or None
+        Pixels that a side may have, where the format sets a limit below libvips's own.
     """
 
     dtypes: tuple[str, ...]
     alpha: bool
+    grey: bool
     options: dict[str, Any]
+    longest: int | None = None
 
 
 # without optimize_coding: it would hold the whole picture's coefficients for 6 % of the file
-_JPEG = Format(("uint8",), False, {"Q": 95, "subsample_mode": "off"})
-_TIFF = Format(("uint8", "uint16", "float32"), True, {"compression": "deflate"})
+_JPEG = Format(("uint8",), False, True, {"Q": 95, "subsample_mode": "off"}, 65500)
+_TIFF = Format(("uint8", "uint16", "float32"), True, True, {"compression": "deflate"})
 FORMATS = {
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
-    ".png": Format(("uint8", "uint16"), True, {"compression": 6}),
+    ".png": Format(("uint8", "uint16"), True, True, {"compression": 6}),
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".webp": Format(("uint8",), True, {"lossless": True}),
+    ".webp": Format(("uint8",), True, False, {"lossless": True}, 16383),
+    # more effort takes seven times as long for 2 % of the file
+    ".avif": Format(("uint8",), True, False, {"lossless": True, "effort": 1}),
 }
 """Formats by suffix."""
 
@@ -68,19 +86,42 @@ def check_output(
     WriteError
     """
     form = _format(path)
+    try:
+        str(path).encode()
+        _check_place(path, inputs, overwrite)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
+    except ValueError as error:
+        raise WriteError(f"{str(path)!a}: the name is not valid Unicode; choose another") from error
+    if like is not None:
+        _check_fits(path, form, like)
+
+
+def _check_place(path: Path, inputs: Sequence[Path], overwrite: bool) -> None:
+    """Check that a file may be made here."""
     if not path.parent.is_dir():
         raise WriteError(
             f"{path}: its folder does not exist; create the folder {path.parent} first"
         )
     if path.is_dir():
         raise WriteError(f"{path}: is a folder; expected the name of a file")
+    there = _exists(path)
     for source in inputs:
-        if path.exists() and source.exists() and os.path.samefile(path, source):
+        if there and source.exists() and os.path.samefile(path, source):
             raise WriteError(f"{path}: is an input ({source}); give the result another name")
-    if path.exists() and not overwrite:
+    if there and not overwrite:
         raise WriteError(f"{path}: exists already; give --overwrite or another name")
-    if like is not None:
-        _check_fits(path, form, like)
+    if not os.access(path.parent, os.W_OK):
+        raise WriteError(f"{path}: its folder is read-only; choose another folder")
+
+
+def _exists(path: Path) -> bool:
+    """Whether a file is there; unlike `Path.exists`, an impossible name is an error."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _format(path: Path) -> Format:
@@ -95,7 +136,7 @@ def _format(path: Path) -> Format:
 
 
 def _check_fits(path: Path, form: Format, pixels: Pixels) -> None:
-    """Check that a format can hold pixels without loss of depth or alpha."""
+    """Check that a format can hold pixels of this depth and size, and alpha."""
     if pixels.dtype.name not in form.dtypes:
         raise WriteError(
             f"{path}: {path.suffix} does not hold {pixels.dtype.name} samples; write .tif"
@@ -103,6 +144,12 @@ def _check_fits(path: Path, form: Format, pixels: Pixels) -> None:
         )
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and not form.alpha:
         raise WriteError(f"{path}: {path.suffix} does not hold transparency; write .png or .tif")
+    height, width = pixels.shape[:2]
+    if form.longest is not None and max(height, width) > form.longest:
+        raise WriteError(
+            f"{path}: the image has {width}x{height} pixels and {path.suffix} holds at most "
+            f"{form.longest} a side; write .png or .tif"
+        )
 
 
 def write_image(
@@ -115,13 +162,17 @@ def write_image(
 ) -> None:
     """Write an image atomically: the file is whole or not there.
 
+    It is written under a hidden name beside its place, opened again and compared, flushed to the
+    disk and only then renamed.
+
     Parameters
     ----------
     path : str or Path
         The suffix decides the format.
     pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
     metadata : Metadata, optional
-        Profile, EXIF, XMP and resolution to carry over; TIFF takes no EXIF (libvips cannot).
+        Profile, EXIF, XMP and resolution to carry over; ``Software`` becomes drpl, the orientation
+        upright.
     inputs, overwrite
         As of `check_output`.
 
@@ -132,21 +183,77 @@ def write_image(
     """
     path = Path(path)
     check_output(path, inputs=inputs, overwrite=overwrite, like=pixels)
-    image = _image(pixels, metadata or Metadata())
+    metadata = metadata or Metadata()
+    # a short name: that of the result may be as long as the disk allows
     partial = path.with_name(f".{secrets.token_hex(4)}.partial{path.suffix}")
-    options = dict(FORMATS[path.suffix.lower()].options)
-    if "compression" in options and options["compression"] == "deflate":
-        options["predictor"] = "float" if pixels.dtype == np.float32 else "horizontal"
     try:
-        image.write_to_file(str(partial), **options)
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        _image(pixels, metadata).write_to_file(str(partial), **_options(path, pixels))
+        if path.suffix.lower() in (".tif", ".tiff"):
+            size = (pixels.shape[1], pixels.shape[0])
+            append_exif(partial, metadata.exif, software=SOFTWARE, size=size)
+        _check_written(partial, path, pixels)
+        _flush(partial)
+        _place(partial, path, overwrite)
     except (pyvips.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error.detail).strip()
         raise WriteError(f"{path}: cannot be written ({' '.join(str(reason).split())})") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _options(path: Path, pixels: Pixels) -> dict[str, Any]:
+    """Options of the saver for these pixels."""
+    options = dict(FORMATS[path.suffix.lower()].options)
+    if options.get("compression") == "deflate":
+        options["predictor"] = "float" if pixels.dtype == np.float32 else "horizontal"
+        options["bigtiff"] = pixels.nbytes > CLASSIC_TIFF
+    return options
+
+
+def _check_written(partial: Path, path: Path, pixels: Pixels) -> None:
+    """Open the file again and compare its header with what was meant."""
+    image = pyvips.Image.new_from_file(
+        str(partial), access="sequential", fail_on="error", revalidate=True
+    )
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if channels <= 2 and not FORMATS[path.suffix.lower()].grey:
+        channels += 2
+    sample = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}.get(image.format)
+    found = (image.height, image.width, image.bands, sample)
+    if found != (*pixels.shape[:2], channels, pixels.dtype.name):
+        raise WriteError(f"{path}: came out wrong ({found}); nothing was kept; please report this")
+
+
+def _flush(partial: Path) -> None:
+    """Make sure that the content is on the disk."""
+    with partial.open("r+b") as stream:
+        os.fsync(stream.fileno())
+
+
+def _place(partial: Path, path: Path, overwrite: bool) -> None:
+    """Give the file its name, and make sure that the name is on the disk."""
+    if overwrite:
+        partial.replace(path)
+    else:
+        _link(partial, path)
+    # not every disk can flush a folder, and the file is there
+    with contextlib.suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _link(partial: Path, path: Path) -> None:
+    """Give the file its name unless another took it meanwhile."""
+    try:
+        os.link(partial, path)
+    except FileExistsError as error:
+        raise WriteError(f"{path}: exists already; give --overwrite or another name") from error
+    except OSError:
+        # no links on this disk
+        partial.replace(path)
 
 
 def _image(pixels: Pixels, metadata: Metadata) -> Any:
@@ -157,15 +264,17 @@ def _image(pixels: Pixels, metadata: Metadata) -> Any:
     interpretation = names[pixels.dtype.name][0 if grey else 1]
     xres, yres = metadata.resolution
     image = image.copy(interpretation=interpretation, xres=xres, yres=yres)
-    blob = pyvips.GValue.blob_type
+    value = pyvips.GValue
     for name, block in (
         ("icc-profile-data", metadata.icc),
         ("exif-data", metadata.exif),
         ("xmp-data", metadata.xmp),
     ):
-        if block is not None:
-            image.set_type(blob, name, block)
-    if metadata.exif is not None:
-        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-        image.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Software", f"drpl {__version__}")
+        if block:
+            image.set_type(value.blob_type, name, block)
+    # the block's small picture shows one source
+    if image.get_typeof("jpeg-thumbnail-data"):
+        image.remove("jpeg-thumbnail-data")
+    image.set_type(value.gint_type, "orientation", 1)
+    image.set_type(value.gstr_type, "exif-ifd0-Software", SOFTWARE)
     return image

@@ -1,0 +1,427 @@
+"""Inputs that will come, and disks that fail: each one tried."""
+
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+
+from drawing import draw_texture
+from drpl.errors import ConfigError, ReadError, StackError, WriteError
+from drpl.read import read_frame, read_luma
+from drpl.stack import Metadata, check_pair
+from drpl.write import FORMATS, check_output, write_image
+
+SUFFIXES = [suffix for suffix in FORMATS if suffix not in (".jpeg", ".tiff")]
+FILES = Path(__file__).parent / "files"
+
+
+@pytest.fixture
+def texture():
+    return draw_texture(33, 47)
+
+
+def save(path, pixels, interpretation="srgb", fields=(), **options):
+    """Write pixels with libvips alone."""
+    image = pyvips.Image.new_from_array(pixels).copy(interpretation=interpretation)
+    for kind, name, value in fields:
+        image.set_type(kind, name, value)
+    image.write_to_file(str(path), **options)
+
+
+def mount(folder, *options):
+    """Mount a small disk, or skip."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no right to mount a small disk")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "small"
+    mount(folder, "size=64k")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def read_only_disk(tmp_path):
+    folder = tmp_path / "locked"
+    mount(folder, "size=64k", "ro")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+# pixels
+
+
+def test_values_to_255_in_16_bits_stay_as_they_are(tmp_path, texture):
+    pixels = texture.astype(np.uint16)
+    for suffix in (".png", ".tif"):
+        write_image(tmp_path / f"a{suffix}", pixels)
+        found = read_frame(tmp_path / f"a{suffix}").pixels
+        assert found.dtype == np.uint16
+        assert np.array_equal(found, pixels)
+        assert read_luma(tmp_path / f"a{suffix}", 1).max() <= 255 / 65535
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1)])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_tiny_images(tmp_path, suffix, size, channels):
+    if not channels and not FORMATS[suffix].grey:
+        pytest.skip("no grey")
+    pixels = np.full(size + channels, 99, np.uint8)
+    write_image(tmp_path / f"a{suffix}", pixels)
+    found = read_frame(tmp_path / f"a{suffix}").pixels
+    assert found.shape == pixels.shape
+    assert np.abs(found.astype(int) - pixels).max() <= 1
+    for shrink in (2, 8):
+        small = read_luma(tmp_path / f"a{suffix}", shrink)
+        assert small.shape == tuple(max(1, side // shrink) for side in size)
+        assert small == pytest.approx(99 / 255, abs=0.01)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_float_with_holes_is_read_as_it_is_and_no_stack(tmp_path, texture, value):
+    pixels = texture.astype(np.float32) / 255
+    pixels[3, 4, 1] = value
+    write_image(tmp_path / "a.tif", pixels)
+    frame = read_frame(tmp_path / "a.tif")
+    assert np.array_equal(frame.pixels, pixels, equal_nan=True)
+    with pytest.raises(StackError, match=r"a\.tif: holds NaN or infinite"):
+        check_pair([frame.pixels, frame.pixels], [frame.name, "b.tif"])
+
+
+def test_float_beyond_white_is_kept(tmp_path, texture):
+    pixels = texture.astype(np.float32) * 40 - 100
+    write_image(tmp_path / "a.tif", pixels)
+    assert np.array_equal(read_frame(tmp_path / "a.tif").pixels, pixels)
+    luma = read_luma(tmp_path / "a.tif", 1, value_range=10200)
+    assert luma == pytest.approx(pixels @ np.float32([0.299, 0.587, 0.114]) / 10200, abs=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_cmyk_keeps_its_depth_and_is_said(tmp_path, caplog, dtype):
+    scale = np.iinfo(dtype).max // 255
+    pixels = (draw_texture(33, 47, channels=4).astype(int) * scale).astype(dtype)
+    profile = pyvips.Image.profile_load("cmyk")
+    icc = (pyvips.GValue.blob_type, "icc-profile-data", profile)
+    for fields, by in (((icc,), "its profile"), ((), "a common profile")):
+        save(tmp_path / "a.tif", pixels, "cmyk", fields)
+        frame = read_frame(tmp_path / "a.tif")
+        assert frame.pixels.dtype == dtype
+        assert frame.pixels.shape == (33, 47, 3)
+        assert frame.notes[0].startswith(f"converted from CMYK to sRGB by {by}")
+        assert "a.tif: converted from CMYK" in caplog.text
+        # what is written on is what the pixels are now
+        assert frame.metadata.icc != profile
+        write_image(tmp_path / "b.tif", frame.pixels, metadata=frame.metadata, overwrite=True)
+
+
+def test_lab_and_float_cmyk_are_refused(tmp_path, texture):
+    lab = pyvips.Image.new_from_array(texture).copy(interpretation="srgb").colourspace("lab")
+    lab.write_to_file(str(tmp_path / "lab.tif"))
+    save(tmp_path / "cmyk.tif", draw_texture(9, 9, channels=4).astype(np.float32), "cmyk")
+    for name in ("lab", "cmyk"):
+        with pytest.raises(ReadError, match=f"has colours as {name}, float"):
+            read_frame(tmp_path / f"{name}.tif")
+
+
+def test_grey_palette_and_bits_have_no_notes(tmp_path, texture):
+    grey = texture[..., 0]
+    save(tmp_path / "grey.jpg", grey, "b-w")
+    save(tmp_path / "palette.png", texture, palette=True)
+    save(tmp_path / "bits.tif", (grey > 99).astype(np.uint8) * 255, "b-w", bitdepth=1)
+    assert read_frame(tmp_path / "grey.jpg").pixels.shape == (33, 47)
+    assert read_frame(tmp_path / "palette.png").pixels.shape == (33, 47, 3)
+    bits = read_frame(tmp_path / "bits.tif")
+    assert np.array_equal(bits.pixels, (grey > 99) * 255)
+    assert bits.notes == ()
+
+
+def test_avif_is_exact_and_holds_alpha(tmp_path):
+    for channels in (3, 4):
+        pixels = draw_texture(33, 47, channels=channels)
+        write_image(tmp_path / "a.avif", pixels, overwrite=True)
+        assert np.array_equal(read_frame(tmp_path / "a.avif").pixels, pixels)
+    grey = draw_texture(33, 47, channels=1).reshape(33, 47)
+    for suffix in (".avif", ".webp"):
+        write_image(tmp_path / f"grey{suffix}", grey)
+        found = read_frame(tmp_path / f"grey{suffix}").pixels
+        assert np.array_equal(found, np.dstack([grey] * 3))
+
+
+def test_heic_is_called_what_it_is():
+    try:
+        frame = read_frame(FILES / "tiny.heic")
+    except ReadError as error:
+        assert "HEIC" in str(error)  # noqa: PT017
+        assert "convert it" in str(error)  # noqa: PT017
+    else:
+        assert frame.pixels.shape == (16, 16, 3)
+
+
+# luma
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
+@pytest.mark.parametrize("shrink", [2, 4, 8])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_luma_is_the_mean_of_upright_blocks(tmp_path, suffix, shrink, orientation):
+    rows, cols = np.mgrid[:80, :115]
+    smooth = np.dstack([rows * 3, cols * 2, 255 - rows - cols]).astype(np.uint8)
+    tag = (pyvips.GValue.gint_type, "orientation", orientation)
+    options = {".jpg": {"Q": 98}, ".webp": {"lossless": True}, ".avif": {"lossless": True}}
+    save(tmp_path / f"a{suffix}", smooth, "srgb", [tag], **options.get(suffix, {}))
+    whole = read_luma(tmp_path / f"a{suffix}", 1)
+    assert whole.dtype == np.float32
+    assert whole.shape == read_frame(tmp_path / f"a{suffix}").pixels.shape[:2]
+    small = read_luma(tmp_path / f"a{suffix}", shrink)
+    height, width = whole.shape
+    inner = whole[: height // shrink * shrink, : width // shrink * shrink]
+    blocks = inner.reshape(height // shrink, shrink, width // shrink, shrink).mean((1, 3))
+    assert small.shape == blocks.shape
+    assert small == pytest.approx(blocks, abs=0.012)
+
+
+def test_luma_ignores_alpha_and_refuses_other_fractions(tmp_path):
+    grey = np.full((9, 9), 128, np.uint8)
+    write_image(tmp_path / "a.png", np.dstack([grey, grey * 0]))
+    assert read_luma(tmp_path / "a.png", 2) == pytest.approx(128 / 255)
+    write_image(tmp_path / "b.png", np.dstack([grey, grey, grey, grey * 0]))
+    assert read_luma(tmp_path / "b.png", 2) == pytest.approx(128 / 255)
+    with pytest.raises(ConfigError, match="shrink is 3"):
+        read_luma(tmp_path / "a.png", 3)
+
+
+def test_luma_of_damaged_and_large_files(tmp_path):
+    write_image(tmp_path / "a.jpg", draw_texture(300, 400))
+    with pytest.raises(ReadError, match="at most 1,000"):
+        read_luma(tmp_path / "a.jpg", 8, max_pixels=1000)
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ReadError, match="damaged or cut short"):
+        read_luma(tmp_path / "a.jpg", 8)
+
+
+# metadata
+
+
+DEPTHS = [(suffix, dtype) for suffix in SUFFIXES for dtype in FORMATS[suffix].dtypes]
+
+
+@pytest.mark.parametrize(("suffix", "dtype"), DEPTHS)
+def test_profile_xmp_and_resolution_are_equal(tmp_path, texture, suffix, dtype):
+    profile = pyvips.Image.profile_load("p3")
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="1"/></x:xmpmeta>'
+    metadata = Metadata(icc=profile, xmp=xmp, resolution=(11.75, 11.75))
+    write_image(tmp_path / f"a{suffix}", texture.astype(dtype), metadata=metadata)
+    frame = read_frame(tmp_path / f"a{suffix}")
+    assert frame.pixels.dtype == dtype
+    assert frame.metadata.icc == profile
+    assert frame.metadata.xmp == xmp
+    assert frame.metadata.resolution == pytest.approx((11.75, 11.75), abs=0.06)
+
+
+@pytest.mark.parametrize(("suffix", "dtype"), DEPTHS)
+def test_grey_with_a_colour_profile(tmp_path, texture, suffix, dtype):
+    grey = texture[..., 0].astype(dtype)
+    metadata = Metadata(icc=pyvips.Image.profile_load("srgb"))
+    write_image(tmp_path / f"a{suffix}", grey, metadata=metadata)
+    found = read_frame(tmp_path / f"a{suffix}").pixels
+    assert found.shape[:2] == grey.shape
+    if suffix != ".jpg":
+        assert np.array_equal(found if found.ndim == 2 else found[..., 0], grey)
+
+
+def test_xmp_does_not_turn_the_picture_again(tmp_path, texture):
+    xmp = b'<a tiff:Orientation="6"/><tiff:Orientation>8</tiff:Orientation>'
+    write_image(tmp_path / "a.jpg", texture, metadata=Metadata(xmp=xmp))
+    found = read_frame(tmp_path / "a.jpg").metadata.xmp
+    assert found == b'<a tiff:Orientation="1"/><tiff:Orientation>1</tiff:Orientation>'
+
+
+@pytest.mark.parametrize("source", [".jpg", ".tif", ".png", ".webp"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_orientation_is_applied_once_across_formats(tmp_path, texture, source, suffix):
+    tag = (pyvips.GValue.gint_type, "orientation", 6)
+    save(tmp_path / f"turned{source}", texture, "srgb", [tag])
+    frame = read_frame(tmp_path / f"turned{source}")
+    assert frame.pixels.shape == (47, 33, 3)
+    write_image(tmp_path / f"a{suffix}", frame.pixels, metadata=frame.metadata)
+    assert read_frame(tmp_path / f"a{suffix}").pixels.shape == (47, 33, 3)
+
+
+# names and places
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("stem", ["Käfer 甲虫 🪲", "a[1]", "b[Q=5]", "c:deflate", "n" * 250, "-o"])
+def test_unusual_names(tmp_path, texture, stem, suffix):
+    path = tmp_path / (stem[: 255 - len(suffix)] + suffix)
+    write_image(path, texture)
+    assert read_frame(path).pixels.shape == texture.shape
+    assert read_luma(path, 2).shape == (16, 23)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_deep_folders(tmp_path, texture):
+    folder = tmp_path.joinpath(*["Ordner mit Käfern " * 8] * 12)
+    folder.mkdir(parents=True)
+    for suffix in SUFFIXES:
+        write_image(folder / f"a{suffix}", texture)
+        assert read_frame(folder / f"a{suffix}").pixels.shape == texture.shape
+
+
+def test_impossible_names(tmp_path, texture):
+    for name in ("n" * 300 + ".png", "/".join(["n" * 200] * 30) + ".png"):
+        with pytest.raises(ReadError):
+            read_frame(tmp_path / name)
+        with pytest.raises(WriteError):
+            write_image(tmp_path / name, texture)
+    for name in ("a\udcff.png", "a\0.png"):
+        with pytest.raises(ReadError, match="not valid Unicode"):
+            read_frame(tmp_path / name)
+        with pytest.raises(WriteError, match="not valid Unicode"):
+            write_image(tmp_path / name, texture)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rewritten_file_is_read_anew(tmp_path, texture):
+    for pixels in (texture, 255 - texture):
+        write_image(tmp_path / "a.png", pixels, overwrite=True)
+        assert np.array_equal(read_frame(tmp_path / "a.png").pixels, pixels)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc")
+def test_no_file_stays_open(tmp_path, texture):
+    for suffix in SUFFIXES:
+        write_image(tmp_path / f"a{suffix}", texture)
+        read_frame(tmp_path / f"a{suffix}")
+        read_luma(tmp_path / f"a{suffix}", 2)
+    links = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
+    assert not [link for link in links if str(tmp_path) in link]
+
+
+def test_a_file_without_rights_is_called_that(tmp_path, texture, monkeypatch):
+    def denied(self, *_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    write_image(tmp_path / "a.png", texture)
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(ReadError, match="cannot be opened \\(Permission denied\\)"):
+        read_frame(tmp_path / "a.png")
+
+
+def test_a_bomb_is_refused_by_its_header(tmp_path):
+    black = pyvips.Image.black(60000, 7000)
+    black.write_to_file(str(tmp_path / "bomb.png"), bitdepth=1, compression=1)
+    with pytest.raises(ReadError, match="60000x7000 pixels; expected at most 400,000,000"):
+        read_frame(tmp_path / "bomb.png")
+
+
+# disks
+
+
+def test_a_read_only_folder(read_only_disk, texture):
+    for write in (lambda path: write_image(path, texture), check_output):
+        with pytest.raises(WriteError, match="its folder is read-only"):
+            write(read_only_disk / "a.png")
+
+
+def test_a_folder_without_rights(tmp_path, texture, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(WriteError, match="its folder is read-only"):
+        write_image(tmp_path / "a.png", texture)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk_leaves_nothing(small_disk, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (400, 500, 3), dtype=np.uint8)
+    with pytest.raises(WriteError, match="cannot be written"):
+        write_image(small_disk / f"a{suffix}", noise)
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_nearly_full_disk_leaves_nothing_or_all(small_disk, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    for taken in range(64, 0, -4):
+        (small_disk / "ballast").write_bytes(b"\0" * taken * 1024)
+        try:
+            write_image(small_disk / f"a{suffix}", noise)
+        except WriteError:
+            assert [p.name for p in small_disk.iterdir()] == ["ballast"]
+        else:
+            assert read_frame(small_disk / f"a{suffix}").pixels.shape == noise.shape
+            return
+    pytest.fail("never written")
+
+
+def test_a_disk_that_fails_to_flush_leaves_nothing(tmp_path, texture, monkeypatch):
+    def failing(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    for suffix in SUFFIXES:
+        with pytest.raises(WriteError, match="Input/output error"):
+            write_image(tmp_path / f"a{suffix}", texture)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_cannot_flush_folders_is_written_too(tmp_path, texture, monkeypatch):
+    flush = os.fsync
+
+    def files_only(descriptor):
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    write_image(tmp_path / "a.png", texture)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(("suffix", "side"), [(".jpg", 65501), (".webp", 16384)])
+def test_sides_too_long_for_a_format_are_refused_before_work(tmp_path, suffix, side):
+    pixels = np.zeros((1, side, 3), np.uint8)
+    with pytest.raises(WriteError, match=f"{side}x1 pixels"):
+        check_output(tmp_path / f"a{suffix}", like=pixels)
+    write_image(tmp_path / f"a{suffix}", pixels[:, 1:])
+
+
+def test_a_file_that_came_out_wrong_is_not_kept(tmp_path, texture, monkeypatch):
+    def cropped(self, filename, **_):
+        self.crop(0, 0, 5, 5).pngsave(filename)
+
+    monkeypatch.setattr(pyvips.Image, "write_to_file", cropped)
+    with pytest.raises(WriteError, match="came out wrong"):
+        write_image(tmp_path / "a.png", texture)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path, texture, monkeypatch):
+    def appear(_):
+        (tmp_path / "a.png").write_text("mine", encoding="utf-8")
+
+    monkeypatch.setattr(os, "fsync", appear)
+    with pytest.raises(WriteError, match="exists already"):
+        write_image(tmp_path / "a.png", texture)
+    assert (tmp_path / "a.png").read_text(encoding="utf-8") == "mine"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_disk_without_links_is_written_too(tmp_path, texture, monkeypatch):
+    def no_links(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    write_image(tmp_path / "a.png", texture)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
