@@ -23,6 +23,13 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def runtime_providers() -> list[str]:
+    """Names of what ONNX Runtime can run on here."""
+    import onnxruntime
+
+    return [str(name) for name in onnxruntime.get_available_providers()]
+
+
 class Session(Protocol):
     """One stage of a network, ready to run."""
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.logging import RichHandler
 from rich.table import Table
 
-from drpl.errors import BackendUnavailable, DrplError
+from drpl.errors import BackendUnavailable, BatchError, DrplError
 from drpl.stack import ComposeMode, FusionOptions
-from drpl.terminal import console, progress_bar, with_options
+from drpl.terminal import console, errors, progress_bar, with_options
 from drpl.version import __version__
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from drpl.batch import BatchItem
+
 EXIT_CODES = (
     "Exit codes: 0 done; 1 unexpected failure; 2 wrong usage; 3 a file cannot be read; 4 the "
     "images do not make a stack; 5 alignment failed; 6 a model is unknown or damaged; 7 an "
-    "optional library is missing; 8 a file cannot be written; 9 a wrong option; 130 interrupted."
+    "optional library is missing; 8 a file cannot be written; 9 a wrong option; 10 some stacks of "
+    "a batch failed; 130 interrupted."
 )
 app = typer.Typer(
     help="One picture that is sharp everywhere, from several focused elsewhere.",
@@ -111,6 +115,79 @@ def fuse(
             highlight=False,
             soft_wrap=True,
         )
+
+
+@app.command(epilog=EXIT_CODES)
+@with_options
+def batch(
+    root: Annotated[Path, typer.Argument(help="Folder whose folders are stacks.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.")],
+    suffix: Annotated[
+        str, typer.Option(help="Of the results, such as .tif; by default that of the sources.")
+    ] = "",
+    group_by: Annotated[
+        Literal["folder", "time"],
+        typer.Option(help="What is a stack: a folder, or pictures taken shortly after each other."),
+    ] = "folder",
+    gap: Annotated[
+        float, typer.Option(min=0, help="Seconds between two stacks, with --group-by time.")
+    ] = 5.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Stacks at a time.")] = 1,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on looking for new stacks until interrupted.")
+    ] = False,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Seconds without change after which a stack is complete.")
+    ] = 10.0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    *,
+    options: FusionOptions,
+) -> None:
+    """Fuse every stack below a folder; stopped at any moment, it goes on where it was."""
+    from drpl.batch import find_stacks, run_batch, watch_stacks
+
+    def find() -> list[BatchItem]:
+        return find_stacks(root, output, suffix=suffix, group_by=group_by, gap=gap)
+
+    items = watch_stacks(find, settle=settle) if watch else find()
+    counts = Counter[str]()
+    for outcome in run_batch(items, options, output, jobs=jobs, overwrite=overwrite):
+        counts[outcome.status] += 1
+        if outcome.status == "failed":
+            errors.print(f"{outcome.item.name}: {outcome.message}", highlight=False, soft_wrap=True)
+        elif not quiet:
+            what = "done before" if outcome.status == "skipped" else f"{outcome.seconds:.1f} s"
+            console.print(
+                f"{outcome.item.name}: {len(outcome.item.sources)} frames, {what}", highlight=False
+            )
+    if not quiet:
+        table = Table(*counts, title="Stacks")
+        table.add_row(*(str(count) for count in counts.values()))
+        console.print(table if counts else "no stack found", highlight=False)
+    if counts["failed"]:
+        raise BatchError(f"{counts['failed']} of {counts.total()} stacks failed; see above")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what this installation can do: versions, memory, formats, models."""
+    import json
+
+    from drpl.doctor import examine
+
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for section, entries in found.items():
+        table = Table("what", "found", title=section)
+        for name, value in entries.items():
+            shown = {True: "yes", False: "no", None: "not installed"}.get(value, str(value))
+            table.add_row(name, shown)
+        console.print(table)
 
 
 @app.command()

@@ -9,7 +9,8 @@
     |-- ModelError           6   a model is unknown or damaged
     |-- BackendUnavailable   7   an optional library is missing
     |-- WriteError           8   a file cannot be written
-    `-- ConfigError          9   an option has a wrong value
+    |-- ConfigError          9   an option has a wrong value
+    `-- BatchError          10   some stacks of a batch failed
 
 The number is the exit code of the terminal. A message names the file or argument, what was found,
 what was expected and what to do.
@@ -64,3 +65,9 @@ class ConfigError(DrplError):
     """An option has a wrong value."""
 
     exit_code = 9
+
+
+class BatchError(DrplError):
+    """Some stacks of a batch failed; the others are done."""
+
+    exit_code = 10

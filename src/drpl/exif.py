@@ -6,10 +6,12 @@ import io
 import os
 import struct
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 EXIF_POINTER, GPS_POINTER, INTEROP_POINTER = 34665, 34853, 40965
+TAKEN, TAKEN_FRACTION = 36867, 37521
 SOFTWARE, MAKER_NOTE, WIDTH, HEIGHT = 305, 37500, 40962, 40963
 DESCRIPTIVE = frozenset(
     # description, make, model; software, date, artist, host; ratings; copyright; Windows's own
@@ -126,6 +128,34 @@ def append_exif(path: Path, block: bytes | None, *, software: str, size: tuple[i
         offset = _append(stream, layout, {**first, **kept, SOFTWARE: first[SOFTWARE]})
         stream.seek(8 if layout.big else 4)
         stream.write(struct.pack(layout.offset, offset))
+
+
+def capture_time(block: bytes | None) -> datetime | None:
+    """When a picture was taken, by its camera's clock.
+
+    Parameters
+    ----------
+    block : bytes or None
+        EXIF as formats other than TIFF hold it.
+
+    Returns
+    -------
+    datetime or None
+        To the fraction of a second where the camera tells it; without a time zone.
+    """
+    exif = _read_block(block)[1] if block else {}
+    text, fraction = (_text(exif.get(tag)) for tag in (TAKEN, TAKEN_FRACTION))
+    try:
+        taken = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
+    except ValueError:
+        return None
+    digits = fraction if fraction.isdecimal() else "0"
+    return taken + timedelta(seconds=int(digits) / 10 ** len(digits))
+
+
+def _text(entry: Entry | None) -> str:
+    """The text of a tag, empty where it is not there."""
+    return "" if entry is None else entry.value.split(b"\0")[0].decode("ascii", "replace").strip()
 
 
 def _open_block(block: bytes | None) -> BinaryIO:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from drpl.errors import ConfigError, ReadError
-from drpl.exif import read_tiff_exif
+from drpl.exif import capture_time, read_tiff_exif
 from drpl.raw import RAW_SUFFIXES, read_raw
 from drpl.stack import Frame, Metadata
 
@@ -110,6 +111,30 @@ def read_luma(
     _check_file(path)
     image, left = _small(path, shrink, max_pixels)
     return _decode(_shrunk(_luma(image, value_range), left), path)
+
+
+def read_capture_time(path: str | Path) -> datetime | None:
+    """Read when a picture was taken, without decoding it.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    datetime or None
+        By the camera's clock; None where the file does not tell.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing or not an image.
+    """
+    path = Path(path)
+    _check_file(path)
+    if path.suffix.lower() in RAW_SUFFIXES:
+        return capture_time(read_tiff_exif(path))
+    return capture_time(_metadata(_open(path, MAX_PIXELS), path).exif)
 
 
 def _small(path: Path, shrink: int, max_pixels: int) -> tuple[Any, int]:
