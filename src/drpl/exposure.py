@@ -1,0 +1,238 @@
+"""Match the exposure of frames: a gain and an offset per channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.errors import AlignmentError
+from drpl.stack import Pixels
+
+Plane = NDArray[np.float32]
+Values = NDArray[np.float64]
+BLOCKS = 12
+"""Blocks along the shorter side whose means are compared: large, as focus spreads light."""
+NOISE = 0.005
+"""Relative change below which an exposure counts as unchanged."""
+CERTAIN = 3.0
+"""Standard errors that a change must exceed."""
+LINE_SUPPORT = 0.4
+"""Share of a gain's deviations that a line with an offset may leave to be taken."""
+GAINS = (0.25, 4.0)
+DARK, BRIGHT = 0.01, 0.98
+"""Values outside count as clipped."""
+GAMMA = 2.2
+"""Of pictures as cameras save them, roughly."""
+FEWEST = 8
+"""Blocks that a fit needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What brings a frame to the exposure of the reference: ``gain * value + offset``.
+
+    Attributes
+    ----------
+    gain : tuple of float
+        One, or one per colour.
+    offset : tuple of float
+        As many, relative to white.
+    """
+
+    gain: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it changes nothing."""
+        return set(self.gain) == {1.0} and set(self.offset) == {0.0}
+
+
+def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> Exposure:
+    """Estimate what brings a frame to the exposure of the reference frame.
+
+    Parameters
+    ----------
+    reference, moving : ndarray, shape (H, W) or (H, W, C), float32, in [0, 1]
+        Small pictures, aligned; NaN where the moving frame has no pixels.
+    gamma : float
+        Values to this power are taken as light.
+
+    Returns
+    -------
+    Exposure
+        The identity where the change is below half a per cent, or not certain.
+
+    Raises
+    ------
+    AlignmentError
+        If the shapes differ.
+
+    Notes
+    -----
+    Means of large blocks without clipped pixels are compared. The gain is the ratio of their sums
+    of light, which defocus spreads but keeps; blocks far off are left out. An offset is used where
+    a line fits the flattest blocks much better than a gain alone.
+    """
+    if reference.shape != moving.shape or reference.ndim not in (2, 3):
+        raise AlignmentError(
+            f"pictures to match have shapes {reference.shape} and {moving.shape}; expected (H, W) "
+            "or (H, W, C), alike"
+        )
+    channels = 1 if reference.ndim == 2 else reference.shape[2]
+    layout = (*reference.shape[:2], channels)
+    planes = [np.moveaxis(picture.reshape(layout), 2, 0) for picture in (reference, moving)]
+    pairs = [_Blocks.of(wanted, found, gamma) for wanted, found in zip(*planes, strict=True)]
+    same = Exposure((1.0,) * channels, (0.0,) * channels)
+    if min(len(pair.found) for pair in pairs) < FEWEST:
+        return same
+    lines = [_flat_line(pair) for pair in pairs]
+    if all(line is not None for line in lines):
+        gains, offsets = zip(*(line for line in lines if line is not None), strict=True)
+        return Exposure(gains, offsets)
+    fits = [_certain_gain(pair, gamma) for pair in pairs]
+    if not any(certain for _, certain in fits):
+        return same
+    return Exposure(tuple(gain for gain, _ in fits), same.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """Means of the blocks of one channel that are mostly neither clipped nor missing."""
+
+    wanted: Values
+    found: Values
+    wanted_light: Values
+    found_light: Values
+    variance: Values
+
+    @classmethod
+    def of(cls, reference: Plane, moving: Plane, gamma: float) -> _Blocks:
+        """Average over blocks; those with many bad pixels only where there are no others."""
+        good = np.isfinite(moving) & np.isfinite(reference)
+        for plane in (reference, moving):
+            good &= (plane > DARK) & (plane < BRIGHT)
+        share = _means(good)
+        kept = share >= 0.95
+        if kept.sum() < FEWEST:
+            kept = share >= 0.5
+
+        def averaged(plane: NDArray[Any]) -> Values:
+            return _means(np.where(good, plane, 0))[kept] / share[kept]
+
+        wanted, found = averaged(reference), averaged(moving)
+        variance = np.maximum(
+            averaged(reference * reference) - wanted**2, averaged(moving * moving) - found**2
+        )
+        light = [averaged(np.maximum(plane, 0) ** gamma) for plane in (reference, moving)]
+        return cls(wanted, found, light[0], light[1], variance)
+
+
+def _means(plane: NDArray[Any]) -> Values:
+    """Means of blocks, row by row."""
+    height, width = plane.shape
+    side = max(1, min(height, width) // BLOCKS)
+    size = (max(1, width // side), max(1, height // side))
+    means = cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return means.ravel().astype(np.float64)
+
+
+def _certain_gain(blocks: _Blocks, gamma: float) -> tuple[float, bool]:
+    """Gain, and whether it is a certain change."""
+    wanted, found = blocks.wanted_light, blocks.found_light
+    ratio, spread = _fitted_gain(found, wanted)
+    gain = float(np.clip(ratio ** (1 / gamma), *GAINS))
+    error = spread / float(found.mean()) / np.sqrt(found.size) / gamma
+    return gain, bool(abs(gain - 1) > max(NOISE, CERTAIN * error))
+
+
+def _flat_line(blocks: _Blocks) -> tuple[float, float] | None:
+    """Gain and offset by the flattest third of the blocks, if an offset is well supported."""
+    flat = blocks.variance <= np.quantile(blocks.variance, 1 / 3)
+    wanted, found = blocks.wanted[flat], blocks.found[flat]
+    line = _fitted_line(found, wanted)
+    if line is None or line[2] >= LINE_SUPPORT * _fitted_gain(found, wanted)[1]:
+        return None
+    return line[:2] if abs(line[1]) > NOISE else None
+
+
+def _fitted_gain(found: Values, wanted: Values) -> tuple[float, float]:
+    """Ratio of sums without blocks that deviate much, and what the others deviate by."""
+    gain = float(np.median(wanted / found))
+    spread = 0.0
+    for _ in range(5):
+        misfit = wanted - gain * found
+        centre = np.median(misfit)
+        spread = 1.4826 * float(np.median(np.abs(misfit - centre)))
+        kept = np.abs(misfit - centre) <= max(3 * spread, 1e-4)
+        gain = float(wanted[kept].sum() / found[kept].sum())
+    return gain, spread
+
+
+def _fitted_line(found: Values, wanted: Values) -> tuple[float, float, float] | None:
+    """Gain, offset and deviation by trimmed least squares, or None where values hardly differ."""
+    kept = np.ones(found.size, bool)
+    gain, offset, spread = 1.0, 0.0, 0.0
+    for _ in range(5):
+        if kept.sum() < FEWEST or found[kept].std() < 0.02:
+            return None
+        centre = found[kept].mean()
+        around = found[kept] - centre
+        gain = float(around @ wanted[kept] / (around @ around))
+        offset = float(wanted[kept].mean() - gain * centre)
+        misfit = np.abs(wanted - gain * found - offset)
+        spread = 1.4826 * float(np.median(misfit))
+        kept = misfit <= max(3 * spread, 1e-4)
+    return (gain, offset, spread) if GAINS[0] <= gain <= GAINS[1] else None
+
+
+def apply_exposure(pixels: Pixels, exposure: Exposure, *, white: float) -> Pixels:
+    """Bring a frame to the exposure of the reference frame.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        With 2 or 4 channels the last is alpha and stays as it is.
+    exposure : Exposure
+        For one channel, or as many as there are colours.
+    white : float
+        Value of white; integers are clipped to [0, ``white``].
+
+    Returns
+    -------
+    ndarray
+        Shape and dtype of ``pixels``; ``pixels`` itself where nothing changes.
+
+    Raises
+    ------
+    AlignmentError
+        If the exposure has another number of colours.
+    """
+    if exposure.is_identity:
+        return pixels
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    colours = channels - (channels in (2, 4))
+    if len(exposure.gain) not in (1, colours) or len(exposure.gain) != len(exposure.offset):
+        raise AlignmentError(
+            f"exposure is for {len(exposure.gain)} colours; expected 1 or {colours}"
+        )
+    changed = pixels.copy()
+    planes = changed.reshape(*pixels.shape[:2], channels)
+    for colour in range(colours):
+        index = min(colour, len(exposure.gain) - 1)
+        gain, offset = exposure.gain[index], exposure.offset[index] * white
+        planes[..., colour] = _exposed(planes[..., colour], gain, offset, white)
+    return changed
+
+
+def _exposed(plane: Pixels, gain: float, offset: float, white: float) -> Pixels:
+    """One channel; integers through a table."""
+    if plane.dtype.kind != "u":
+        return plane * np.float32(gain) + np.float32(offset)
+    values = np.arange(np.iinfo(plane.dtype).max + 1, dtype=np.float64)
+    table = np.rint(np.clip(gain * values + offset, 0, white)).astype(plane.dtype)
+    return np.asarray(table[plane])

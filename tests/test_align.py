@@ -1,0 +1,424 @@
+import json
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drpl.align import align_stack, estimate_transform
+from drpl.errors import AlignmentError, ConfigError, WriteError
+from drpl.exposure import Exposure, apply_exposure, match_exposure
+from drpl.register import match_planes
+from drpl.transforms import read_transforms, write_transforms
+from drpl.warp import common_area, map_points, rescale, valid_area, warp
+
+MARGIN = 90
+
+
+def draw_photo(height, width, seed=0):
+    """A picture with the 1/f spectrum of photos, float32 in [0, 1]."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    frequency[0, 0] = np.inf
+    spectrum = np.fft.rfft2(rng.standard_normal((height, width))) / frequency
+    picture = np.fft.irfft2(spectrum, (height, width))
+    return np.clip(0.5 + 0.18 * picture / picture.std(), 0, 1).astype(np.float32)
+
+
+def around_middle(shape, scale=1.0, degrees=0.0, shift=(0.0, 0.0)):
+    """Similarity around the middle of a picture."""
+    height, width = shape
+    centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1.0]])
+    cos, sin = (scale * f(math.radians(degrees)) for f in (math.cos, math.sin))
+    matrix = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]], [0, 0, 1.0]])
+    return centre @ matrix @ np.linalg.inv(centre)
+
+
+def take_frame(scene, transform, shape, focus=0.5, seed=0, strength=6.0):
+    """A frame in its own geometry, sharp where the slanted depth is the focus; noise, 8 bits."""
+    to_frame = np.linalg.inv(transform) @ [[1, 0, -MARGIN], [0, 1, -MARGIN], [0, 0, 1.0]]
+    size = shape[::-1]
+    frame = cv2.warpPerspective(scene, to_frame, size, flags=cv2.INTER_LANCZOS4)
+    depth = np.linspace(0, 1, shape[1], dtype=np.float32)[None]
+    level = np.interp(np.abs(depth - focus) * strength, [0, 1, 2, 4, 8], np.arange(5))
+    blurred = [cv2.GaussianBlur(frame, (0, 0), s) if s else frame for s in (0, 1, 2, 4, 8)]
+    frame = sum(b * np.clip(1 - np.abs(level - i), 0, 1) for i, b in enumerate(blurred))
+    frame = frame + np.random.default_rng(seed).normal(0, 0.01, shape)
+    return (np.rint(np.clip(frame, 0, 1) * 255) / 255).astype(np.float32)
+
+
+def take_stack(shape, count, *, step=1.015, degrees=0.1, shift=(2.3, -1.4), seed=0):
+    """Frames and their transforms to the middle one."""
+    scene = draw_photo(shape[0] + 2 * MARGIN, shape[1] + 2 * MARGIN, seed)
+    transforms, frames = [], []
+    for index in range(count):
+        k = index - count // 2
+        move = (shift[0] * k, shift[1] * k)
+        transforms.append(around_middle(shape, step**k, degrees * k, move))
+        frames.append(take_frame(scene, transforms[-1], shape, index / (count - 1), index))
+    return frames, transforms
+
+
+def misfit(found, true, shape):
+    """Median distance over the picture between two transforms, in pixels."""
+    y, x = np.mgrid[0 : shape[0] - 1 : 15j, 0 : shape[1] - 1 : 15j]
+    points = np.stack([x.ravel(), y.ravel()], -1)
+    apart = map_points(found, points) - map_points(true, points)
+    return float(np.median(np.linalg.norm(apart, axis=1)))
+
+
+def reduce(plane, factor):
+    size = (plane.shape[1] // factor, plane.shape[0] // factor)
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return take_stack((480, 640), 8)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_breathing_of_a_stack_is_found_below_a_fifth_of_a_pixel(factor):
+    shape = (720, 960)
+    frames, transforms = take_stack(shape, 8)
+    alignments = align_stack((reduce(frame, factor) for frame in frames), scale=float(factor))
+    apart = [misfit(a.transform, t, shape) for a, t in zip(alignments, transforms, strict=True)]
+    assert max(apart) < 0.2
+    assert [a.status for a in alignments].count("reference") == 1
+    assert alignments[4].status == "reference"
+    assert all(a.residual < 0.5 and a.score > 0.8 for a in alignments)
+
+
+@pytest.mark.parametrize("model", ["similarity", "affine", "homography"])
+@pytest.mark.parametrize(
+    "true",
+    [
+        around_middle((300, 400), 1.02, 0.5, (20, 15)),
+        around_middle((300, 400), 1.18),
+        around_middle((300, 400), 0.85, 0, (5, 0)),
+        around_middle((300, 400), 1.0, 10),
+    ],
+    ids=["step", "far", "farther", "turned"],
+)
+def test_transforms_between_frames_of_different_focus(model, true):
+    scene = draw_photo(480, 580, 5)
+    reference = take_frame(scene, np.eye(3), (300, 400), 0.3, 1)
+    moving = take_frame(scene, true, (300, 400), 0.7, 2)
+    found, score = estimate_transform(reference, moving, model=model)
+    assert misfit(found, true, (300, 400)) < 0.2
+    assert score > 0.8
+
+
+def test_homography_is_found():
+    scene = draw_photo(480, 580, 6)
+    true = around_middle((300, 400), 1.01)
+    true[2, 0], true[2, 1] = 5e-5, -3e-5
+    reference, moving = (take_frame(scene, t, (300, 400), 0.5, 3) for t in (np.eye(3), true))
+    found, _ = estimate_transform(reference, moving, model="homography")
+    assert misfit(found, true, (300, 400)) < 0.2
+    assert misfit(estimate_transform(reference, moving)[0], true, (300, 400)) > 0.2
+
+
+def test_features_find_what_the_pyramid_does_not():
+    scene = draw_photo(480, 580, 7)
+    true = around_middle((300, 400), 1.1, 18, (60, 40))
+    reference, moving = (take_frame(scene, t, (300, 400), 0.5, 3) for t in (np.eye(3), true))
+    found, _ = estimate_transform(reference, moving, model="similarity")
+    assert misfit(found, true, (300, 400)) < 0.3
+
+
+@settings(max_examples=15)
+@given(
+    st.floats(-40, 40), st.floats(-40, 40), st.floats(0.6, 1.4), st.sampled_from([0.0, 1.5, 3.0])
+)
+def test_known_shifts_are_found_again(right, down, gain, blur):
+    scene = draw_photo(380, 440, 8)
+    shape = (200, 260)
+    true = around_middle(shape, shift=(right, down))
+    reference, moving = (take_frame(scene, t, shape, 0.5, 4, 0) for t in (np.eye(3), true))
+    moving = cv2.GaussianBlur(moving, (0, 0), blur) if blur else moving
+    found, _ = estimate_transform(reference, moving * np.float32(gain), model="translation")
+    assert misfit(found, true, shape) < 0.2
+
+
+def test_initial_transform_is_refined():
+    scene = draw_photo(480, 580, 9)
+    true = around_middle((300, 400), 1.01, 0, (3, 2))
+    reference, moving = (take_frame(scene, t, (300, 400), 0.5, 3) for t in (np.eye(3), true))
+    start = around_middle((300, 400), 1.02, 0, (5, 0))
+    assert misfit(estimate_transform(reference, moving, initial=start)[0], true, (300, 400)) < 0.1
+
+
+def test_identical_frames_stay_exactly_where_they_are(stack):
+    frame = stack[0][3]
+    transform, score = estimate_transform(frame, frame.copy())
+    assert np.array_equal(transform, np.eye(3))
+    assert score == 1
+    alignments = align_stack([frame] * 4)
+    assert all(np.array_equal(a.transform, np.eye(3)) for a in alignments)
+    assert {a.model for a in alignments} == {"identity"}
+
+
+def test_frames_that_differ_by_noise_are_not_resampled(stack):
+    rng = np.random.default_rng(0)
+    frames = [stack[0][3] + rng.normal(0, 0.01, (480, 640)).astype(np.float32) for _ in range(3)]
+    assert all(np.array_equal(a.transform, np.eye(3)) for a in align_stack(frames))
+
+
+@pytest.mark.parametrize("bad", [0, 3, 4, 7])
+@pytest.mark.parametrize("policy", ["reject", "keep"])
+def test_frame_of_noise_is_reported_and_skipped(stack, bad, policy):
+    frames, transforms = list(stack[0]), stack[1]
+    frames[bad] = np.random.default_rng(0).random((480, 640), dtype=np.float32)
+    alignments = align_stack(iter(frames), policy=policy)
+    reference = [a.status for a in alignments].index("reference")
+    assert alignments[bad].status == {"reject": "rejected", "keep": "unaligned"}[policy]
+    assert alignments[bad].model == "none"
+    assert "fit" in alignments[bad].note
+    nearest = alignments[bad + 1 if bad == 0 else bad - 1].transform
+    kept = np.eye(3) if policy == "reject" else nearest
+    assert np.array_equal(alignments[bad].transform, kept)
+    back = np.linalg.inv(transforms[reference])
+    for index in set(range(8)) - {bad}:
+        assert alignments[index].status in ("aligned", "reference")
+        assert misfit(alignments[index].transform, back @ transforms[index], (480, 640)) < 0.2
+
+
+def test_implausible_distortion_falls_back_to_a_simpler_model(stack, monkeypatch):
+    def distorted(reference, moving, *, model):
+        match = match_planes(reference, moving, model=model)
+        if model == "affine":
+            match.transform[0, 0] = 3
+        return match
+
+    monkeypatch.setattr("drpl.align.match_planes", distorted)
+    first, second = align_stack(stack[0][:2])
+    assert (first.status, first.model) == ("simpler", "similarity")
+    assert "hence similarity" in first.note
+    assert second.status == "reference"
+
+
+def test_reference_is_obeyed_and_the_rest_measured_against_it(stack):
+    frames, transforms = stack
+    alignments = align_stack(frames[:4], reference=0)
+    assert alignments[0].status == "reference"
+    true = np.linalg.inv(transforms[0]) @ transforms[3]
+    assert misfit(alignments[3].transform, true, (480, 640)) < 0.2
+    with pytest.raises(AlignmentError, match="index from 0 to 3"):
+        align_stack(frames[:4], reference=4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (5, 5), (12, 200), (16, 16), (40, 30)])
+def test_tiny_frames_do_not_crash(shape):
+    rng = np.random.default_rng(1)
+    frames = [rng.random(shape, dtype=np.float32) for _ in range(3)]
+    alignments = align_stack([*frames, frames[-1], np.zeros(shape, np.float32)])
+    assert len(alignments) == 5
+    assert all(np.isfinite(a.transform).all() for a in alignments)
+    assert warp(frames[0], around_middle(shape, 1, 0, (1.5, 0)), shape).shape == shape
+
+
+def test_bad_arguments_are_named(stack):
+    frame = stack[0][0]
+    with pytest.raises(AlignmentError, match="no frame"):
+        align_stack([])
+    with pytest.raises(AlignmentError, match="frame 1: luma plane has shape"):
+        align_stack([frame, frame[:-1]])
+    with pytest.raises(ConfigError, match="model is 'rigid'"):
+        align_stack([frame], model="rigid")
+    with pytest.raises(ConfigError, match="policy is"):
+        align_stack([frame], policy="drop")
+    with pytest.raises(AlignmentError, match="luma planes have shapes"):
+        estimate_transform(frame, frame[:-1])
+    with pytest.raises(ConfigError, match="interpolation is"):
+        warp(frame, np.eye(3), frame.shape, interpolation="nearest")
+    with pytest.raises(AlignmentError, match="inverted"):
+        warp(frame, np.zeros((3, 3)), frame.shape)
+
+
+def test_half_a_pixel_is_minded_between_working_and_full_size():
+    full = around_middle((200, 300), 1.1, 2, (4, 8))
+    small = around_middle((50, 75), 1.1, 2, (1, 2))
+    assert np.allclose(rescale(small, 4.0), full)
+    assert np.array_equal(rescale(np.eye(3), 3.7), np.eye(3))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [None, 1, 2, 3, 4])
+@pytest.mark.parametrize("interpolation", ["linear", "cubic", "lanczos"])
+def test_warp_keeps_dtype_channels_and_range(dtype, channels, interpolation):
+    white = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    rng = np.random.default_rng(0)
+    shape = (40, 50) if channels is None else (40, 50, channels)
+    pixels = (rng.integers(0, 2, shape) * white).astype(dtype)
+    warped = warp(pixels, around_middle((40, 50), 1.05, 3), (40, 50), interpolation=interpolation)
+    assert warped.dtype == dtype
+    assert warped.shape == shape
+    assert warped.min() >= 0
+    assert warped.max() <= white
+    assert warp(pixels, np.eye(3), (40, 50)) is pixels
+
+
+def test_warp_by_whole_pixels_moves_values_and_mirrors_the_border():
+    pixels = np.random.default_rng(0).integers(0, 65536, (20, 30), dtype=np.uint16)
+    warped = warp(pixels, around_middle((20, 30), shift=(3, -2)), (20, 30))
+    assert np.array_equal(warped[:-2, 3:], pixels[2:, :-3])
+    assert np.array_equal(warped[:-2, :3], pixels[2:, 2::-1])
+
+
+def test_valid_area_is_where_nothing_is_mirrored():
+    transform = around_middle((60, 80), 0.9, 4, (3.5, -2))
+    transform[2, 0] = 1e-4
+    marked = np.ones((60, 80), np.float32)
+    black = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": 0}
+    covered = cv2.warpPerspective(marked, transform, (80, 60), **black) > 0.999
+    mask = valid_area(transform, (60, 80))
+    assert (mask != covered).mean() < 0.005
+    assert valid_area(np.eye(3), (60, 80)).all()
+
+
+@pytest.mark.parametrize("shape", [(60, 80), (1400, 900)])
+def test_common_area_is_covered_by_all_and_large(shape):
+    transforms = [np.eye(3), around_middle(shape, 0.9, 2), around_middle(shape, 1, 0, (4.5, 0))]
+    rows, cols = common_area(transforms, shape)
+    for transform in transforms:
+        assert valid_area(transform, shape)[rows, cols].all()
+    assert (rows.stop - rows.start) * (cols.stop - cols.start) > 0.7 * shape[0] * shape[1]
+    assert common_area([np.eye(3)], shape) == (slice(0, shape[0]), slice(0, shape[1]))
+    with pytest.raises(AlignmentError, match="share no area"):
+        common_area([around_middle(shape, shift=(shape[1] + 5, 0))], shape)
+
+
+@pytest.mark.parametrize("gain", [0.7, 1.2])
+@pytest.mark.parametrize("blur", [0, 6])
+def test_gain_is_found_in_spite_of_defocus(gain, blur):
+    light = draw_photo(400, 500, 1) * 0.8 + 0.05
+    reference = light ** np.float32(1 / 2.2)
+    blurred = cv2.GaussianBlur(light, (0, 0), blur) if blur else light
+    moving = np.clip(blurred ** np.float32(1 / 2.2) / np.float32(gain), 0, 1)
+    found = match_exposure(reference, moving)
+    assert found.gain[0] == pytest.approx(gain, rel=0.03)
+    assert found.offset == (0,)
+
+
+def test_offset_is_found_where_a_gain_does_not_do():
+    reference = draw_photo(400, 500, 2) * 0.6 + 0.1
+    moving = reference + np.float32(37 / 255)
+    found = match_exposure(np.dstack([reference] * 3), np.dstack([moving] * 3))
+    assert found.gain == pytest.approx((1, 1, 1), abs=0.02)
+    assert found.offset == pytest.approx((-37 / 255,) * 3, abs=0.01)
+
+
+def test_exposure_below_the_noise_is_left_alone():
+    reference = draw_photo(300, 400, 3)
+    noise = np.random.default_rng(0).normal(0, 0.02, reference.shape).astype(np.float32)
+    assert match_exposure(reference, reference * np.float32(1.003) + noise).is_identity
+    assert match_exposure(np.full((1, 1), 0.5, np.float32), np.ones((1, 1), np.float32)).is_identity
+    flat = np.full((200, 200), 0.5, np.float32)
+    assert match_exposure(flat, flat).is_identity
+    with pytest.raises(AlignmentError, match="pictures to match"):
+        match_exposure(flat, flat[1:])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [None, 2, 3, 4])
+def test_exposure_is_applied_to_colours_only(dtype, channels):
+    white = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
+    shape = (9, 7) if channels is None else (9, 7, channels)
+    pixels = (np.random.default_rng(0).random(shape) * white).astype(dtype)
+    changed = apply_exposure(pixels, Exposure((1.5,), (0.1,)), white=white)
+    assert changed.dtype == dtype
+    colours = (channels or 1) - (channels in (2, 4))
+    wanted = pixels.astype(np.float64).reshape(9, 7, -1)[..., :colours] * 1.5 + 0.1 * white
+    wanted = wanted if dtype == np.float32 else np.rint(np.clip(wanted, 0, white))
+    assert np.allclose(changed.reshape(9, 7, -1)[..., :colours], wanted)
+    if channels in (2, 4):
+        assert np.array_equal(changed[..., -1], pixels[..., -1])
+    assert apply_exposure(pixels, Exposure(), white=white) is pixels
+
+
+def test_exposure_of_other_colours_is_refused():
+    with pytest.raises(AlignmentError, match="3 colours; expected 1 or 1"):
+        apply_exposure(np.zeros((2, 2), np.uint8), Exposure((2.0,) * 3, (0.0,) * 3), white=255)
+
+
+def test_transforms_come_back_as_they_were_written(stack, tmp_path):
+    alignments = align_stack([*stack[0][:3], np.zeros((480, 640), np.float32)])
+    names = ["a.tif", "b.tif", "ö c.tif", "d.tif"]
+    exposures = [Exposure(), Exposure((1.1, 1.2, 1.3), (0.0, 0.1, 0.0)), Exposure(), Exposure()]
+    path = tmp_path / "transforms.json"
+    write_transforms(path, names, alignments, (480, 640), exposures=exposures)
+    stored = read_transforms(path, names=names, shape=(480, 640))
+    assert stored.names == tuple(names)
+    assert stored.exposures == tuple(exposures)
+    for found, wanted in zip(stored.alignments, alignments, strict=True):
+        assert np.array_equal(found.transform, wanted.transform)
+        assert (found.model, found.status, found.note) == (wanted.model, wanted.status, wanted.note)
+        assert found.residual == pytest.approx(wanted.residual, nan_ok=True)
+    assert json.loads(path.read_text())["reference"] == 2
+    assert [entry.name for entry in tmp_path.iterdir()] == ["transforms.json"]
+
+
+def test_transforms_of_another_stack_are_refused(stack, tmp_path):
+    path = tmp_path / "transforms.json"
+    alignments = align_stack(stack[0][:2])
+    write_transforms(path, ["a", "b"], alignments, (480, 640))
+    read_transforms(path, count=2)
+    with pytest.raises(AlignmentError, match="2 frames; the stack has 3"):
+        read_transforms(path, names=["a", "b", "c"])
+    with pytest.raises(AlignmentError, match="640x480 pixels; the stack has 640x481"):
+        read_transforms(path, shape=(481, 640))
+    with pytest.raises(AlignmentError, match="expects frame b, found c"):
+        read_transforms(path, names=["a", "c"])
+    with pytest.raises(AlignmentError, match="one of each"):
+        write_transforms(path, ["a"], alignments, (480, 640))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content.update(version=2), "version 2; expected 1"),
+        (lambda content: content["frames"][0].pop("transform"), "does not hold transforms"),
+        (lambda content: content["frames"][0].update(transform=[[1]]), "not 3x3"),
+        (lambda content: content["frames"][0].update(status="fine"), "status of a"),
+        (lambda content: content["frames"][0]["exposure"].update(gain=[]), "as many gains"),
+    ],
+)
+def test_damaged_transforms_are_refused(stack, tmp_path, damage, message):
+    path = tmp_path / "transforms.json"
+    write_transforms(path, ["a", "b"], align_stack(stack[0][:2]), (480, 640))
+    content = json.loads(path.read_text())
+    damage(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(AlignmentError, match=message):
+        read_transforms(path)
+
+
+def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
+    (tmp_path / "text.json").write_text("{")
+    for name in ("missing.json", "text.json"):
+        with pytest.raises(AlignmentError, match=f"{name}: cannot be read as transforms"):
+            read_transforms(tmp_path / name)
+    with pytest.raises(WriteError, match="cannot be written"):
+        write_transforms(tmp_path / "no" / "transforms.json", [], [], (1, 1))
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "breathing"), [("ring", 1.0475), ("pcb_header", 1.0376), ("rpi_chip", 0.976)]
+)
+def test_real_stacks_align_in_whole(data, name, breathing):
+    planes = [
+        cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in _frames(data / "stacks" / name)
+    ]
+    alignments = align_stack(reduce(plane, 2).astype(np.float32) / 255 for plane in planes)
+    assert {a.status for a in alignments} == {"aligned", "reference"}
+    assert all(a.score > 0.8 for a in alignments)
+    first, last = (math.sqrt(np.linalg.det(alignments[i].transform[:2, :2])) for i in (0, -1))
+    assert last / first == pytest.approx(breathing, abs=0.004)
+
+
+def _frames(folder):
+    return sorted(folder.glob("*.jpg"))
