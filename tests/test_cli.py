@@ -45,7 +45,7 @@ def test_fuse(drpl, files):
     fused = read_frame(out).pixels
     assert psnr(fused, truth) > psnr(read_frame(a).pixels, truth) + 8
     names = {p.name for p in (folder / "maps").iterdir()}
-    assert names == {"mask_a.png", "mask_b.png", "index_map.png", "confidence.png"}
+    assert names == {"mask_a.png", "mask_b.png", "index_map.png", "confidence.png", "depth.png"}
     index_map = read_frame(folder / "maps" / "index_map.png").pixels
     assert set(np.unique(index_map)) <= {0, 1}
     assert (index_map[:, :60] == 1).mean() > 0.95

@@ -10,12 +10,16 @@ from drawing import draw_texture, striped_stack
 from drpl.compose import compose
 from drpl.decide import decide_pair
 from drpl.errors import StackError
-from drpl.fold import merge_frame, start_composite
+from drpl.fold import Newcomer, merge_frame, start_composite
 from drpl.metrics import psnr
 from drpl.stack import FusionOptions, PairDecision
 
 PLAIN = FusionOptions(align=False)
 MODES = ["select", "soft", "pyramid"]
+
+
+def newcomer(frames, number, covered=None):
+    return Newcomer(frames[number], frames[number], number, covered)
 
 
 def flat_decision(height, width, a):
@@ -32,8 +36,8 @@ def test_a_stack_comes_out_sharp_everywhere(model, mode, count):
     assert psnr(result.fused, truth) > best + 8
     assert (result.index_map == index).mean() > 0.9
     assert result.masks is None
-    assert sum(result.coverage(count)) == pytest.approx(1)
-    assert min(result.coverage(count)) > 0.5 / count
+    assert sum(result.coverage()) == pytest.approx(1)
+    assert min(result.coverage()) > 0.5 / count
 
 
 def test_the_order_of_frames_hardly_matters(model):
@@ -83,9 +87,7 @@ def test_fused_pixels_lie_between_their_sources(shares, mode):
     composite = start_composite(frames[0].copy(), 0, count=len(frames))
     for number, share in enumerate(shares, start=1):
         masks = flat_decision(20, 30, share)
-        merge_frame(
-            composite, frames[number], frames[number], number, masks, mode=mode, white=255.0
-        )
+        merge_frame(composite, newcomer(frames, number), masks, mode=mode, white=255.0)
     assert (composite.fused >= np.min(frames, axis=0)).all()
     assert (composite.fused <= np.max(frames, axis=0)).all()
     picked = np.take_along_axis(np.stack(frames), composite.index_map[None, ..., None], axis=0)[0]
@@ -98,9 +100,7 @@ def test_confidence_is_that_of_the_closest_rival():
     expected = {1: 204, 2: 102, 3: 51}
     for number, share in ((1, 0.9), (2, 0.7), (3, 0.4)):
         masks = flat_decision(8, 8, share)
-        merge_frame(
-            composite, frames[number], frames[number], number, masks, mode="select", white=255.0
-        )
+        merge_frame(composite, newcomer(frames, number), masks, mode="select", white=255.0)
         assert abs(int(composite.confidence[0, 0]) - expected[number]) <= 1
     assert composite.index_map[0, 0] == 3
 
@@ -111,16 +111,12 @@ def test_where_only_one_frame_shows_the_scene_it_is_taken():
     left[:, :18], right[:, 6:] = True, True
     composite = start_composite(frames[0].copy(), 0, count=3, covered=left)
     masks = flat_decision(16, 24, 0.8)
-    merge_frame(
-        composite, frames[1], frames[1], 1, masks, mode="select", white=255.0, covered=right
-    )
+    merge_frame(composite, newcomer(frames, 1, right), masks, mode="select", white=255.0)
     assert (composite.index_map[:, 18:] == 1).all()
     assert (composite.index_map[:, :6] == 0).all()
     assert composite.covered.all()
     masks = flat_decision(16, 24, 0.2)
-    merge_frame(
-        composite, frames[2], frames[2], 2, masks, mode="select", white=255.0, covered=right
-    )
+    merge_frame(composite, newcomer(frames, 2, right), masks, mode="select", white=255.0)
     assert (composite.index_map[:, :6] == 0).all()
     assert (composite.index_map[:, 6:] == 2).all()
     assert np.array_equal(composite.fused[:, 14:], frames[2][:, 14:])

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from drpl.decide import decide_pair
     from drpl.models import available_models, load_model
     from drpl.pipeline import fuse, fuse_files
-    from drpl.stack import FusionOptions, FusionResult
+    from drpl.result import FusionResult
+    from drpl.stack import FusionOptions
 
 __all__ = [
     "FusionOptions",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 _HOMES = {
     "FusionOptions": "drpl.stack",
-    "FusionResult": "drpl.stack",
+    "FusionResult": "drpl.result",
     "available_models": "drpl.models",
     "decide_pair": "drpl.decide",
     "fuse": "drpl.pipeline",

@@ -88,10 +88,21 @@ def fuse(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Result; the suffix decides the format.")
     ],
-    masks: Annotated[
+    maps: Annotated[
         Path | None,
-        typer.Option(help="Folder for index map, confidence map and, of a pair, masks."),
+        typer.Option(
+            "--maps",
+            "--masks",
+            help="Folder for index map, confidence, depth (pairs: masks).",
+        ),
     ] = None,
+    z_step: Annotated[
+        float | None,
+        typer.Option(help="Micrometres between frames: adds a height map (float TIFF) to --maps."),
+    ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(help="Refuse files with more pixels, before they are decoded.")
+    ] = 400_000_000,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     *,
@@ -105,7 +116,14 @@ def fuse(
 
     with progress_bar(quiet=quiet) as progress:
         result = fuse_files(
-            sources, output, options, maps=masks, overwrite=overwrite, progress=progress
+            sources,
+            output,
+            options,
+            maps=maps,
+            z_step=z_step,
+            overwrite=overwrite,
+            max_pixels=max_pixels,
+            progress=progress,
         )
     if not quiet:
         times = ", ".join(f"{name} {value:.2f} s" for name, value in result.seconds.items())

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from drpl.decide import decision_map
 from drpl.metrics import psnr
 from drpl.pipeline import fuse, make_folder
-from drpl.stack import FusionOptions, FusionResult, PairDecision
+from drpl.result import FusionResult
+from drpl.stack import FusionOptions, PairDecision
 from drpl.write import check_output, write_image
 
 Image = NDArray[np.float32]

@@ -83,16 +83,35 @@ def reduced(frame: Pixels, scale: int) -> Pixels:
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), frame.dtype)
 
 
+@dataclass(frozen=True)
+class Newcomer:
+    """A frame that is compared with the composite.
+
+    Attributes
+    ----------
+    frame : ndarray
+        Registered with the composite, of its shape and dtype.
+    seen : ndarray
+        The same, `reduced` to the scale of decisions.
+    number : int
+        Of the frame.
+    covered : ndarray of bool, shape (H, W), or None
+        Where the frame shows the scene.
+    """
+
+    frame: Pixels
+    seen: Pixels
+    number: int
+    covered: Coverage | None = None
+
+
 def merge_frame(
     composite: Composite,
-    frame: Pixels,
-    seen: Pixels,
-    number: int,
+    new: Newcomer,
     masks: PairDecision,
     *,
     mode: str,
     white: float,
-    covered: Coverage | None = None,
     last: bool = False,
 ) -> None:
     """Take from one frame more what is better than the composite.
@@ -101,21 +120,15 @@ def merge_frame(
     ----------
     composite : Composite
         Changed in place.
-    frame : ndarray
-        Registered with the composite, of its shape and dtype.
-    seen : ndarray
-        The same, `reduced` to the scale of decisions.
-    number : int
-        Of the frame.
+    new : Newcomer
     masks : PairDecision
-        Between `Composite.seen` (A) and ``seen`` (B).
+        Between `Composite.seen` (A) and `Newcomer.seen` (B).
     mode, white
         As of `drpl.compose.compose`.
-    covered : ndarray of bool, shape (H, W), optional
-        Where the frame shows the scene.
     last : bool
         Whether no frame follows: `Composite.seen` is then not kept up.
     """
+    frame, covered = new.frame, new.covered
     height, width = frame.shape[:2]
     decision = _Decision(masks, (height, width), composite.scale, composite.covered, covered)
     if composite.fused is composite.seen and not last:
@@ -132,14 +145,14 @@ def merge_frame(
             mix(composite.fused[rows], frame[rows], soft, blended)
         if composite.scale == 1 and not last:
             take(composite.seen[rows], frame[rows], better)
-        composite.index_map[rows][better] = number
+        composite.index_map[rows][better] = new.number
         clear, kept = clearness(soft), composite.confidence[rows]
         np.minimum(kept, clear, out=kept, where=~better)
         np.copyto(kept, clear, where=better)
 
     each_strip(merge, height)
     if composite.scale > 1 and not last:
-        take(composite.seen, seen, decision.small() < 0.5)
+        take(composite.seen, new.seen, decision.small() < 0.5)
     if composite.covered is not None:
         composite.covered = None if covered is None else composite.covered | covered
 

@@ -3,87 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, TypeVar
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from drpl.decide import DecisionModel, luma_plane
+from drpl.align import apply_exposure, common_area, valid_area, warp
+from drpl.decide import DecisionModel
 from drpl.errors import WriteError
-from drpl.fold import merge_frame, reduced, start_composite
+from drpl.fold import Composite, Coverage, Newcomer, merge_frame, reduced, start_composite
+from drpl.maps import map_paths, write_maps
 from drpl.models import load_model
-from drpl.read import read_frame
+from drpl.plan import Plan, plan_stack
+from drpl.read import MAX_PIXELS
+from drpl.result import FusionResult
+from drpl.sources import find_sources
 from drpl.stack import (
     FusionOptions,
-    FusionResult,
-    Metadata,
     PairDecision,
     Pixels,
-    check_alike,
-    check_count,
-    check_frame,
     check_stack,
     full_scale,
     source_names,
 )
-from drpl.survey import SMALLEST, decision_scale, measure_detail
+from drpl.stacks import ArrayStack, FileStack, Stack
 from drpl.write import check_output, write_image
 
-INDEX_MAP, CONFIDENCE = "index_map.png", "confidence.png"
-MASKS = ("mask_a.png", "mask_b.png")
+Item = TypeVar("Item")
+Mask = NDArray[np.floating[Any]]
 Progress = Callable[[str, int, int], None]
 """Told the stage, how many frames it has done, and of how many."""
-
-
-class Stack(Protocol):
-    """Frames that are read one at a time, as often as needed."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """What messages call the frames."""
-        ...
-
-    def read(self, number: int) -> Pixels:
-        """Pixels of a frame."""
-        ...
-
-
-@dataclass(frozen=True)
-class ArrayStack:
-    """Frames in memory."""
-
-    sources: Sequence[Pixels]
-    names: Sequence[str]
-
-    def read(self, number: int) -> Pixels:
-        """See `Stack`; the first is copied, since it becomes the composite."""
-        pixels = self.sources[number]
-        return pixels.copy() if number == 0 else pixels
-
-
-class FileStack:
-    """Frames in files."""
-
-    def __init__(self, paths: Sequence[str | Path]) -> None:
-        check_count(len(paths))
-        self.paths = [Path(path) for path in paths]
-        self.names = [str(path) for path in paths]
-        self.metadata: dict[int, Metadata] = {}
-        self._like: tuple[str, Pixels] | None = None
-
-    def read(self, number: int) -> Pixels:
-        """See `Stack`; a frame that differs from the first that was read is refused."""
-        frame = read_frame(self.paths[number])
-        pixels = frame.pixels
-        check_frame(pixels, frame.name)
-        # a stand-in without memory
-        self._like = self._like or (frame.name, np.broadcast_to(pixels.flat[0], pixels.shape))
-        check_alike(self._like[1], pixels, (self._like[0], frame.name))
-        self.metadata[number] = frame.metadata
-        return pixels
+Prepared = tuple[int, Pixels, Coverage | None]
+"""Number of a frame, its pixels as the reference would have them, and where it shows the scene."""
 
 
 def fuse(
@@ -98,7 +54,7 @@ def fuse(
     Parameters
     ----------
     sources : sequence of ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Two or more, registered, alike in shape and dtype. Integer images span their dtype.
+        Two or more, alike in shape and dtype. Integer images span their dtype.
     options : FusionOptions, optional
     model : DecisionModel, optional
         A loaded model, to be used instead of loading ``options.model``.
@@ -108,12 +64,14 @@ def fuse(
     Returns
     -------
     FusionResult
-        The fused image has the shape and dtype of the sources.
+        The fused image has the dtype of the sources, and their shape unless it is cropped.
 
     Raises
     ------
     StackError
         If the sources are not a stack.
+    AlignmentError
+        If no frame fits the reference.
     ModelError
         If the model is unknown or damaged.
 
@@ -150,62 +108,99 @@ def fuse_stack(
 
     Raises
     ------
-    ReadError, StackError, ModelError
+    ReadError, StackError, AlignmentError, ModelError
     """
-    count = len(stack.names)
     clock = _Clock()
-    scale = options.scale or _decision_scale(stack, options)
-    clock.lap("survey")
+    count = len(stack.names)
+    looks = _ahead([partial(stack.read, number) for number in range(count)])
+    plan = plan_stack(_told(looks, "align", count, progress), options, stack.names)
+    clock.lap("align")
     model = model or load_model(options.model, threads=options.threads)
     clock.lap("load")
-    frames = _ahead(stack, range(count))
-    first = next(frames)
+    prepare = [partial(_prepare, stack, plan, options, number) for number in plan.used]
+    frames = _told(_ahead(prepare), "fuse", len(prepare), progress)
+    number, frame, covered = next(frames)
     clock.lap("read")
-    white = full_scale(first, options.value_range)
-    composite = start_composite(first, 0, count=count, scale=scale)
+    white = full_scale(frame, options.value_range)
+    own = frame.copy() if stack.lends else frame
+    composite = start_composite(own, number, count=count, scale=plan.scale, covered=covered)
     masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
-    mode = options.compose
-    for number, frame in enumerate(frames, start=1):
+    mode, tile = options.compose, options.tile
+    for number, frame, covered in frames:
         clock.lap("read")
-        last = number == count - 1
-        seen = reduced(frame, scale)
-        model.decide(composite.seen, seen, white=white, tile=options.tile, masks=masks)
+        last = number == plan.used[-1]
+        seen = reduced(frame, plan.scale)
+        model.decide(composite.seen, seen, white=white, tile=tile, masks=masks)
         if last:
             del model  # one that was loaded here gives its buffers back before the result is made
         clock.lap("decide")
-        merge_frame(composite, frame, seen, number, masks, mode=mode, white=white, last=last)
+        new = Newcomer(frame, seen, number, covered)
+        merge_frame(composite, new, masks, mode=mode, white=white, last=last)
         clock.lap("compose")
-        if progress is not None:
-            progress("fuse", number + 1, count)
-    return FusionResult(
-        composite.fused,
-        composite.index_map,
-        composite.confidence,
-        masks if count == 2 else None,
-        clock.seconds,
-    )
+    return _result(composite, masks, plan, options, clock.seconds)
 
 
-def _decision_scale(stack: Stack, options: FusionOptions) -> int:
-    """The coarsest scale at which no frame holds detail that decisions would miss."""
-    details = []
-    for pixels in _ahead(stack, range(len(stack.names))):
-        height, width = pixels.shape[:2]
-        if height * width < 4 * SMALLEST:
-            return 1
-        details.append(measure_detail(luma_plane(pixels, full_scale(pixels, options.value_range))))
-    return decision_scale(details, height, width)
+def _prepare(stack: Stack, plan: Plan, options: FusionOptions, number: int) -> Prepared:
+    """Read a frame, match its exposure, warp it."""
+    pixels = stack.read(number)
+    white = full_scale(pixels, options.value_range)
+    pixels = apply_exposure(pixels, plan.exposures[number], white=white)
+    transform = plan.alignments[number].transform
+    warped = warp(pixels, transform, plan.shape)
+    return number, warped, None if warped is pixels else valid_area(transform, plan.shape)
 
 
-def _ahead(stack: Stack, numbers: Sequence[int]) -> Iterator[Pixels]:
-    """Frames in turn; the next is read while the one before is worked on."""
-    with ThreadPoolExecutor(1) as reader:
-        following = reader.submit(stack.read, numbers[0])
-        for number in numbers[1:]:
-            pixels = following.result()
-            following = reader.submit(stack.read, number)
-            yield pixels
+def _ahead(works: Sequence[Callable[[], Item]]) -> Iterator[Item]:
+    """What pieces of work give, in turn; the next is done while the one before is used."""
+    with ThreadPoolExecutor(1) as worker:
+        following = worker.submit(works[0])
+        for work in works[1:]:
+            ready = following.result()
+            following = worker.submit(work)
+            yield ready
         yield following.result()
+
+
+def _told(
+    items: Iterable[Item], stage: str, count: int, progress: Progress | None
+) -> Iterator[Item]:
+    """The same items; how many are done is told."""
+    for done, item in enumerate(items):
+        if progress is not None:
+            progress(stage, done, count)
+        yield item
+    if progress is not None:
+        progress(stage, count, count)
+
+
+def _result(
+    composite: Composite,
+    masks: PairDecision,
+    plan: Plan,
+    options: FusionOptions,
+    seconds: dict[str, float],
+) -> FusionResult:
+    """The composite as a result, cropped if that is asked for."""
+    height, width = plan.shape
+    window = slice(0, height), slice(0, width)
+    if options.crop:
+        window = common_area([plan.alignments[n].transform for n in plan.used], plan.shape)
+    planes = (composite.fused, composite.index_map, composite.confidence)
+    fused, index_map, confidence = (np.ascontiguousarray(plane[window]) for plane in planes)
+    of_pair = None
+    if len(plan.alignments) == 2:
+        full = (_enlarged(mask, plan)[window] for mask in (masks.mask_a, masks.mask_b))
+        of_pair = PairDecision(*full)
+    return FusionResult(fused, index_map, confidence, of_pair, plan, window, seconds)
+
+
+def _enlarged(mask: Mask, plan: Plan) -> Mask:
+    """A mask at full resolution."""
+    if plan.scale == 1:
+        return mask
+    size = (mask.shape[1] * plan.scale, mask.shape[0] * plan.scale)
+    large = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return large[: plan.shape[0], : plan.shape[1]].astype(mask.dtype)
 
 
 def fuse_files(
@@ -214,22 +209,28 @@ def fuse_files(
     options: FusionOptions | None = None,
     *,
     maps: str | Path | None = None,
+    z_step: float | None = None,
     overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> FusionResult:
-    """Read files, fuse them, write the result with the first one's profile and metadata.
+    """Read files, fuse them, write the result with the reference's profile and metadata.
 
     Parameters
     ----------
-    paths : sequence of two or more paths
+    paths : sequence of paths
+        Files, folders of them, or patterns; see `drpl.sources.find_sources`.
     output : str or Path
         The suffix decides the format; it must hold the sources' depth and transparency.
     options : FusionOptions, optional
     maps : str or Path, optional
-        Folder, made if need be, for `INDEX_MAP` (frame numbers), `CONFIDENCE` and, of a pair, the
-        network's `MASKS`.
+        Folder, made if need be, for the maps that `drpl.maps.write_maps` writes.
+    z_step : float, optional
+        Micrometres between the focus of two frames, for a depth map.
     overwrite : bool
         Whether existing files may be replaced; an input never is.
+    max_pixels : int
+        Files with more are refused before they are decoded.
     progress : callable, optional
         Told how far the work is.
 
@@ -239,40 +240,27 @@ def fuse_files(
 
     Raises
     ------
-    ReadError, StackError, ModelError, WriteError
+    ReadError, StackError, AlignmentError, ModelError, WriteError
     """
     output = Path(output)
-    stack = FileStack(paths)
+    options = options or FusionOptions()
+    stack = FileStack(find_sources(paths), max_pixels=max_pixels)
     inputs = stack.paths
-    check_output(output, inputs=inputs, overwrite=overwrite)
-    names = (INDEX_MAP, CONFIDENCE, *(MASKS if len(inputs) == 2 else ()))
-    map_files = [Path(maps) / name for name in names] if maps is not None else []
-    for path in map_files if maps is not None and Path(maps).exists() else []:
-        check_output(path, inputs=[*inputs, output], overwrite=overwrite)
-    check_output(output, inputs=inputs, overwrite=overwrite, like=stack.read(0))
-    result = fuse_stack(stack, options or FusionOptions(), progress=progress)
+    check_output(output, inputs=inputs, overwrite=overwrite, like=stack.like)
+    map_files = map_paths(maps, count=len(inputs), z_step=z_step)
+    for path in map_files.values():
+        if path.parent.exists():
+            check_output(path, inputs=[*inputs, output], overwrite=overwrite)
+    result = fuse_stack(stack, options, progress=progress)
     clock = _Clock()
+    metadata = stack.metadata[result.plan.reference]
+    write_image(output, result.fused, metadata=metadata, inputs=inputs, overwrite=overwrite)
     if maps is not None:
         make_folder(Path(maps))
-    write_image(
-        output, result.fused, metadata=stack.metadata[0], inputs=inputs, overwrite=overwrite
-    )
-    _write_maps(map_files, result, inputs=[*inputs, output], overwrite=overwrite)
+        write_maps(map_files, result, inputs=[*inputs, output], overwrite=overwrite, z_step=z_step)
     clock.lap("write")
     result.seconds.update(clock.seconds)
     return result
-
-
-def _write_maps(
-    paths: Sequence[Path], result: FusionResult, *, inputs: Sequence[Path], overwrite: bool
-) -> None:
-    """Write index map, confidence map and, of a pair, masks."""
-    pictures = [result.index_map, result.confidence]
-    if result.masks is not None:
-        masks = (result.masks.mask_a, result.masks.mask_b)
-        pictures += [np.rint(mask.astype(np.float32) * 255).astype(np.uint8) for mask in masks]
-    for path, picture in zip(paths, pictures, strict=False):
-        write_image(path, picture, inputs=inputs, overwrite=overwrite)
 
 
 def make_folder(folder: Path) -> None:

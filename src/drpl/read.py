@@ -75,6 +75,36 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     return Frame(pixels, str(path), path, _metadata(upright, path), notes)
 
 
+def read_header(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """Read what kind of pixels a source image has, without decoding it.
+
+    Parameters
+    ----------
+    path : str or Path
+    max_pixels : int
+        Refuse files of more pixels.
+
+    Returns
+    -------
+    ndarray
+        A stand-in of the shape and dtype that `read_frame` gives: zeros that take no memory. RAW
+        files are developed to find out.
+
+    Raises
+    ------
+    ReadError, BackendUnavailable
+        As `read_frame`, but for damage behind the header.
+    """
+    path = Path(path)
+    _check_file(path)
+    if path.suffix.lower() in RAW_SUFFIXES:
+        pixels = read_raw(path, max_pixels=max_pixels).pixels
+        return np.broadcast_to(np.zeros((), pixels.dtype), pixels.shape)
+    image = _upright(_open(path, max_pixels))[0]
+    shape = (image.height, image.width) + ((image.bands,) if image.bands > 1 else ())
+    return np.broadcast_to(np.zeros((), SAMPLE_TYPES[image.format]), shape)
+
+
 def read_luma(
     path: str | Path, shrink: int, *, value_range: float = 1.0, max_pixels: int = MAX_PIXELS
 ) -> NDArray[np.float32]:

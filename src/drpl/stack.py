@@ -1,4 +1,4 @@
-"""Types that pass between the rooms: pixels with what belongs to them, options, results."""
+"""Types that pass between the rooms: pixels with what belongs to them, and options."""
 
 from __future__ import annotations
 
@@ -179,36 +179,6 @@ class PairDecision:
 
     mask_a: NDArray[np.floating[Any]]
     mask_b: NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class FusionResult:
-    """A fused stack and where its pixels came from.
-
-    Attributes
-    ----------
-    fused : ndarray
-        Shape and dtype of the sources.
-    index_map : ndarray, shape (H, W), uint8, or uint16 for more than 256 frames
-        Number of the frame, from 0, that a pixel is (mostly) taken from.
-    confidence : ndarray, shape (H, W), uint8
-        255 where the decision is clear, 0 where another frame would have served as well.
-    masks : PairDecision or None
-        The network's two decision masks, where the stack is a pair.
-    seconds : dict
-        Time of each step.
-    """
-
-    fused: Pixels
-    index_map: NDArray[np.unsignedinteger[Any]]
-    confidence: NDArray[np.uint8]
-    masks: PairDecision | None
-    seconds: dict[str, float]
-
-    def coverage(self, count: int) -> list[float]:
-        """Share of the picture, in [0, 1], that is from each of ``count`` frames."""
-        found = np.bincount(self.index_map.ravel(), minlength=count)
-        return [float(pixels) / self.index_map.size for pixels in found]
 
 
 def full_scale(pixels: Pixels, value_range: float | None) -> float:

@@ -1,0 +1,79 @@
+"""Maps of a result as pictures: which frame, how clear, how deep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.result import FusionResult
+from drpl.stack import Pixels
+from drpl.write import write_image
+
+INDEX_MAP, CONFIDENCE, DEPTH = "index_map.png", "confidence.png", "depth.png"
+HEIGHT = "height_um.tif"
+MASKS = ("mask_a.png", "mask_b.png")
+
+
+def map_paths(
+    folder: str | Path | None, *, count: int, z_step: float | None = None
+) -> dict[str, Path]:
+    """Where the maps of a stack go, by their names; none without a folder.
+
+    Parameters
+    ----------
+    folder : str, Path or None
+    count : int
+        Frames of the stack.
+    z_step : float, optional
+        Micrometres between frames.
+    """
+    if folder is None:
+        return {}
+    names = [INDEX_MAP, CONFIDENCE, DEPTH]
+    names += [HEIGHT] if z_step is not None else []
+    names += MASKS if count == 2 else ()
+    return {name: Path(folder) / name for name in names}
+
+
+def write_maps(
+    paths: dict[str, Path],
+    result: FusionResult,
+    *,
+    inputs: Sequence[Path],
+    overwrite: bool,
+    z_step: float | None = None,
+) -> None:
+    """Write the maps of a result.
+
+    ``index_map.png`` holds the number of the frame (8 or 16 bits), ``confidence.png`` 255 where the
+    decision is clear, ``depth.png`` the number stretched from black (first frame) to white (last),
+    ``height_um.tif`` (with ``z_step``) micrometres above the focus of the first frame, as float,
+    and ``mask_a.png``, ``mask_b.png`` the network's masks of a pair.
+
+    Raises
+    ------
+    WriteError
+    """
+    for name, path in paths.items():
+        picture = _map(name, result, z_step)
+        write_image(path, picture, inputs=inputs, overwrite=overwrite)
+
+
+def _map(name: str, result: FusionResult, z_step: float | None) -> Pixels:
+    """One map."""
+    if name == INDEX_MAP:
+        return result.index_map
+    if name == CONFIDENCE:
+        return result.confidence
+    if name == HEIGHT:
+        return result.index_map.astype(np.float32) * np.float32(z_step)
+    if name == DEPTH:
+        steps = np.linspace(0, 255, len(result.plan.alignments))
+        depth: NDArray[np.uint8] = np.rint(steps).astype(np.uint8)[result.index_map]
+        return depth
+    masks = result.masks
+    mask = masks.mask_a if masks is not None and name == MASKS[0] else masks and masks.mask_b
+    return np.rint(np.asarray(mask, np.float32) * 255).astype(np.uint8)

@@ -1,0 +1,48 @@
+"""What fusing gives: pixels, where they came from, and what was done to the frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.plan import Plan
+from drpl.stack import PairDecision, Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class FusionResult:
+    """A fused stack and where its pixels came from.
+
+    Attributes
+    ----------
+    fused : ndarray
+        Dtype and channels of the sources, and their size unless cropped.
+    index_map : ndarray, shape (H, W), uint8, or uint16 for more than 256 frames
+        Number of the frame, from 0, that a pixel is (mostly) taken from.
+    confidence : ndarray, shape (H, W), uint8
+        255 where the decision is clear, 0 where another frame would have served as well.
+    masks : PairDecision or None
+        The network's two decision masks, where the stack is a pair.
+    plan : Plan
+        How the frames were registered and exposed, which were left out, and the scale of decisions.
+    window : tuple of two slices
+        Rows and columns of the reference frame that the result shows.
+    seconds : dict
+        Time of each step.
+    """
+
+    fused: Pixels
+    index_map: NDArray[np.unsignedinteger[Any]]
+    confidence: NDArray[np.uint8]
+    masks: PairDecision | None
+    plan: Plan
+    window: tuple[slice, slice]
+    seconds: dict[str, float]
+
+    def coverage(self) -> list[float]:
+        """Share of the picture, in [0, 1], that is from each frame."""
+        found = np.bincount(self.index_map.ravel(), minlength=len(self.plan.alignments))
+        return [float(pixels) / self.index_map.size for pixels in found]
