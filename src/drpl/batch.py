@@ -262,7 +262,8 @@ def _fuse(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:
     """Fuse one stack; returns the seconds that it took."""
     began = time.perf_counter()
     make_folder(item.output.parent)
-    fuse_files(item.sources, item.output, options, overwrite=overwrite)
+    report = item.output.with_suffix(".json")
+    fuse_files(item.sources, item.output, options, report=report, overwrite=overwrite)
     return time.perf_counter() - began
 
 

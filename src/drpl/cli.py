@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections import Counter
@@ -15,7 +16,7 @@ from rich.table import Table
 
 from drpl.errors import BackendUnavailable, BatchError, DrplError
 from drpl.stack import ComposeMode, FusionOptions
-from drpl.terminal import console, errors, progress_bar, with_options
+from drpl.terminal import console, errors, progress_bar, tell, with_options
 from drpl.version import __version__
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ def root(
 def fuse(
     sources: Annotated[
         list[Path],
-        typer.Argument(help="Pictures of one scene, each focused elsewhere.", metavar="FRAME..."),
+        typer.Argument(
+            help="Pictures of one scene, each focused elsewhere; folders; patterns.",
+            metavar="FRAME...",
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Result; the suffix decides the format.")
@@ -100,6 +104,10 @@ def fuse(
         float | None,
         typer.Option(help="Micrometres between frames: adds a height map (float TIFF) to --maps."),
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write a report beside the result (.json).")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report, and only it.")] = False,
     max_pixels: Annotated[
         int, typer.Option(help="Refuse files with more pixels, before they are decoded.")
     ] = 400_000_000,
@@ -110,29 +118,27 @@ def fuse(
 ) -> None:
     """Fuse pictures, each focused elsewhere, into one that is sharp everywhere.
 
-    The result keeps depth, transparency, colour profile and metadata of the first picture.
+    Frames are registered to one of them; the result keeps its depth, transparency, colour profile
+    and metadata.
     """
     from drpl.pipeline import fuse_files
 
-    with progress_bar(quiet=quiet) as progress:
-        result = fuse_files(
+    with progress_bar(quiet=quiet or as_json) as progress:
+        _, about = fuse_files(
             sources,
             output,
             options,
             maps=maps,
             z_step=z_step,
+            report=output.with_suffix(".json") if report else None,
             overwrite=overwrite,
             max_pixels=max_pixels,
             progress=progress,
         )
-    if not quiet:
-        times = ", ".join(f"{name} {value:.2f} s" for name, value in result.seconds.items())
-        height, width = result.index_map.shape
-        console.print(
-            f"{output}: {width}x{height} from {len(sources)} frames ({times})",
-            highlight=False,
-            soft_wrap=True,
-        )
+    if as_json:
+        typer.echo(json.dumps(about))
+    elif not quiet:
+        tell(about)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -192,8 +198,6 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what this installation can do: versions, memory, formats, models."""
-    import json
-
     from drpl.doctor import examine
 
     found = examine()

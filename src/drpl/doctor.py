@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -14,9 +13,8 @@ import pyvips
 from drpl.backend import runtime_providers, usable_cores
 from drpl.errors import DrplError
 from drpl.models import available_models, load_model
-from drpl.version import __version__
+from drpl.version import versions
 
-LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pyvips", "rawpy", "torch")
 FORMATS = {
     "JPEG": "jpegload",
     "PNG": "pngload",
@@ -36,7 +34,7 @@ def examine() -> dict[str, dict[str, Any]]:
         the value None, a model that does not load says why.
     """
     return {
-        "versions": {"drpl": __version__, "python": platform.python_version()} | _libraries(),
+        "versions": versions(optional=True),
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "cores": usable_cores(),
@@ -46,17 +44,6 @@ def examine() -> dict[str, dict[str, Any]]:
         "formats": _formats(),
         "models": {name: _model(name) for name in available_models()},
     }
-
-
-def _libraries() -> dict[str, str | None]:
-    """Versions of the libraries that are installed."""
-    found: dict[str, str | None] = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
 
 
 def memory_mb() -> int | None:

@@ -21,6 +21,7 @@ from drpl.maps import map_paths, write_maps
 from drpl.models import load_model
 from drpl.plan import Plan, plan_stack
 from drpl.read import MAX_PIXELS
+from drpl.report import as_json, build_report
 from drpl.result import FusionResult
 from drpl.sources import find_sources
 from drpl.stack import (
@@ -32,7 +33,7 @@ from drpl.stack import (
     source_names,
 )
 from drpl.stacks import ArrayStack, FileStack, Stack
-from drpl.write import check_output, write_image
+from drpl.write import check_output, check_place, write_image, write_text
 
 Item = TypeVar("Item")
 Mask = NDArray[np.floating[Any]]
@@ -210,10 +211,11 @@ def fuse_files(
     *,
     maps: str | Path | None = None,
     z_step: float | None = None,
+    report: str | Path | None = None,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
-) -> FusionResult:
+) -> tuple[FusionResult, dict[str, Any]]:
     """Read files, fuse them, write the result with the reference's profile and metadata.
 
     Parameters
@@ -227,6 +229,8 @@ def fuse_files(
         Folder, made if need be, for the maps that `drpl.maps.write_maps` writes.
     z_step : float, optional
         Micrometres between the focus of two frames, for a depth map.
+    report : str or Path, optional
+        JSON file for what `drpl.report.build_report` tells.
     overwrite : bool
         Whether existing files may be replaced; an input never is.
     max_pixels : int
@@ -236,7 +240,9 @@ def fuse_files(
 
     Returns
     -------
-    FusionResult
+    result : FusionResult
+    report : dict
+        See `drpl.report.build_report`; files are hashed only where it is written.
 
     Raises
     ------
@@ -248,9 +254,10 @@ def fuse_files(
     inputs = stack.paths
     check_output(output, inputs=inputs, overwrite=overwrite, like=stack.like)
     map_files = map_paths(maps, count=len(inputs), z_step=z_step)
-    for path in map_files.values():
+    report_files = [Path(report)] if report is not None else []
+    for path in (*map_files.values(), *report_files):
         if path.parent.exists():
-            check_output(path, inputs=[*inputs, output], overwrite=overwrite)
+            check_place(path, inputs=[*inputs, output], overwrite=overwrite)
     result = fuse_stack(stack, options, progress=progress)
     clock = _Clock()
     metadata = stack.metadata[result.plan.reference]
@@ -260,7 +267,13 @@ def fuse_files(
         write_maps(map_files, result, inputs=[*inputs, output], overwrite=overwrite, z_step=z_step)
     clock.lap("write")
     result.seconds.update(clock.seconds)
-    return result
+    hashed = inputs if report_files else ()
+    about = build_report(
+        result, options, stack.names, inputs=hashed, output=output, notes=stack.notes
+    )
+    for path in report_files:
+        write_text(path, as_json(about), inputs=[*inputs, output], overwrite=overwrite)
+    return result, about
 
 
 def make_folder(folder: Path) -> None:

@@ -120,3 +120,22 @@ def progress_bar(*, quiet: bool) -> Iterator[Told | None]:
             bar.update(tasks[stage], completed=done, total=count)
 
         yield told
+
+
+def tell(report: dict[str, Any]) -> None:
+    """Say in a few lines what was done."""
+    frames = report["frames"]
+    width, height = report["size"]
+    used = len(frames) - len(report["rejected"])
+    scale = report["decision_scale"]
+    parts = [f"{used} of {len(frames)} frames"]
+    parts += [f"decided at 1/{scale}"] if scale > 1 else []
+    seconds = ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items())
+    parts.append(f"{sum(report['seconds'].values()):.1f} s ({seconds})")
+    text = f"{report['output']}: {width}x{height}, {', '.join(parts)}"
+    console.print(text, highlight=False, soft_wrap=True)
+    for frame in frames:
+        if frame["status"] in ("rejected", "unaligned", "simpler"):
+            said = "; ".join(frame["notes"])
+            line = f"{frame['name']}: {frame['status']} ({said})"
+            console.print(line, style="yellow", highlight=False, soft_wrap=True)

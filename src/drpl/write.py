@@ -88,7 +88,7 @@ def check_output(
     form = _format(path)
     try:
         str(path).encode()
-        _check_place(path, inputs, overwrite)
+        check_place(path, inputs=inputs, overwrite=overwrite)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
     except ValueError as error:
@@ -97,7 +97,7 @@ def check_output(
         _check_fits(path, form, like)
 
 
-def _check_place(path: Path, inputs: Sequence[Path], overwrite: bool) -> None:
+def check_place(path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False) -> None:
     """Check that a file may be made here."""
     if not path.parent.is_dir():
         raise WriteError(
@@ -197,6 +197,29 @@ def write_image(
     except (pyvips.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error.detail).strip()
         raise WriteError(f"{path}: cannot be written ({' '.join(str(reason).split())})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(
+    path: str | Path, text: str, *, inputs: Sequence[Path] = (), overwrite: bool = False
+) -> None:
+    """Write a text file atomically: it is whole or not there.
+
+    Raises
+    ------
+    WriteError
+        If it is an input, exists already, or cannot be written.
+    """
+    path = Path(path)
+    check_place(path, inputs=inputs, overwrite=overwrite)
+    partial = path.with_name(f".{secrets.token_hex(4)}.partial{path.suffix}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        _flush(partial)
+        _place(partial, path, overwrite)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,0 +1,146 @@
+"""The report beside a result: what went in, what was done to it, what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drpl.align import Alignment, Exposure
+from drpl.models import model_folder, read_card
+from drpl.result import FusionResult
+from drpl.stack import FusionOptions
+from drpl.version import versions
+
+VERSION = 1
+CHUNK = 1 << 20
+
+
+def build_report(
+    result: FusionResult,
+    options: FusionOptions,
+    names: Sequence[str],
+    *,
+    inputs: Sequence[Path] = (),
+    output: Path | None = None,
+    notes: dict[int, tuple[str, ...]] | None = None,
+) -> dict[str, Any]:
+    """What went in, what was done and what came out, as plain values for JSON.
+
+    Parameters
+    ----------
+    result : FusionResult
+    options : FusionOptions
+    names : sequence of str
+        Of the frames.
+    inputs : sequence of Path
+        Their files, to be hashed.
+    output : Path, optional
+    notes : dict, optional
+        What reading changed, by number of the frame.
+
+    Returns
+    -------
+    dict
+        ``frames`` (name, sha256, status, transform, residual, exposure, coverage, notes),
+        ``options``, ``model``, ``scale``, ``window``, ``seconds``, ``peak_memory_mb`` and
+        ``versions``.
+    """
+    plan = result.plan
+    shares = result.coverage()
+    frames = [
+        {
+            "number": number,
+            "name": name,
+            "sha256": _sha256(inputs[number]) if inputs else None,
+            **_alignment(plan.alignments[number]),
+            "exposure": _exposure(plan.exposures[number]),
+            "coverage": round(shares[number], 6),
+            "notes": [*(notes or {}).get(number, ()), *_spoken(plan.alignments[number].note)],
+        }
+        for number, name in enumerate(names)
+    ]
+    rows, cols = result.window
+    height, width = plan.shape
+    return {
+        "report": VERSION,
+        "output": str(output) if output is not None else None,
+        "size": [cols.stop - cols.start, rows.stop - rows.start],
+        "source_size": [width, height],
+        "window": {"left": cols.start, "top": rows.start},
+        "reference": plan.reference,
+        "rejected": [n for n in range(len(names)) if n not in plan.used],
+        "decision_scale": plan.scale,
+        "frames": frames,
+        "options": asdict(options),
+        "model": _model(options.model),
+        "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
+        "peak_memory_mb": peak_memory_mb(),
+        "versions": versions(),
+    }
+
+
+def _spoken(note: str) -> list[str]:
+    """A note, if there is one."""
+    return [note] if note else []
+
+
+def _alignment(alignment: Alignment) -> dict[str, Any]:
+    """How a frame was registered."""
+    return {
+        "status": alignment.status,
+        "motion": alignment.model,
+        "transform": np.round(alignment.transform, 9).tolist(),
+        "residual_px": _number(alignment.residual),
+        "score": _number(alignment.score),
+    }
+
+
+def _exposure(exposure: Exposure) -> dict[str, Any]:
+    """How a frame's exposure was changed."""
+    return {
+        "gain": [round(value, 5) for value in exposure.gain],
+        "offset": [round(value, 5) for value in exposure.offset],
+    }
+
+
+def _number(value: float) -> float | None:
+    """A number that JSON knows."""
+    return round(value, 4) if math.isfinite(value) else None
+
+
+def _sha256(path: Path) -> str:
+    """Hash of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _model(model: str) -> dict[str, Any]:
+    """Id and hashes of the model."""
+    card = read_card(model_folder(model))
+    return {"id": card.id, "sha256": {stage.file: stage.sha256 for stage in card.stages}}
+
+
+def peak_memory_mb() -> float | None:
+    """Peak memory of this process in megabytes, or None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+
+
+def as_json(report: dict[str, Any]) -> str:
+    """A report as the text of a file."""
+    return json.dumps(report, indent=1, allow_nan=False) + "\n"
