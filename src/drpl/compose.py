@@ -121,9 +121,12 @@ def mix(pixels: Pixels, source: Pixels, soft: Plane, blended: NDArray[np.bool_])
         Weight of ``pixels``; below one half the source is better.
     blended : ndarray of bool, shape (h, W)
     """
-    mixed = _mixed(pixels[blended], source[blended], soft[blended])
+    # by flat numbers: several times faster than by a mask
+    places = np.flatnonzero(blended)
+    a, b = (image.reshape(soft.size, *image.shape[2:]) for image in (pixels, source))
+    mixed = _mixed(a.take(places, axis=0), b.take(places, axis=0), soft.ravel().take(places))
     take(pixels, source, soft < 0.5)
-    pixels[blended] = mixed
+    a[places] = mixed
 
 
 def _mixed(a: Pixels, b: Pixels, weight: Plane) -> Pixels:
