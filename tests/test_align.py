@@ -161,6 +161,18 @@ def test_identical_frames_stay_exactly_where_they_are(stack):
     assert {a.model for a in alignments} == {"identity"}
 
 
+def test_one_frame_is_its_own_reference(stack):
+    (alone,) = align_stack(stack[0][:1])
+    assert (alone.status, alone.residual, alone.score) == ("reference", 0, 1)
+
+
+def test_different_scene_is_not_forced_onto_the_stack(stack):
+    frames = [*stack[0][:4], draw_photo(480, 640, 99)]
+    alignments = align_stack(frames)
+    assert [a.status for a in alignments][2:] == ["reference", "aligned", "rejected"]
+    assert alignments[4].score < 0.3
+
+
 def test_frames_that_differ_by_noise_are_not_resampled(stack):
     rng = np.random.default_rng(0)
     frames = [stack[0][3] + rng.normal(0, 0.01, (480, 640)).astype(np.float32) for _ in range(3)]

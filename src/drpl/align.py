@@ -42,7 +42,7 @@ POLICIES: tuple[str, ...] = get_args(Policy)
 Status = Literal["reference", "aligned", "simpler", "unaligned", "rejected"]
 STATUSES: tuple[str, ...] = get_args(Status)
 LOWEST_SCORE = 0.3
-LARGEST_RESIDUAL = 1.0
+LARGEST_RESIDUAL = 2.0
 """In pixels of the level at which the residual was measured."""
 SCALES = (0.8, 1.25)
 LARGEST_ROTATION = 20.0

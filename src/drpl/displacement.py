@@ -24,6 +24,8 @@ BLOCK = 32
 """Side of a block, in pixels."""
 MODEL_ERROR = 0.05
 """Pixels by which blocks may differ from any model (parallax, distortion)."""
+TEXTURED_SHARE = 0.35
+"""Share of blocks with texture that a level needs for displacements to be believed."""
 MEASURABLE = 0.25
 """Standard deviation, in pixels, up to which a block counts as textured."""
 
@@ -204,8 +206,13 @@ def _solved(sums: Floats, samples: int) -> tuple[Floats, Floats]:
 
 
 def polished(reference: Plane, moving: Plane, transform: Transform, model: Model) -> Transform:
-    """Fit a step of the model to the displacements of blocks, robustly, and add it."""
+    """Fit a step of the model to the displacements of blocks, robustly, and add it.
+
+    Nothing is added where too few blocks have texture at this level, as in blurred pictures.
+    """
     measured = measure_displacements(reference, moving, transform)
+    if measured.textured().size <= TEXTURED_SHARE * len(measured.points):
+        return transform
     middle = (np.array(reference.shape[::-1], np.float64) - 1) / 2
     unit = max(1.0, float(middle.max()))
     design = _design((measured.points - middle) / unit, model)
