@@ -413,7 +413,7 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
     for name in ("missing.json", "text.json"):
         with pytest.raises(AlignmentError, match=f"{name}: cannot be read as transforms"):
             read_transforms(tmp_path / name)
-    with pytest.raises(WriteError, match="cannot be written"):
+    with pytest.raises(WriteError, match="its folder does not exist"):
         write_transforms(tmp_path / "no" / "transforms.json", [], [], (1, 1))
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from drpl.errors import BackendUnavailable, BatchError, DrplError
 from drpl.stack import ComposeMode, FusionOptions
-from drpl.terminal import console, errors, progress_bar, tell, with_options
+from drpl.terminal import console, errors, progress_bar, tell, tell_alignments, with_options
 from drpl.version import __version__
 
 if TYPE_CHECKING:
@@ -38,6 +38,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Pictures of one scene, each focused elsewhere: files, folders or patterns.",
+        metavar="FRAME...",
+    ),
+]
+MaxPixels = Annotated[
+    int, typer.Option(help="Refuse files with more pixels, before they are decoded.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Model = Annotated[
@@ -104,13 +114,15 @@ def fuse(
         float | None,
         typer.Option(help="Micrometres between frames: adds a height map (float TIFF) to --maps."),
     ] = None,
+    transforms: Annotated[
+        Path | None,
+        typer.Option(help="transforms.json of `drpl align`, to be used instead of aligning."),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write a report beside the result (.json).")
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report, and only it.")] = False,
-    max_pixels: Annotated[
-        int, typer.Option(help="Refuse files with more pixels, before they are decoded.")
-    ] = 400_000_000,
+    max_pixels: MaxPixels = 400_000_000,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     *,
@@ -130,6 +142,7 @@ def fuse(
             options,
             maps=maps,
             z_step=z_step,
+            transforms=transforms,
             report=output.with_suffix(".json") if report else None,
             overwrite=overwrite,
             max_pixels=max_pixels,
@@ -139,6 +152,41 @@ def fuse(
         typer.echo(json.dumps(about))
     elif not quiet:
         tell(about)
+
+
+@app.command(epilog=EXIT_CODES)
+@with_options
+def align(
+    sources: Sources,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for aligned frames and transforms.json.")
+    ],
+    suffix: Annotated[str, typer.Option(help="Format of the aligned frames.")] = ".tif",
+    max_pixels: MaxPixels = 400_000_000,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    *,
+    options: FusionOptions,
+) -> None:
+    """Align pictures to one of them, without fusing; transforms can be used for others.
+
+    Of another channel, light or pass of the same stack: drpl fuse ... --transforms FILE.
+    """
+    from drpl.pipeline import align_files
+
+    with progress_bar(quiet=quiet) as progress:
+        plan = align_files(
+            sources,
+            output,
+            options,
+            suffix=suffix,
+            overwrite=overwrite,
+            max_pixels=max_pixels,
+            progress=progress,
+        )
+    if not quiet:
+        tell_alignments(plan)
+        console.print(f"{output}: {len(plan.used)} frames", highlight=False, soft_wrap=True)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -1,46 +1,36 @@
-"""The visible path from source images to the fused one."""
+"""The visible paths: from source images to the fused one, and to aligned ones."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.align import apply_exposure, common_area, valid_area, warp
+from drpl.align import common_area
 from drpl.decide import DecisionModel
 from drpl.errors import WriteError
-from drpl.fold import Composite, Coverage, Newcomer, merge_frame, reduced, start_composite
+from drpl.fold import Composite, Newcomer, merge_frame, reduced, start_composite
 from drpl.maps import map_paths, write_maps
 from drpl.models import load_model
-from drpl.plan import Plan, plan_stack
+from drpl.plan import Plan
+from drpl.prepare import Progress, look_at, prepared_frames
 from drpl.read import MAX_PIXELS
 from drpl.report import as_json, build_report
 from drpl.result import FusionResult
 from drpl.sources import find_sources
-from drpl.stack import (
-    FusionOptions,
-    PairDecision,
-    Pixels,
-    check_stack,
-    full_scale,
-    source_names,
-)
+from drpl.stack import FusionOptions, PairDecision, Pixels, check_stack, full_scale, source_names
 from drpl.stacks import ArrayStack, FileStack, Stack
+from drpl.tiling import Window
+from drpl.transforms import StackTransforms, read_transforms, write_transforms
 from drpl.write import check_output, check_place, write_image, write_text
 
-Item = TypeVar("Item")
 Mask = NDArray[np.floating[Any]]
-Progress = Callable[[str, int, int], None]
-"""Told the stage, how many frames it has done, and of how many."""
-Prepared = tuple[int, Pixels, Coverage | None]
-"""Number of a frame, its pixels as the reference would have them, and where it shows the scene."""
+TRANSFORMS = "transforms.json"
 
 
 def fuse(
@@ -94,6 +84,7 @@ def fuse_stack(
     options: FusionOptions,
     *,
     model: DecisionModel | None = None,
+    known: StackTransforms | None = None,
     progress: Progress | None = None,
 ) -> FusionResult:
     """Fuse a stack whose frames are read one at a time; memory does not grow with their number.
@@ -104,6 +95,8 @@ def fuse_stack(
     options : FusionOptions
     model : DecisionModel, optional
         A loaded model, to be used instead of loading ``options.model``.
+    known : StackTransforms, optional
+        Alignment and exposure to take instead of looking for them.
     progress : callable, optional
         Told how far the work is.
 
@@ -112,17 +105,14 @@ def fuse_stack(
     ReadError, StackError, AlignmentError, ModelError
     """
     clock = _Clock()
-    count = len(stack.names)
-    looks = _ahead([partial(stack.read, number) for number in range(count)])
-    plan = plan_stack(_told(looks, "align", count, progress), options, stack.names)
+    plan = look_at(stack, options, known=known, progress=progress)
     clock.lap("align")
     model = model or load_model(options.model, threads=options.threads)
     clock.lap("load")
-    prepare = [partial(_prepare, stack, plan, options, number) for number in plan.used]
-    frames = _told(_ahead(prepare), "fuse", len(prepare), progress)
+    frames = prepared_frames(stack, plan, options, stage="fuse", progress=progress)
     number, frame, covered = next(frames)
     clock.lap("read")
-    white = full_scale(frame, options.value_range)
+    white, count = full_scale(frame, options.value_range), len(stack.names)
     own = frame.copy() if stack.lends else frame
     composite = start_composite(own, number, count=count, scale=plan.scale, covered=covered)
     masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
@@ -130,48 +120,14 @@ def fuse_stack(
     for number, frame, covered in frames:
         clock.lap("read")
         last = number == plan.used[-1]
-        seen = reduced(frame, plan.scale)
-        model.decide(composite.seen, seen, white=white, tile=tile, masks=masks)
+        new = Newcomer(frame, reduced(frame, plan.scale), number, covered)
+        model.decide(composite.seen, new.seen, white=white, tile=tile, masks=masks)
         if last:
             del model  # one that was loaded here gives its buffers back before the result is made
         clock.lap("decide")
-        new = Newcomer(frame, seen, number, covered)
         merge_frame(composite, new, masks, mode=mode, white=white, last=last)
         clock.lap("compose")
     return _result(composite, masks, plan, options, clock.seconds)
-
-
-def _prepare(stack: Stack, plan: Plan, options: FusionOptions, number: int) -> Prepared:
-    """Read a frame, match its exposure, warp it."""
-    pixels = stack.read(number)
-    white = full_scale(pixels, options.value_range)
-    pixels = apply_exposure(pixels, plan.exposures[number], white=white)
-    transform = plan.alignments[number].transform
-    warped = warp(pixels, transform, plan.shape)
-    return number, warped, None if warped is pixels else valid_area(transform, plan.shape)
-
-
-def _ahead(works: Sequence[Callable[[], Item]]) -> Iterator[Item]:
-    """What pieces of work give, in turn; the next is done while the one before is used."""
-    with ThreadPoolExecutor(1) as worker:
-        following = worker.submit(works[0])
-        for work in works[1:]:
-            ready = following.result()
-            following = worker.submit(work)
-            yield ready
-        yield following.result()
-
-
-def _told(
-    items: Iterable[Item], stage: str, count: int, progress: Progress | None
-) -> Iterator[Item]:
-    """The same items; how many are done is told."""
-    for done, item in enumerate(items):
-        if progress is not None:
-            progress(stage, done, count)
-        yield item
-    if progress is not None:
-        progress(stage, count, count)
 
 
 def _result(
@@ -182,10 +138,7 @@ def _result(
     seconds: dict[str, float],
 ) -> FusionResult:
     """The composite as a result, cropped if that is asked for."""
-    height, width = plan.shape
-    window = slice(0, height), slice(0, width)
-    if options.crop:
-        window = common_area([plan.alignments[n].transform for n in plan.used], plan.shape)
+    window = _window(plan, options)
     planes = (composite.fused, composite.index_map, composite.confidence)
     fused, index_map, confidence = (np.ascontiguousarray(plane[window]) for plane in planes)
     of_pair = None
@@ -193,6 +146,13 @@ def _result(
         full = (_enlarged(mask, plan)[window] for mask in (masks.mask_a, masks.mask_b))
         of_pair = PairDecision(*full)
     return FusionResult(fused, index_map, confidence, of_pair, plan, window, seconds)
+
+
+def _window(plan: Plan, options: FusionOptions) -> Window:
+    """Rows and columns of the reference frame that are kept."""
+    if options.crop:
+        return common_area([plan.alignments[n].transform for n in plan.used], plan.shape)
+    return slice(0, plan.shape[0]), slice(0, plan.shape[1])
 
 
 def _enlarged(mask: Mask, plan: Plan) -> Mask:
@@ -211,6 +171,7 @@ def fuse_files(
     *,
     maps: str | Path | None = None,
     z_step: float | None = None,
+    transforms: str | Path | None = None,
     report: str | Path | None = None,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -229,6 +190,9 @@ def fuse_files(
         Folder, made if need be, for the maps that `drpl.maps.write_maps` writes.
     z_step : float, optional
         Micrometres between the focus of two frames, for a depth map.
+    transforms : str or Path, optional
+        File that `align_files` wrote, of this stack or another of the same movement (another
+        channel, light or pass): taken instead of aligning.
     report : str or Path, optional
         JSON file for what `drpl.report.build_report` tells.
     overwrite : bool
@@ -258,7 +222,11 @@ def fuse_files(
     for path in (*map_files.values(), *report_files):
         if path.parent.exists():
             check_place(path, inputs=[*inputs, output], overwrite=overwrite)
-    result = fuse_stack(stack, options, progress=progress)
+    known = None
+    if transforms is not None:
+        size = stack.like.shape[:2]
+        known = read_transforms(transforms, count=len(inputs), shape=size)
+    result = fuse_stack(stack, options, known=known, progress=progress)
     clock = _Clock()
     metadata = stack.metadata[result.plan.reference]
     write_image(output, result.fused, metadata=metadata, inputs=inputs, overwrite=overwrite)
@@ -274,6 +242,70 @@ def fuse_files(
     for path in report_files:
         write_text(path, as_json(about), inputs=[*inputs, output], overwrite=overwrite)
     return result, about
+
+
+def align_files(
+    paths: Sequence[str | Path],
+    output: str | Path,
+    options: FusionOptions | None = None,
+    *,
+    suffix: str = ".tif",
+    overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress | None = None,
+) -> Plan:
+    """Align files to one of them, and write the aligned frames and their transforms.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        As of `fuse_files`.
+    output : str or Path
+        Folder, made if need be, for a picture for each frame that could be aligned, and for
+        `TRANSFORMS`.
+    options : FusionOptions, optional
+    suffix : str
+        Format of the pictures.
+    overwrite, max_pixels, progress
+        As of `fuse_files`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ReadError, StackError, AlignmentError, WriteError
+    """
+    output = Path(output)
+    options = options or FusionOptions()
+    stack = FileStack(find_sources(paths), max_pixels=max_pixels)
+    targets = [output / f"{path.stem}{suffix}" for path in stack.paths]
+    make_folder(output)
+    for target in targets:
+        check_output(target, inputs=stack.paths, overwrite=overwrite, like=stack.like)
+    check_place(output / TRANSFORMS, inputs=stack.paths, overwrite=overwrite)
+    plan = look_at(stack, options, progress=progress)
+    frames = prepared_frames(stack, plan, options, stage="write", progress=progress)
+    window = _window(plan, options)
+    for number, frame, _ in frames:
+        write_image(
+            targets[number],
+            np.ascontiguousarray(frame[window]),
+            metadata=stack.metadata[number],
+            inputs=stack.paths,
+            overwrite=overwrite,
+        )
+    names = [path.name for path in stack.paths]
+    write_transforms(
+        output / TRANSFORMS,
+        names,
+        plan.alignments,
+        plan.shape,
+        exposures=plan.exposures,
+        overwrite=overwrite,
+    )
+    return plan
 
 
 def make_folder(folder: Path) -> None:

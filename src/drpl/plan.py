@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from drpl.errors import AlignmentError
 from drpl.exposure import Exposure, match_exposure
 from drpl.stack import FusionOptions, Pixels, full_scale
 from drpl.survey import OctaveDetail, decision_scale, measure_detail
+from drpl.transforms import StackTransforms
 from drpl.warp import identity, rescale, valid_area, warp
 
 Plane = NDArray[np.float32]
@@ -56,7 +57,13 @@ class Plan:
         return [alignment.status for alignment in self.alignments].index("reference")
 
 
-def plan_stack(frames: Iterable[Pixels], options: FusionOptions, names: Sequence[str]) -> Plan:
+def plan_stack(
+    frames: Iterable[Pixels],
+    options: FusionOptions,
+    names: Sequence[str],
+    *,
+    known: StackTransforms | None = None,
+) -> Plan:
     """Look at every frame once.
 
     Parameters
@@ -66,6 +73,8 @@ def plan_stack(frames: Iterable[Pixels], options: FusionOptions, names: Sequence
     options : FusionOptions
     names : sequence of str
         What messages call the frames.
+    known : StackTransforms, optional
+        Alignment and exposure to take instead of looking for them.
 
     Raises
     ------
@@ -79,7 +88,7 @@ def plan_stack(frames: Iterable[Pixels], options: FusionOptions, names: Sequence
         )
     survey = _Survey(options)
     planes = survey.working_planes(frames)
-    if options.align:
+    if known is None and options.align:
         first = next(planes)
         alignments = align_stack(
             _chained(first, planes),
@@ -91,18 +100,20 @@ def plan_stack(frames: Iterable[Pixels], options: FusionOptions, names: Sequence
     else:
         for _ in planes:
             pass
-        alignments = _unmoved(count, options.reference)
+        alignments = list(known.alignments) if known else _unmoved(count, options.reference)
     height, width = survey.shape
     scale = options.scale or decision_scale(survey.details, height, width)
-    plan = Plan(survey.shape, tuple(alignments), (Exposure(),) * count, scale)
+    exposures = known.exposures if known else (Exposure(),) * count
+    plan = Plan(survey.shape, tuple(alignments), exposures, scale)
     if len(plan.used) < 2:
         raise AlignmentError(
             f"no frame fits {names[plan.reference]}, the reference "
             f"({plan.alignments[plan.reference - 1].note}); choose another with --reference, take "
             "the frames as they are with --no-align, or keep them with --unaligned keep"
         )
-    exposures = survey.exposures(plan) if options.exposure else plan.exposures
-    return Plan(plan.shape, plan.alignments, tuple(exposures), scale)
+    if known is None and options.exposure:
+        plan = replace(plan, exposures=tuple(survey.exposures(plan)))
+    return plan
 
 
 def _chained(first: Plane, others: Iterator[Plane]) -> Iterator[Plane]:
@@ -113,7 +124,7 @@ def _chained(first: Plane, others: Iterator[Plane]) -> Iterator[Plane]:
 
 def _unmoved(count: int, reference: int | None) -> list[Alignment]:
     """Alignments of frames that are taken as they lie."""
-    middle = (count - 1) // 2 if reference is None else reference
+    middle = count // 2 if reference is None else reference
     return [
         Alignment(
             identity(),

@@ -19,12 +19,14 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from drpl.settings import PRESETS, resolve_options
 from drpl.stack import FusionOptions
 
 if TYPE_CHECKING:
-    from drpl.pipeline import Progress as Told
+    from drpl.plan import Plan
+    from drpl.prepare import Progress as Told
 
 console = Console()
 errors = Console(stderr=True)
@@ -139,3 +141,12 @@ def tell(report: dict[str, Any]) -> None:
             said = "; ".join(frame["notes"])
             line = f"{frame['name']}: {frame['status']} ({said})"
             console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
+
+def tell_alignments(plan: Plan) -> None:
+    """Say how each frame was registered."""
+    table = Table("frame", "status", "motion", "residual (px)", "score", "note")
+    for number, found in enumerate(plan.alignments):
+        figures = (f"{found.residual:.2f}", f"{found.score:.3f}")
+        table.add_row(str(number), found.status, found.model, *figures, found.note)
+    console.print(table)

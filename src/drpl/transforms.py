@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from drpl.align import STATUSES, Alignment
-from drpl.errors import AlignmentError, WriteError
+from drpl.errors import AlignmentError
 from drpl.exposure import Exposure
+from drpl.write import write_text
 
 VERSION = 1
 
@@ -58,6 +57,7 @@ def write_transforms(
     shape: Sequence[int],
     *,
     exposures: Sequence[Exposure] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write the transforms of a stack; the file appears whole or not at all.
 
@@ -72,6 +72,8 @@ def write_transforms(
         Height and width of the frames, in pixels.
     exposures : sequence of Exposure or None
         One per frame; by default none changes.
+    overwrite : bool
+        Whether an existing file may be replaced.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def write_transforms(
         "reference": statuses.index("reference") if "reference" in statuses else None,
         "frames": frames,
     }
-    _write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", overwrite=overwrite)
 
 
 def _frame(name: str, alignment: Alignment, exposure: Exposure) -> dict[str, Any]:
@@ -114,35 +116,6 @@ def _frame(name: str, alignment: Alignment, exposure: Exposure) -> dict[str, Any
 def _number(value: float) -> float | None:
     """A number that JSON knows."""
     return float(value) if math.isfinite(value) else None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write into a temporary file beside the target and rename it."""
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".drpl-", suffix=".json", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise WriteError(
-            f"{path}: transforms cannot be written ({error.strerror or error}); choose another "
-            "folder"
-        ) from error
-
-
-def _umask() -> int:
-    """Permissions that new files of this process lack."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def read_transforms(

@@ -1,0 +1,95 @@
+"""Frames as the reference would have them: read, exposed alike, warped; one ahead of the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from drpl.align import apply_exposure, valid_area, warp
+from drpl.fold import Coverage
+from drpl.plan import Plan, plan_stack
+from drpl.stack import FusionOptions, Pixels, full_scale
+from drpl.stacks import Stack
+from drpl.transforms import StackTransforms
+
+Item = TypeVar("Item")
+Progress = Callable[[str, int, int], None]
+"""Told the stage, how many frames it has done, and of how many."""
+Prepared = tuple[int, Pixels, Coverage | None]
+"""Number of a frame, its pixels as the reference would have them, and where it shows the scene."""
+
+
+def look_at(
+    stack: Stack,
+    options: FusionOptions,
+    *,
+    known: StackTransforms | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Plan a stack from one look at each of its frames; see `drpl.plan.plan_stack`."""
+    count = len(stack.names)
+    looks = _ahead([partial(stack.read, number) for number in range(count)])
+    return plan_stack(_told(looks, "look", count, progress), options, stack.names, known=known)
+
+
+def prepared_frames(
+    stack: Stack,
+    plan: Plan,
+    options: FusionOptions,
+    *,
+    stage: str,
+    progress: Progress | None = None,
+) -> Iterator[Prepared]:
+    """The frames that a plan uses, in turn.
+
+    Parameters
+    ----------
+    stack : Stack
+    plan : Plan
+    options : FusionOptions
+    stage : str
+        What ``progress`` is told.
+    progress : callable, optional
+
+    Yields
+    ------
+    Prepared
+        The next is made while the one before is used. Arrays may be the stack's own.
+    """
+    works = [partial(_prepare, stack, plan, options, number) for number in plan.used]
+    return _told(_ahead(works), stage, len(works), progress)
+
+
+def _prepare(stack: Stack, plan: Plan, options: FusionOptions, number: int) -> Prepared:
+    """Read a frame, match its exposure, warp it."""
+    pixels = stack.read(number)
+    white = full_scale(pixels, options.value_range)
+    pixels = apply_exposure(pixels, plan.exposures[number], white=white)
+    transform = plan.alignments[number].transform
+    warped = warp(pixels, transform, plan.shape)
+    return number, warped, None if warped is pixels else valid_area(transform, plan.shape)
+
+
+def _ahead(works: Sequence[Callable[[], Item]]) -> Iterator[Item]:
+    """What pieces of work give, in turn; the next is done while the one before is used."""
+    with ThreadPoolExecutor(1) as worker:
+        following = worker.submit(works[0])
+        for work in works[1:]:
+            ready = following.result()
+            following = worker.submit(work)
+            yield ready
+        yield following.result()
+
+
+def _told(
+    items: Iterable[Item], stage: str, count: int, progress: Progress | None
+) -> Iterator[Item]:
+    """The same items; how many are done is told."""
+    for done, item in enumerate(items):
+        if progress is not None:
+            progress(stage, done, count)
+        yield item
+    if progress is not None:
+        progress(stage, count, count)
