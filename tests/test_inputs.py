@@ -12,7 +12,7 @@ import pyvips
 from drawing import draw_texture
 from drpl.errors import ConfigError, ReadError, StackError, WriteError
 from drpl.read import read_frame, read_luma
-from drpl.stack import Metadata, check_pair
+from drpl.stack import Metadata, check_stack
 from drpl.write import FORMATS, check_output, write_image
 
 SUFFIXES = [suffix for suffix in FORMATS if suffix not in (".jpeg", ".tiff")]
@@ -96,7 +96,7 @@ def test_float_with_holes_is_read_as_it_is_and_no_stack(tmp_path, texture, value
     frame = read_frame(tmp_path / "a.tif")
     assert np.array_equal(frame.pixels, pixels, equal_nan=True)
     with pytest.raises(StackError, match=r"a\.tif: holds NaN or infinite"):
-        check_pair([frame.pixels, frame.pixels], [frame.name, "b.tif"])
+        check_stack([frame.pixels, frame.pixels], [frame.name, "b.tif"])
 
 
 def test_float_beyond_white_is_kept(tmp_path, texture):
