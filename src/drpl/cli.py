@@ -50,6 +50,7 @@ MaxPixels = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is planned and done.")]
 Model = Annotated[
     str, typer.Option("--model", "-m", help="Id of a model (see `drpl models`) or its folder.")
 ]
@@ -125,6 +126,7 @@ def fuse(
     max_pixels: MaxPixels = 400_000_000,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     *,
     options: FusionOptions,
 ) -> None:
@@ -135,6 +137,8 @@ def fuse(
     """
     from drpl.pipeline import fuse_files
 
+    if verbose:
+        _log_to_terminal()
     with progress_bar(quiet=quiet or as_json) as progress:
         _, about = fuse_files(
             sources,
@@ -403,5 +407,5 @@ def _training(name: str) -> Any:
 
 def _log_to_terminal() -> None:
     """Show what the library logs."""
-    handler = RichHandler(console=console, show_path=False, show_level=False)
+    handler = RichHandler(console=errors, show_path=False, show_level=False)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])

@@ -16,6 +16,7 @@ from drpl.decide import DecisionModel
 from drpl.errors import WriteError
 from drpl.fold import Composite, Newcomer, merge_frame, reduced, start_composite
 from drpl.maps import map_paths, write_maps
+from drpl.memory import within_memory
 from drpl.models import load_model
 from drpl.plan import Plan
 from drpl.prepare import Progress, look_at, prepared_frames
@@ -103,8 +104,11 @@ def fuse_stack(
     Raises
     ------
     ReadError, StackError, AlignmentError, ModelError
+    ConfigError
+        If ``max_memory`` is too little.
     """
     clock = _Clock()
+    options = within_memory(options, stack.like)
     plan = look_at(stack, options, known=known, progress=progress)
     clock.lap("align")
     model = model or load_model(options.model, threads=options.threads)

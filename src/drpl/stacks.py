@@ -22,6 +22,11 @@ class Stack(Protocol):
         ...
 
     @property
+    def like(self) -> Pixels:
+        """A frame, or a stand-in of its shape and dtype."""
+        ...
+
+    @property
     def lends(self) -> bool:
         """Whether arrays stay the property of somebody else, who wants them unchanged."""
         ...
@@ -38,6 +43,11 @@ class ArrayStack:
     sources: Sequence[Pixels]
     names: Sequence[str]
     lends: bool = True
+
+    @property
+    def like(self) -> Pixels:
+        """See `Stack`."""
+        return self.sources[0]
 
     def read(self, number: int) -> Pixels:
         """See `Stack`."""
