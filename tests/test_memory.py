@@ -54,7 +54,7 @@ def test_the_promise_is_kept(tmp_path):
         large = cv2.resize(frame, (2400, 2000), interpolation=cv2.INTER_CUBIC)
         grain = draw_texture(2000, 2400, number) // 8
         write_image(tmp_path / f"{number}.png", cv2.add(large // 2, grain))
-    limit = 450
+    limit = 530
     command = [sys.executable, "-m", "drpl", "fuse", str(tmp_path / "*.png"), "--scale", "1"]
     command += ["-o", str(tmp_path / "out" / "f.png"), "--max-memory", str(limit), "--verbose"]
     (tmp_path / "out").mkdir()

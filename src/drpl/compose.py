@@ -88,6 +88,26 @@ def each_strip(work: Callable[[slice], None], height: int) -> None:
             pass
 
 
+def enlarged_rows(small: Plane, rows: slice, scale: int, width: int) -> Plane:
+    """Some rows of a plane enlarged bilinearly by a whole factor, edges of pixels on edges.
+
+    Parameters
+    ----------
+    small : ndarray, shape (h, w)
+    rows : slice
+        Of the enlarged plane.
+    scale : int
+    width : int
+        Of the enlarged plane, at most ``scale * w``.
+    """
+    first = max(0, rows.start // scale - 1)
+    stop = min(len(small), -(-rows.stop // scale) + 1)
+    size = (small.shape[1] * scale, (stop - first) * scale)
+    large = cv2.resize(small[first:stop], size, interpolation=cv2.INTER_LINEAR)
+    top = rows.start - first * scale
+    return np.ascontiguousarray(large[top : top + rows.stop - rows.start, :width], np.float32)
+
+
 def take(pixels: Pixels, source: Pixels, chosen: NDArray[np.bool_]) -> None:
     """Put the chosen pixels of a source into a picture, whose rows must be contiguous."""
     # several times faster than np.copyto with a mask that has no channels

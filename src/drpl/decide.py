@@ -36,6 +36,10 @@ class DecisionModel(Protocol):
         """Fill ``masks`` for two sources whose white has the value ``white``."""
         ...
 
+    def release(self) -> None:
+        """Give the memory of earlier decisions back."""
+        ...
+
 
 def decide_pair(
     model: DecisionModel,
@@ -112,6 +116,10 @@ class PairNetwork:
             for mask, output in zip((masks.mask_a, masks.mask_b), outputs, strict=True):
                 mask[part.write] = output[0, 0][part.crop]
 
+    def release(self) -> None:
+        """See `DecisionModel`."""
+        self.masks.release()
+
 
 @dataclass(frozen=True)
 class StagedNetwork:
@@ -169,6 +177,11 @@ class StagedNetwork:
                 canvas.write(mask, part.write, output[0, 0][part.crop])
 
         self._each_tile(decode, canvas, canvas.picture, tile, self.contexts[2])
+
+    def release(self) -> None:
+        """See `DecisionModel`."""
+        for stage in (self.encode, self.trunk, self.decode):
+            stage.release()
 
     def _encode(self, source: Pixels, canvas: _Canvas, white: float, tile: int) -> Tensor:
         """Features of one frame at 1/16."""

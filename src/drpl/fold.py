@@ -9,7 +9,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.compose import BAND, clearness, compose_pyramid, each_strip, mix, take, weights
+from drpl.compose import (
+    BAND,
+    clearness,
+    compose_pyramid,
+    each_strip,
+    enlarged_rows,
+    mix,
+    take,
+    weights,
+)
 from drpl.decide import decision_map
 from drpl.stack import PairDecision, Pixels
 
@@ -182,15 +191,11 @@ class _Decision:
         """Rows of the decision map, bilinearly enlarged."""
         if self.scale == 1:
             return decision_map(self.masks, rows)
-        height, width = self.masks.mask_a.shape
-        first = max(0, rows.start // self.scale - 1)
-        stop = min(height, -(-rows.stop // self.scale) + 1)
-        small = decision_map(self.masks, slice(first, stop))
-        size = (width * self.scale, (stop - first) * self.scale)
-        large = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
-        top = rows.start - first * self.scale
-        window = large[top : top + rows.stop - rows.start, : self.shape[1]]
-        return np.ascontiguousarray(window, np.float32)
+        reach = slice(max(0, rows.start // self.scale - 1), -(-rows.stop // self.scale) + 1)
+        small = decision_map(self.masks, reach)
+        above = reach.start * self.scale
+        local = slice(rows.start - above, rows.stop - above)
+        return enlarged_rows(small, local, self.scale, self.shape[1])
 
     def _bounded(self, soft: NDArray[np.float32], rows: slice, step: int) -> NDArray[np.float32]:
         """Decide for the side that shows the scene, where only one does."""

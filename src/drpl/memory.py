@@ -11,7 +11,7 @@ from drpl.models import model_folder, read_card
 from drpl.stack import TILE_MULTIPLE, FusionOptions, Pixels
 
 log = logging.getLogger(__name__)
-BASE_MB = 245.0
+BASE_MB = 310.0
 """Python, libraries, and what a network holds besides its tiles."""
 TILE_MB = {"staged": 90.0, "whole": 1100.0}
 """For each megapixel of the tiles that are decided at a time, by the kind of network."""

@@ -26,6 +26,7 @@ from drpl.result import FusionResult
 from drpl.sources import find_sources
 from drpl.stack import FusionOptions, PairDecision, Pixels, check_stack, full_scale, source_names
 from drpl.stacks import ArrayStack, FileStack, Stack
+from drpl.steady import SteadyModel
 from drpl.tiling import Window
 from drpl.transforms import StackTransforms, read_transforms, write_transforms
 from drpl.write import check_output, check_place, write_image, write_text
@@ -111,7 +112,8 @@ def fuse_stack(
     options = within_memory(options, stack.like)
     plan = look_at(stack, options, known=known, progress=progress)
     clock.lap("align")
-    model = model or load_model(options.model, threads=options.threads)
+    steady = _steady_model(model, options)
+    del model
     clock.lap("load")
     frames = prepared_frames(stack, plan, options, stage="fuse", progress=progress)
     number, frame, covered = next(frames)
@@ -125,13 +127,21 @@ def fuse_stack(
         clock.lap("read")
         last = number == plan.used[-1]
         new = Newcomer(frame, reduced(frame, plan.scale), number, covered)
-        model.decide(composite.seen, new.seen, white=white, tile=tile, masks=masks)
+        steady.decide(composite.seen, new.seen, white=white, tile=tile, masks=masks)
         if last:
-            del model  # one that was loaded here gives its buffers back before the result is made
+            del steady  # one that was loaded here gives its buffers back before the result is made
         clock.lap("decide")
         merge_frame(composite, new, masks, mode=mode, white=white, last=last)
         clock.lap("compose")
     return _result(composite, masks, plan, options, clock.seconds)
+
+
+def _steady_model(model: DecisionModel | None, options: FusionOptions) -> SteadyModel:
+    """The model that is given or asked for."""
+    if model is not None:
+        return SteadyModel(model, model)
+    loaded = (load_model(options.model, threads=options.threads) for _ in range(2))
+    return SteadyModel(*loaded)
 
 
 def _result(
