@@ -101,7 +101,7 @@ def test_confidence_is_that_of_the_closest_rival():
     for number, share in ((1, 0.9), (2, 0.7), (3, 0.4)):
         masks = flat_decision(8, 8, share)
         merge_frame(composite, newcomer(frames, number), masks, mode="select", white=255.0)
-        assert abs(int(composite.confidence[0, 0]) - expected[number]) <= 1
+        assert abs(255 - int(composite.doubt[0, 0]) - expected[number]) <= 1
     assert composite.index_map[0, 0] == 3
 
 

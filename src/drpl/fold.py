@@ -40,8 +40,8 @@ class Composite:
         they hold the same.
     index_map : ndarray, shape (H, W), uint8, or uint16 for more than 256 frames
         Number of the frame that a pixel is (mostly) from.
-    confidence : ndarray, shape (H, W), uint8
-        255 where that frame was clearly better than each that it was compared with, 0 where
+    doubt : ndarray, shape (H, W), uint8
+        0 where that frame was clearly better than each that it was compared with, 255 where
         another would have served as well.
     covered : ndarray of bool, shape (H, W), or None
         Where any frame shows the scene; None is everywhere.
@@ -52,7 +52,7 @@ class Composite:
     seen: Pixels
     fused: Pixels
     index_map: NDArray[np.unsignedinteger[Any]]
-    confidence: NDArray[np.uint8]
+    doubt: NDArray[np.uint8]
     covered: Coverage | None
     scale: int
 
@@ -75,9 +75,12 @@ def start_composite(
         Where the frame shows the scene.
     """
     shape = frame.shape[:2]
-    index_map = np.full(shape, number, np.uint8 if count <= 256 else np.uint16)
-    confidence = np.full(shape, 255, np.uint8)
-    return Composite(reduced(frame, scale), frame, index_map, confidence, covered, scale)
+    # zeros take no memory until they are written to: not while the first decision is made
+    index_map = np.zeros(shape, np.uint8 if count <= 256 else np.uint16)
+    if number > 0:
+        index_map += index_map.dtype.type(number)
+    doubt = np.zeros(shape, np.uint8)
+    return Composite(reduced(frame, scale), frame, index_map, doubt, covered, scale)
 
 
 def reduced(frame: Pixels, scale: int) -> Pixels:
@@ -155,9 +158,9 @@ def merge_frame(
         if composite.scale == 1 and not last:
             take(composite.seen[rows], frame[rows], better)
         composite.index_map[rows][better] = new.number
-        clear, kept = clearness(soft), composite.confidence[rows]
-        np.minimum(kept, clear, out=kept, where=~better)
-        np.copyto(kept, clear, where=better)
+        unclear, kept = 255 - clearness(soft), composite.doubt[rows]
+        np.maximum(kept, unclear, out=kept, where=~better)
+        np.copyto(kept, unclear, where=better)
 
     each_strip(merge, height)
     if composite.scale > 1 and not last:

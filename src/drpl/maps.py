@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from drpl.result import FusionResult
-from drpl.stack import Pixels
+from drpl.stack import PairDecision, Pixels
 from drpl.write import write_image
 
 INDEX_MAP, CONFIDENCE, DEPTH = "index_map.png", "confidence.png", "depth.png"
@@ -74,6 +76,16 @@ def _map(name: str, result: FusionResult, z_step: float | None) -> Pixels:
         steps = np.linspace(0, 255, len(result.plan.alignments))
         depth: NDArray[np.uint8] = np.rint(steps).astype(np.uint8)[result.index_map]
         return depth
-    masks = result.masks
-    mask = masks.mask_a if masks is not None and name == MASKS[0] else masks and masks.mask_b
-    return np.rint(np.asarray(mask, np.float32) * 255).astype(np.uint8)
+    return _mask(result, second=name == MASKS[1])
+
+
+def _mask(result: FusionResult, *, second: bool) -> NDArray[np.uint8]:
+    """A decision mask of a pair, as the result shows it."""
+    masks = cast(PairDecision, result.masks)  # only pairs are asked for it
+    small = masks.mask_b if second else masks.mask_a
+    picture = np.rint(np.asarray(small, np.float32) * 255).astype(np.uint8)
+    scale = result.plan.scale
+    size = (picture.shape[1] * scale, picture.shape[0] * scale)
+    if scale > 1:
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.ascontiguousarray(picture[result.window])

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from drpl.align import common_area
 from drpl.decide import DecisionModel
@@ -31,7 +29,6 @@ from drpl.tiling import Window
 from drpl.transforms import StackTransforms, read_transforms, write_transforms
 from drpl.write import check_output, check_place, write_image, write_text
 
-Mask = NDArray[np.floating[Any]]
 TRANSFORMS = "transforms.json"
 
 
@@ -153,12 +150,9 @@ def _result(
 ) -> FusionResult:
     """The composite as a result, cropped if that is asked for."""
     window = _window(plan, options)
-    planes = (composite.fused, composite.index_map, composite.confidence)
+    planes = (composite.fused, composite.index_map, 255 - composite.doubt)
     fused, index_map, confidence = (np.ascontiguousarray(plane[window]) for plane in planes)
-    of_pair = None
-    if len(plan.alignments) == 2:
-        full = (_enlarged(mask, plan)[window] for mask in (masks.mask_a, masks.mask_b))
-        of_pair = PairDecision(*full)
+    of_pair = masks if len(plan.alignments) == 2 else None
     return FusionResult(fused, index_map, confidence, of_pair, plan, window, seconds)
 
 
@@ -167,15 +161,6 @@ def _window(plan: Plan, options: FusionOptions) -> Window:
     if options.crop:
         return common_area([plan.alignments[n].transform for n in plan.used], plan.shape)
     return slice(0, plan.shape[0]), slice(0, plan.shape[1])
-
-
-def _enlarged(mask: Mask, plan: Plan) -> Mask:
-    """A mask at full resolution."""
-    if plan.scale == 1:
-        return mask
-    size = (mask.shape[1] * plan.scale, mask.shape[0] * plan.scale)
-    large = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return large[: plan.shape[0], : plan.shape[1]].astype(mask.dtype)
 
 
 def fuse_files(

@@ -25,7 +25,8 @@ class FusionResult:
     confidence : ndarray, shape (H, W), uint8
         255 where the decision is clear, 0 where another frame would have served as well.
     masks : PairDecision or None
-        The network's two decision masks, where the stack is a pair.
+        The two decision masks, where the stack is a pair: of the whole reference frame, at the
+        scale of decisions (`drpl.plan.Plan.scale`).
     plan : Plan
         How the frames were registered and exposed, which were left out, and the scale of decisions.
     window : tuple of two slices
