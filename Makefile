@@ -1,7 +1,8 @@
 # demo: fuse a drawn scene (light install, no PyTorch)    setup: the development environment
-# test: all tests    check: format, lint, types, import contracts    bench: quality, speed, training
+# test: all tests    check: format, lint, types, import contracts    bench: quality, speed, training, stacks
 PYTHON ?= python3
 PHOTOS ?= ../shared/data/photos/open
+STACKS ?= ../shared/data/stacks
 SCENES ?= 200
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,3 +38,4 @@ bench: $(VENV)/.done
 	$(BIN)/python -m drpl.bench.speed -o bench-results/speed
 	$(BIN)/python -m drpl.bench.quality --photos $(PHOTOS) --scenes $(SCENES) --clean -o bench-results/quality
 	$(BIN)/python -m drpl.bench.training --photos $(PHOTOS) --config configs/drpl-fast-long.toml
+	$(BIN)/python -m drpl.bench.stacks --stacks $(STACKS) --photos $(PHOTOS) -o bench-results/stacks

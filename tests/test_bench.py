@@ -1,12 +1,19 @@
 import csv
 import json
+import os
+import sys
 
+import cv2
 import numpy as np
 import pytest
+import typer
 
-from drawing import half_sharp_pair
-from drpl.bench import quality, speed, training
+from drawing import draw_texture, half_sharp_pair, striped_stack
+from drpl.align import apply_exposure
+from drpl.bench import quality, speed, stacks, training
+from drpl.metrics import psnr
 from drpl.train.config import SceneOptions, TrainOptions
+from drpl.warp import identity, map_points, warp
 
 
 def scene(seed):
@@ -104,3 +111,75 @@ def test_training_is_timed(photos):
     seconds = training.time_training(photos, options, batches=2)
     assert list(seconds) == ["rendering a batch", "a batch of reused scenes", "learning a batch"]
     assert min(seconds.values()) > 0
+
+
+def test_moved_frames_come_back_by_what_is_known():
+    frame = cv2.GaussianBlur(draw_texture(120, 160), (0, 0), 2)
+    moved, known = stacks.move_frames([frame] * 8, seed=0)
+    transforms = [alignment.transform for alignment in known.alignments]
+    assert moved[4] is frame
+    assert np.allclose(transforms[4], identity())
+    middle, shifted = np.array([79.5, 59.5]), np.array([84.5, 55.9])
+    assert np.allclose(map_points(transforms[6], shifted), middle)
+    for number in (0, 3, 7):
+        assert psnr(moved[number], frame) < 30
+        back = warp(moved[number], transforms[number], known.shape)
+        back = apply_exposure(back, known.exposures[number], white=255)
+        assert psnr(back[30:90, 40:120], frame[30:90, 40:120]) > 45
+
+
+def test_transform_error():
+    true = stacks.move_frames([draw_texture(60, 80)] * 3, seed=1)[1].alignments[0].transform
+    assert stacks.transform_error(true, true, (60, 80)) == 0
+    shift = np.array([[1, 0, 3.0], [0, 1, -4.0], [0, 0, 1]])
+    assert stacks.transform_error(shift @ true, true, (60, 80)) == pytest.approx(5)
+
+
+def test_tables_of_stacks():
+    usages = {stacks.OURS: stacks.Usage(12.345, 20.0, 512.4), stacks.ENFUSE: stacks.Usage(9, 9, 99)}
+    lines = stacks.usage_table(usages).splitlines()
+    assert lines[0] == "| method | what it does | wall s | CPU s | peak MB |"
+    assert lines[2:] == [
+        "| drpl fuse | aligns and fuses | 12.3 | 20.0 | 512 |",
+        "| enfuse | fuses, does not align | 9.0 | 9.0 | 99 |",
+    ]
+    steps = stacks.steps_table({"align": 1.0, "decide": 2.0}, 4.0).splitlines()
+    assert steps[3] == "| decide | 2.00 | 50 % |"
+    assert steps[4] == "| start and end of the process | 1.00 | 25 % |"
+    assert stacks.frame_table({"warp": 0.5}, 2.0).endswith("| warp | 0.500 | 0.2500 |")
+
+
+def test_stack_is_scored(model):
+    frames, truth, _ = striped_stack(4, 160, 200)
+    one = quality.BenchScene(frames, truth, np.zeros((160, 200), bool), "stripes")
+    found = stacks.score_stack(one, model, seed=0)
+    assert found.psnr[stacks.AS_RENDERED] > found.psnr[stacks.MOVED]
+    assert len(found.errors) + found.rejected == 3
+    text = stacks.truth_table([found])
+    assert f"| {stacks.AS_RENDERED} | {found.psnr[stacks.AS_RENDERED]:.2f} |" in text
+    assert "a random order" in text
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="POSIX only")
+def test_processes_are_measured_alone():
+    ballast = np.ones(300_000_000, np.uint8)
+    usage = stacks.measure([sys.executable, "-S", "-c", "print(sum(range(1000)))"])
+    assert usage.wall > 0
+    assert usage.peak < 100
+    assert ballast[0] == 1
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        stacks.measure([sys.executable, "-S", "-c", "raise SystemExit(3)"])
+
+
+def test_stacks_need_something_to_measure(tmp_path):
+    with pytest.raises(typer.BadParameter, match="--photos"):
+        stacks.main(output=tmp_path / "out")
+
+
+def test_truth_from_photos_to_files(photos, tmp_path):
+    stacks.main(photos=photos, output=tmp_path / "out", scenes=1, size=128)
+    about = json.loads((tmp_path / "out" / "about.json").read_text(encoding="utf-8"))
+    assert about["models"]["drpl-fast"]
+    assert len(about["truth"]["scenes"]) == 1
+    table = (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+    assert "| drpl, moved, aligned |" in table
