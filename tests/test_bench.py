@@ -10,7 +10,7 @@ import typer
 
 from drawing import draw_texture, half_sharp_pair, striped_stack
 from drpl.align import apply_exposure
-from drpl.bench import quality, speed, stacks, training
+from drpl.bench import moved, quality, speed, stacks, training
 from drpl.metrics import psnr
 from drpl.train.config import SceneOptions, TrainOptions
 from drpl.warp import identity, map_points, warp
@@ -115,24 +115,24 @@ def test_training_is_timed(photos):
 
 def test_moved_frames_come_back_by_what_is_known():
     frame = cv2.GaussianBlur(draw_texture(120, 160), (0, 0), 2)
-    moved, known = stacks.move_frames([frame] * 8, seed=0)
+    frames, known = moved.move_frames([frame] * 8, seed=0)
     transforms = [alignment.transform for alignment in known.alignments]
-    assert moved[4] is frame
+    assert frames[4] is frame
     assert np.allclose(transforms[4], identity())
     middle, shifted = np.array([79.5, 59.5]), np.array([84.5, 55.9])
     assert np.allclose(map_points(transforms[6], shifted), middle)
     for number in (0, 3, 7):
-        assert psnr(moved[number], frame) < 30
-        back = warp(moved[number], transforms[number], known.shape)
+        assert psnr(frames[number], frame) < 30
+        back = warp(frames[number], transforms[number], known.shape)
         back = apply_exposure(back, known.exposures[number], white=255)
         assert psnr(back[30:90, 40:120], frame[30:90, 40:120]) > 45
 
 
 def test_transform_error():
-    true = stacks.move_frames([draw_texture(60, 80)] * 3, seed=1)[1].alignments[0].transform
-    assert stacks.transform_error(true, true, (60, 80)) == 0
+    true = moved.move_frames([draw_texture(60, 80)] * 3, seed=1)[1].alignments[0].transform
+    assert moved.transform_error(true, true, (60, 80)) == 0
     shift = np.array([[1, 0, 3.0], [0, 1, -4.0], [0, 0, 1]])
-    assert stacks.transform_error(shift @ true, true, (60, 80)) == pytest.approx(5)
+    assert moved.transform_error(shift @ true, true, (60, 80)) == pytest.approx(5)
 
 
 def test_tables_of_stacks():
@@ -152,11 +152,11 @@ def test_tables_of_stacks():
 def test_stack_is_scored(model):
     frames, truth, _ = striped_stack(4, 160, 200)
     one = quality.BenchScene(frames, truth, np.zeros((160, 200), bool), "stripes")
-    found = stacks.score_stack(one, model, seed=0)
-    assert found.psnr[stacks.AS_RENDERED] > found.psnr[stacks.MOVED]
+    found = moved.score_stack(one, model, seed=0)
+    assert found.psnr[moved.AS_RENDERED] > found.psnr[moved.MOVED]
     assert len(found.errors) + found.rejected == 3
-    text = stacks.truth_table([found])
-    assert f"| {stacks.AS_RENDERED} | {found.psnr[stacks.AS_RENDERED]:.2f} |" in text
+    text = moved.truth_table([found])
+    assert f"| {moved.AS_RENDERED} | {found.psnr[moved.AS_RENDERED]:.2f} |" in text
     assert "a random order" in text
 
 
