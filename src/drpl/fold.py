@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from drpl.compose import BAND, clearness, compose_pyramid, each_strip, mix, take, weights
-from drpl.decide import decision_map
-from drpl.stack import PairDecision, Pixels
+from drpl.decide import DecisionModel, decision_map
+from drpl.stack import FusionOptions, PairDecision, Pixels, full_scale
 
 Coverage = NDArray[np.bool_]
 """(H, W): where a frame shows the scene; elsewhere, after alignment, it shows its mirrored edge."""
+Maps = tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint8]]
+"""Index map and confidence of a picture that was fused itself."""
+
+
+class Prepared(NamedTuple):
+    """A frame, or a fused part of the stack, as the reference would have it.
+
+    Attributes
+    ----------
+    number : int
+        Of the frame, or of the part.
+    frame : ndarray, shape (H, W) or (H, W, C)
+    covered : ndarray of bool, shape (H, W), or None
+        Where it shows the scene; None is everywhere.
+    maps : Maps or None
+        Of a part: which frames its pixels are from.
+    """
+
+    number: int
+    frame: Pixels
+    covered: Coverage | None = None
+    maps: Maps | None = None
 
 
 @dataclass
@@ -49,7 +72,13 @@ class Composite:
 
 
 def start_composite(
-    frame: Pixels, number: int, *, count: int, scale: int = 1, covered: Coverage | None = None
+    frame: Pixels,
+    number: int,
+    *,
+    count: int,
+    scale: int = 1,
+    covered: Coverage | None = None,
+    maps: Maps | None = None,
 ) -> Composite:
     """The composite of one frame, of which it takes possession.
 
@@ -64,10 +93,14 @@ def start_composite(
         Of the decisions to come.
     covered : ndarray of bool, shape (H, W), optional
         Where the frame shows the scene.
+    maps : Maps, optional
+        Of a picture that was fused itself, taken possession of too; ``number`` then says nothing.
     """
     shape = frame.shape[:2]
-    index_map = np.full(shape, number, np.uint8 if count <= 256 else np.uint16)
-    confidence = np.full(shape, 255, np.uint8)
+    index_map, confidence = maps or (
+        np.full(shape, number, np.uint8 if count <= 256 else np.uint16),
+        np.full(shape, 255, np.uint8),
+    )
     return Composite(reduced(frame, scale), frame, index_map, confidence, covered, scale)
 
 
@@ -97,12 +130,15 @@ class Newcomer:
         Of the frame.
     covered : ndarray of bool, shape (H, W), or None
         Where the frame shows the scene.
+    maps : Maps or None
+        Of a picture that was fused itself, in place of its number.
     """
 
     frame: Pixels
     seen: Pixels
     number: int
     covered: Coverage | None = None
+    maps: Maps | None = None
 
 
 def merge_frame(
@@ -113,7 +149,7 @@ def merge_frame(
     mode: str,
     white: float,
     last: bool = False,
-) -> None:
+) -> Decision:
     """Take from one frame more what is better than the composite.
 
     Parameters
@@ -127,10 +163,15 @@ def merge_frame(
         As of `drpl.compose.compose`.
     last : bool
         Whether no frame follows: `Composite.seen` is then not kept up.
+
+    Returns
+    -------
+    Decision
+        What was taken; it looks at ``masks``.
     """
     frame, covered = new.frame, new.covered
     height, width = frame.shape[:2]
-    decision = _Decision(masks, (height, width), composite.scale, composite.covered, covered)
+    decision = Decision(masks, (height, width), composite.scale, composite.covered, covered)
     if composite.fused is composite.seen and not last:
         composite.fused = composite.fused.copy()
     if mode == "pyramid":
@@ -145,20 +186,34 @@ def merge_frame(
             mix(composite.fused[rows], frame[rows], soft, blended)
         if composite.scale == 1 and not last:
             take(composite.seen[rows], frame[rows], better)
-        composite.index_map[rows][better] = new.number
-        clear, kept = clearness(soft), composite.confidence[rows]
-        np.minimum(kept, clear, out=kept, where=~better)
-        np.copyto(kept, clear, where=better)
+        _take_maps(composite, new, rows, soft)
 
     each_strip(merge, height)
     if composite.scale > 1 and not last:
         take(composite.seen, new.seen, decision.small() < 0.5)
     if composite.covered is not None:
         composite.covered = None if covered is None else composite.covered | covered
+    return decision
+
+
+def _take_maps(composite: Composite, new: Newcomer, rows: slice, soft: NDArray[np.float32]) -> None:
+    """Note, in some rows, which frame each pixel is from now and how clear that is."""
+    better = soft < 0.5
+    index, kept = composite.index_map[rows], composite.confidence[rows]
+    clear = taken = clearness(soft)
+    if new.maps is None:
+        index[better] = new.number
+    else:
+        numbers, confidence = (plane[rows] for plane in new.maps)
+        clear[index == numbers] = 255  # one frame, whichever side it is taken from
+        taken = np.minimum(clear, confidence)
+        np.copyto(index, numbers, where=better)
+    np.minimum(kept, clear, out=kept, where=~better)
+    np.copyto(kept, taken, where=better)
 
 
 @dataclass(frozen=True)
-class _Decision:
+class Decision:
     """The soft decision between composite (1) and frame (0), at full resolution, row by row.
 
     Where only one of the two shows the scene, it is taken.
@@ -201,3 +256,81 @@ class _Decision:
             missing = ~self.before[rows][steps]
             soft[missing if self.new is None else missing & self.new[rows][steps]] = 0
         return soft
+
+
+Observer = Callable[[Composite, Newcomer, Decision | None], None]
+"""Shown, after each frame, the composite, the frame, and what was taken; the first one whole."""
+
+
+@dataclass(frozen=True)
+class Folding:
+    """How frames are folded into a composite.
+
+    Attributes
+    ----------
+    load : callable
+        Gives the model that decides.
+    options : FusionOptions
+    count : int
+        Frames of the stack.
+    scale : int
+        Pixels for each decision, along an axis.
+    lap : callable
+        Told the name of each step when it is over.
+    lends : bool
+        Whether frames are somebody else's, who wants them unchanged.
+    observe : Observer, optional
+    """
+
+    load: Callable[[], DecisionModel]
+    options: FusionOptions
+    count: int
+    scale: int
+    lap: Callable[[str], None]
+    lends: bool = False
+    observe: Observer | None = None
+
+    def fold(self, frames: Iterator[Prepared], *, last: int) -> tuple[Composite, PairDecision]:
+        """Fold frames one by one.
+
+        Parameters
+        ----------
+        frames : iterator of Prepared
+        last : int
+            Number of the last.
+
+        Returns
+        -------
+        composite : Composite
+        masks : PairDecision
+            Of the last frame against those before.
+        """
+        model = self.load()
+        self.lap("load")
+        number, frame, covered, maps = next(frames)
+        self.lap("read")
+        options, scale = self.options, self.scale
+        white = full_scale(frame, options.value_range)
+        own = frame.copy() if self.lends else frame
+        composite = start_composite(
+            own, number, count=self.count, scale=scale, covered=covered, maps=maps
+        )
+        if self.observe is not None:
+            self.observe(composite, Newcomer(own, composite.seen, number, covered, maps), None)
+        masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
+        for number, frame, covered, maps in frames:
+            self.lap("read")
+            new = Newcomer(frame, reduced(frame, scale), number, covered, maps)
+            model.decide(composite.seen, new.seen, white=white, tile=options.tile, masks=masks)
+            if number == last:
+                del model  # one loaded here gives its buffers back before the result is made
+            self.lap("decide")
+            mode = options.compose
+            decision = merge_frame(
+                composite, new, masks, mode=mode, white=white, last=number == last
+            )
+            self.lap("compose")
+            if self.observe is not None:
+                self.observe(composite, new, decision)
+                self.lap("observe")
+        return composite, masks
