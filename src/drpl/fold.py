@@ -333,4 +333,5 @@ class Folding:
             if self.observe is not None:
                 self.observe(composite, new, decision)
                 self.lap("observe")
+            del decision  # its coverage would stay while the next frame is decided
         return composite, masks
