@@ -51,6 +51,20 @@ def test_fuse(drpl, files):
     assert (index_map[:, :60] == 1).mean() > 0.95
 
 
+def test_slabs_and_debug(drpl, files):
+    folder, _ = files
+    write_image(folder / "c.png", read_frame(folder / "b.png").pixels)
+    out, debug = folder.parent / "out.tif", folder.parent / "debug"
+    code, output, _ = drpl("fuse", folder, "-o", out, "--slab", 2, "--overlap", 1, "--debug", debug)
+    assert code == 0
+    assert "2 slabs beside it" in output
+    assert {p.name for p in folder.parent.glob("out_*")} == {"out_slab_01.tif", "out_slab_02.tif"}
+    assert (debug / "decisions.png").exists()
+    code, _, errors = drpl("fuse", folder, "-o", folder / "x.tif", "--slab", 2, "--overlap", 2)
+    assert code == 9
+    assert "overlap is 2; expected 0 to 1" in one_line(errors)
+
+
 @pytest.mark.parametrize("mode", ["select", "soft", "pyramid"])
 def test_fuse_16_bit_with_alpha_keeps_depth(drpl, tmp_path, mode):
     source_a, source_b, _ = half_sharp_pair(90, 90)
@@ -139,7 +153,7 @@ def test_ctrl_c(drpl, files, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("drpl.pipeline.merge_frame", interrupt)
+    monkeypatch.setattr("drpl.fold.merge_frame", interrupt)
     before = sorted(p.name for p in folder.iterdir())
     code, _, _ = drpl("fuse", folder / "a.png", folder / "b.png", "-o", folder / "out.png")
     assert code == 130

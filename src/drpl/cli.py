@@ -119,6 +119,20 @@ def fuse(
         Path | None,
         typer.Option(help="transforms.json of `drpl align`, to be used instead of aligning."),
     ] = None,
+    slab: Annotated[
+        int | None,
+        typer.Option(
+            help="Fuse runs of so many frames apart, each into NAME_slab_01 and so on beside the "
+            "result, and these with each other."
+        ),
+    ] = None,
+    overlap: Annotated[
+        int, typer.Option(help="Frames that a slab shares with the one before, with --slab.")
+    ] = 0,
+    debug: Annotated[
+        Path | None,
+        typer.Option(help="Folder for decisions.png: what was decided, frame by frame."),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write a report beside the result (.json).")
     ] = True,
@@ -147,6 +161,9 @@ def fuse(
             maps=maps,
             z_step=z_step,
             transforms=transforms,
+            slab=slab,
+            overlap=overlap,
+            debug=debug,
             report=output.with_suffix(".json") if report else None,
             overwrite=overwrite,
             max_pixels=max_pixels,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,11 +20,33 @@ from drpl.compose import (
     take,
     weights,
 )
-from drpl.decide import decision_map
-from drpl.stack import PairDecision, Pixels
+from drpl.decide import DecisionModel, decision_map
+from drpl.stack import FusionOptions, PairDecision, Pixels, full_scale
 
 Coverage = NDArray[np.bool_]
 """(H, W): where a frame shows the scene; elsewhere, after alignment, it shows its mirrored edge."""
+Maps = tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint8]]
+"""Index map and doubt of a picture that was fused itself."""
+
+
+class Prepared(NamedTuple):
+    """A frame, or a fused part of the stack, as the reference would have it.
+
+    Attributes
+    ----------
+    number : int
+        Of the frame, or of the part.
+    frame : ndarray, shape (H, W) or (H, W, C)
+    covered : ndarray of bool, shape (H, W), or None
+        Where it shows the scene; None is everywhere.
+    maps : Maps or None
+        Of a part: which frames its pixels are from.
+    """
+
+    number: int
+    frame: Pixels
+    covered: Coverage | None = None
+    maps: Maps | None = None
 
 
 @dataclass
@@ -58,7 +81,13 @@ class Composite:
 
 
 def start_composite(
-    frame: Pixels, number: int, *, count: int, scale: int = 1, covered: Coverage | None = None
+    frame: Pixels,
+    number: int,
+    *,
+    count: int,
+    scale: int = 1,
+    covered: Coverage | None = None,
+    maps: Maps | None = None,
 ) -> Composite:
     """The composite of one frame, of which it takes possession.
 
@@ -73,14 +102,19 @@ def start_composite(
         Of the decisions to come.
     covered : ndarray of bool, shape (H, W), optional
         Where the frame shows the scene.
+    maps : Maps, optional
+        Of a picture that was fused itself, taken possession of too; ``number`` then says nothing.
     """
     shape = frame.shape[:2]
-    # zeros take no memory until they are written to: not while the first decision is made
-    index_map = np.zeros(shape, np.uint8 if count <= 256 else np.uint16)
-    if number > 0:
-        index_map += index_map.dtype.type(number)
-    doubt = np.zeros(shape, np.uint8)
+    index_map, doubt = maps or _untouched(shape, number, count)
     return Composite(reduced(frame, scale), frame, index_map, doubt, covered, scale)
+
+
+def _untouched(shape: Sequence[int], number: int, count: int) -> Maps:
+    """Maps of one frame; zeros take no memory until they are written to."""
+    dtype = np.uint8 if count <= 256 else np.uint16
+    index_map: NDArray[Any] = np.full(shape, number, dtype) if number else np.zeros(shape, dtype)
+    return index_map, np.zeros(shape, np.uint8)
 
 
 def reduced(frame: Pixels, scale: int) -> Pixels:
@@ -109,12 +143,15 @@ class Newcomer:
         Of the frame.
     covered : ndarray of bool, shape (H, W), or None
         Where the frame shows the scene.
+    maps : Maps or None
+        Of a picture that was fused itself, in place of its number.
     """
 
     frame: Pixels
     seen: Pixels
     number: int
     covered: Coverage | None = None
+    maps: Maps | None = None
 
 
 def merge_frame(
@@ -125,7 +162,7 @@ def merge_frame(
     mode: str,
     white: float,
     last: bool = False,
-) -> None:
+) -> Decision:
     """Take from one frame more what is better than the composite.
 
     Parameters
@@ -139,10 +176,15 @@ def merge_frame(
         As of `drpl.compose.compose`.
     last : bool
         Whether no frame follows: `Composite.seen` is then not kept up.
+
+    Returns
+    -------
+    Decision
+        What was taken; it looks at ``masks``.
     """
     frame, covered = new.frame, new.covered
     height, width = frame.shape[:2]
-    decision = _Decision(masks, (height, width), composite.scale, composite.covered, covered)
+    decision = Decision(masks, (height, width), composite.scale, composite.covered, covered)
     if composite.fused is composite.seen and not last:
         composite.fused = composite.fused.copy()
     if mode == "pyramid":
@@ -157,20 +199,34 @@ def merge_frame(
             mix(composite.fused[rows], frame[rows], soft, blended)
         if composite.scale == 1 and not last:
             take(composite.seen[rows], frame[rows], better)
-        composite.index_map[rows][better] = new.number
-        unclear, kept = 255 - clearness(soft), composite.doubt[rows]
-        np.maximum(kept, unclear, out=kept, where=~better)
-        np.copyto(kept, unclear, where=better)
+        _take_maps(composite, new, rows, soft)
 
     each_strip(merge, height)
     if composite.scale > 1 and not last:
         take(composite.seen, new.seen, decision.small() < 0.5)
     if composite.covered is not None:
         composite.covered = None if covered is None else composite.covered | covered
+    return decision
+
+
+def _take_maps(composite: Composite, new: Newcomer, rows: slice, soft: NDArray[np.float32]) -> None:
+    """Note, in some rows, which frame each pixel is from now and how clear that is."""
+    better = soft < 0.5
+    index, kept = composite.index_map[rows], composite.doubt[rows]
+    unclear = taken = 255 - clearness(soft)
+    if new.maps is None:
+        index[better] = new.number
+    else:
+        numbers, doubt = (plane[rows] for plane in new.maps)
+        unclear[index == numbers] = 0  # one frame, whichever side it is taken from
+        taken = np.maximum(unclear, doubt)
+        np.copyto(index, numbers, where=better)
+    np.maximum(kept, unclear, out=kept, where=~better)
+    np.copyto(kept, taken, where=better)
 
 
 @dataclass(frozen=True)
-class _Decision:
+class Decision:
     """The soft decision between composite (1) and frame (0), at full resolution, row by row.
 
     Where only one of the two shows the scene, it is taken.
@@ -209,3 +265,82 @@ class _Decision:
             missing = ~self.before[rows][steps]
             soft[missing if self.new is None else missing & self.new[rows][steps]] = 0
         return soft
+
+
+Observer = Callable[[Composite, Newcomer, Decision | None], None]
+"""Shown, after each frame, the composite, the frame, and what was taken; the first one whole."""
+
+
+@dataclass(frozen=True)
+class Folding:
+    """How frames are folded into a composite.
+
+    Attributes
+    ----------
+    load : callable
+        Gives the model that decides.
+    options : FusionOptions
+    count : int
+        Frames of the stack.
+    scale : int
+        Pixels for each decision, along an axis.
+    lap : callable
+        Told the name of each step when it is over.
+    lends : bool
+        Whether frames are somebody else's, who wants them unchanged.
+    observe : Observer, optional
+    """
+
+    load: Callable[[], DecisionModel]
+    options: FusionOptions
+    count: int
+    scale: int
+    lap: Callable[[str], None]
+    lends: bool = False
+    observe: Observer | None = None
+
+    def fold(self, frames: Iterator[Prepared], *, last: int) -> tuple[Composite, PairDecision]:
+        """Fold frames one by one.
+
+        Parameters
+        ----------
+        frames : iterator of Prepared
+        last : int
+            Number of the last.
+
+        Returns
+        -------
+        composite : Composite
+        masks : PairDecision
+            Of the last frame against those before.
+        """
+        model = self.load()
+        self.lap("load")
+        number, frame, covered, maps = next(frames)
+        self.lap("read")
+        options, scale = self.options, self.scale
+        white = full_scale(frame, options.value_range)
+        own = frame.copy() if self.lends else frame
+        composite = start_composite(
+            own, number, count=self.count, scale=scale, covered=covered, maps=maps
+        )
+        if self.observe is not None:
+            self.observe(composite, Newcomer(own, composite.seen, number, covered, maps), None)
+        masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
+        for number, frame, covered, maps in frames:
+            self.lap("read")
+            new = Newcomer(frame, reduced(frame, scale), number, covered, maps)
+            model.decide(composite.seen, new.seen, white=white, tile=options.tile, masks=masks)
+            if number == last:
+                del model  # one loaded here gives its buffers back before the result is made
+            self.lap("decide")
+            mode = options.compose
+            decision = merge_frame(
+                composite, new, masks, mode=mode, white=white, last=number == last
+            )
+            self.lap("compose")
+            if self.observe is not None:
+                self.observe(composite, new, decision)
+                self.lap("observe")
+            del decision  # its coverage would stay while the next frame is decided
+        return composite, masks

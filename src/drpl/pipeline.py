@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from drpl.align import common_area
+from drpl.debug import DECISIONS, DecisionSheet
 from drpl.decide import DecisionModel
-from drpl.errors import WriteError
-from drpl.fold import Composite, Newcomer, merge_frame, reduced, start_composite
+from drpl.errors import ConfigError, WriteError
+from drpl.fold import Composite, Folding, Observer
 from drpl.maps import map_paths, write_maps
 from drpl.memory import within_memory
 from drpl.models import load_model
@@ -20,9 +22,10 @@ from drpl.plan import Plan
 from drpl.prepare import Progress, look_at, prepared_frames
 from drpl.read import MAX_PIXELS
 from drpl.report import as_json, build_report
-from drpl.result import FusionResult
+from drpl.result import FusionResult, Slab
+from drpl.slabs import Slabs, fold_slabs
 from drpl.sources import find_sources
-from drpl.stack import FusionOptions, PairDecision, Pixels, check_stack, full_scale, source_names
+from drpl.stack import FusionOptions, PairDecision, Pixels, check_stack, source_names
 from drpl.stacks import ArrayStack, FileStack, Stack
 from drpl.steady import SteadyModel
 from drpl.tiling import Window
@@ -84,6 +87,8 @@ def fuse_stack(
     *,
     model: DecisionModel | None = None,
     known: StackTransforms | None = None,
+    slabs: Slabs | None = None,
+    observe: Observer | None = None,
     progress: Progress | None = None,
 ) -> FusionResult:
     """Fuse a stack whose frames are read one at a time; memory does not grow with their number.
@@ -96,12 +101,16 @@ def fuse_stack(
         A loaded model, to be used instead of loading ``options.model``.
     known : StackTransforms, optional
         Alignment and exposure to take instead of looking for them.
+    slabs : Slabs, optional
+        How to fuse runs of frames apart, and these with each other.
+    observe : Observer, optional
+        Shown each frame as it is merged.
     progress : callable, optional
         Told how far the work is.
 
     Raises
     ------
-    ReadError, StackError, AlignmentError, ModelError
+    ReadError, StackError, AlignmentError, ModelError, WriteError
     ConfigError
         If ``max_memory`` is too little.
     """
@@ -109,36 +118,27 @@ def fuse_stack(
     options = within_memory(options, stack.like)
     plan = look_at(stack, options, known=known, progress=progress)
     clock.lap("align")
-    steady = _steady_model(model, options)
-    del model
-    clock.lap("load")
-    frames = prepared_frames(stack, plan, options, stage="fuse", progress=progress)
-    number, frame, covered = next(frames)
-    clock.lap("read")
-    white, count = full_scale(frame, options.value_range), len(stack.names)
-    own = frame.copy() if stack.lends else frame
-    composite = start_composite(own, number, count=count, scale=plan.scale, covered=covered)
-    masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
-    mode, tile = options.compose, options.tile
-    for number, frame, covered in frames:
-        clock.lap("read")
-        last = number == plan.used[-1]
-        new = Newcomer(frame, reduced(frame, plan.scale), number, covered)
-        steady.decide(composite.seen, new.seen, white=white, tile=tile, masks=masks)
-        if last:
-            del steady  # one that was loaded here gives its buffers back before the result is made
-        clock.lap("decide")
-        merge_frame(composite, new, masks, mode=mode, white=white, last=last)
-        clock.lap("compose")
-    return _result(composite, masks, plan, options, clock.seconds)
+    load = _loader(model, options)
+    count = len(stack.names)
+    folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
+    runs = slabs.runs(plan.used) if slabs is not None else [plan.used]
+    numbers = [number for run in runs for number in run]
+    frames = prepared_frames(stack, plan, options, stage="fuse", numbers=numbers, progress=progress)
+    made: tuple[Slab, ...] = ()
+    if slabs is None:
+        composite, masks = folding.fold(frames, last=plan.used[-1])
+    else:
+        metadata, window = stack.metadata.get(plan.reference), _window(plan, options)
+        composite, masks, made = fold_slabs(
+            folding, frames, runs, slabs, window=window, metadata=metadata
+        )
+    return _result(composite, masks, plan, options, clock.seconds, made)
 
 
-def _steady_model(model: DecisionModel | None, options: FusionOptions) -> SteadyModel:
-    """The model that is given or asked for."""
-    if model is not None:
-        return SteadyModel(model, model)
-    loaded = (load_model(options.model, threads=options.threads) for _ in range(2))
-    return SteadyModel(*loaded)
+def _loader(model: DecisionModel | None, options: FusionOptions) -> Callable[[], DecisionModel]:
+    """What gives a model: the one at hand, else that of the options."""
+    load = partial(load_model, options.model, threads=options.threads)
+    return lambda: SteadyModel(load(), load()) if model is None else SteadyModel(model, model)
 
 
 def _result(
@@ -147,13 +147,14 @@ def _result(
     plan: Plan,
     options: FusionOptions,
     seconds: dict[str, float],
+    slabs: tuple[Slab, ...],
 ) -> FusionResult:
     """The composite as a result, cropped if that is asked for."""
     window = _window(plan, options)
     planes = (composite.fused, composite.index_map, 255 - composite.doubt)
     fused, index_map, confidence = (np.ascontiguousarray(plane[window]) for plane in planes)
     of_pair = masks if len(plan.alignments) == 2 else None
-    return FusionResult(fused, index_map, confidence, of_pair, plan, window, seconds)
+    return FusionResult(fused, index_map, confidence, of_pair, plan, window, seconds, slabs)
 
 
 def _window(plan: Plan, options: FusionOptions) -> Window:
@@ -171,6 +172,9 @@ def fuse_files(
     maps: str | Path | None = None,
     z_step: float | None = None,
     transforms: str | Path | None = None,
+    slab: int | None = None,
+    overlap: int = 0,
+    debug: str | Path | None = None,
     report: str | Path | None = None,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -192,6 +196,13 @@ def fuse_files(
     transforms : str or Path, optional
         File that `align_files` wrote, of this stack or another of the same movement (another
         channel, light or pass): taken instead of aligning.
+    slab : int, optional
+        Frames to fuse apart, each slab into a picture ``NAME_slab_01`` beside the output, before
+        these are fused with each other.
+    overlap : int
+        Frames that a slab shares with the one before.
+    debug : str or Path, optional
+        Folder, made if need be, for `drpl.debug.DECISIONS`, which shows what was decided.
     report : str or Path, optional
         JSON file for what `drpl.report.build_report` tells.
     overwrite : bool
@@ -210,30 +221,44 @@ def fuse_files(
     Raises
     ------
     ReadError, StackError, AlignmentError, ModelError, WriteError
+    ConfigError
+        If slabs are impossible, or ``max_memory`` is too little.
     """
     output = Path(output)
     options = options or FusionOptions()
+    if slab is None and overlap:
+        raise ConfigError(f"overlap is {overlap}, but of no slabs; give --slab too")
     stack = FileStack(find_sources(paths), max_pixels=max_pixels)
     inputs = stack.paths
+    slabs = None
+    if slab is not None:
+        slabs = Slabs(slab, overlap, output, (*inputs,), overwrite)
     check_output(output, inputs=inputs, overwrite=overwrite, like=stack.like)
+    if slabs is not None:
+        slabs.check(count=len(inputs), like=stack.like)
     map_files = map_paths(maps, count=len(inputs), z_step=z_step)
     report_files = [Path(report)] if report is not None else []
-    for path in (*map_files.values(), *report_files):
+    sheet_files = [Path(debug) / DECISIONS] if debug is not None else []
+    for path in (*map_files.values(), *report_files, *sheet_files):
         if path.parent.exists():
             check_place(path, inputs=[*inputs, output], overwrite=overwrite)
     known = None
     if transforms is not None:
         size = stack.like.shape[:2]
         known = read_transforms(transforms, count=len(inputs), shape=size)
-    result = fuse_stack(stack, options, known=known, progress=progress)
-    clock = _Clock()
+    sheet = DecisionSheet(stack.names, value_range=options.value_range) if sheet_files else None
+    result = fuse_stack(stack, options, known=known, slabs=slabs, observe=sheet, progress=progress)
+    clock = _Clock(result.seconds)
     metadata = stack.metadata[result.plan.reference]
     write_image(output, result.fused, metadata=metadata, inputs=inputs, overwrite=overwrite)
     if maps is not None:
         make_folder(Path(maps))
         write_maps(map_files, result, inputs=[*inputs, output], overwrite=overwrite, z_step=z_step)
+    if sheet is not None:
+        make_folder(sheet_files[0].parent)
+        picture = sheet.picture()
+        write_image(sheet_files[0], picture, inputs=[*inputs, output], overwrite=overwrite)
     clock.lap("write")
-    result.seconds.update(clock.seconds)
     hashed = inputs if report_files else ()
     about = build_report(
         result, options, stack.names, inputs=hashed, output=output, notes=stack.notes
@@ -287,7 +312,7 @@ def align_files(
     plan = look_at(stack, options, progress=progress)
     frames = prepared_frames(stack, plan, options, stage="write", progress=progress)
     window = _window(plan, options)
-    for number, frame, _ in frames:
+    for number, frame, *_ in frames:
         write_image(
             targets[number],
             np.ascontiguousarray(frame[window]),
@@ -324,8 +349,8 @@ def make_folder(folder: Path) -> None:
 class _Clock:
     """Seconds between laps."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, seconds: dict[str, float] | None = None) -> None:
+        self.seconds = {} if seconds is None else seconds
         self._last = time.perf_counter()
 
     def lap(self, name: str) -> None:

@@ -8,17 +8,15 @@ from functools import partial
 from typing import TypeVar
 
 from drpl.align import apply_exposure, valid_area, warp
-from drpl.fold import Coverage
+from drpl.fold import Prepared
 from drpl.plan import Plan, plan_stack
-from drpl.stack import FusionOptions, Pixels, full_scale
+from drpl.stack import FusionOptions, full_scale
 from drpl.stacks import Stack
 from drpl.transforms import StackTransforms
 
 Item = TypeVar("Item")
 Progress = Callable[[str, int, int], None]
 """Told the stage, how many frames it has done, and of how many."""
-Prepared = tuple[int, Pixels, Coverage | None]
-"""Number of a frame, its pixels as the reference would have them, and where it shows the scene."""
 
 
 def look_at(
@@ -40,6 +38,7 @@ def prepared_frames(
     options: FusionOptions,
     *,
     stage: str,
+    numbers: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Prepared]:
     """The frames that a plan uses, in turn.
@@ -51,6 +50,8 @@ def prepared_frames(
     options : FusionOptions
     stage : str
         What ``progress`` is told.
+    numbers : sequence of int, optional
+        Frames to prepare, in place of all that are used.
     progress : callable, optional
 
     Yields
@@ -58,7 +59,7 @@ def prepared_frames(
     Prepared
         The next is made while the one before is used. Arrays may be the stack's own.
     """
-    works = [partial(_prepare, stack, plan, options, number) for number in plan.used]
+    works = [partial(_prepare, stack, plan, options, number) for number in numbers or plan.used]
     return _told(_ahead(works), stage, len(works), progress)
 
 
@@ -69,7 +70,8 @@ def _prepare(stack: Stack, plan: Plan, options: FusionOptions, number: int) -> P
     pixels = apply_exposure(pixels, plan.exposures[number], white=white)
     transform = plan.alignments[number].transform
     warped = warp(pixels, transform, plan.shape)
-    return number, warped, None if warped is pixels else valid_area(transform, plan.shape)
+    covered = None if warped is pixels else valid_area(transform, plan.shape)
+    return Prepared(number, warped, covered)
 
 
 def _ahead(works: Sequence[Callable[[], Item]]) -> Iterator[Item]:

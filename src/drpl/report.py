@@ -50,8 +50,8 @@ def build_report(
     -------
     dict
         ``frames`` (name, sha256, status, transform, residual, exposure, coverage, notes),
-        ``options``, ``model``, ``scale``, ``window``, ``seconds``, ``peak_memory_mb`` and
-        ``versions``.
+        ``slabs`` (file, frames), ``options``, ``model``, ``scale``, ``window``, ``seconds``,
+        ``peak_memory_mb`` and ``versions``.
     """
     plan = result.plan
     shares = result.coverage()
@@ -79,6 +79,7 @@ def build_report(
         "rejected": [n for n in range(len(names)) if n not in plan.used],
         "decision_scale": plan.scale,
         "frames": frames,
+        "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
         "options": asdict(options),
         "model": _model(options.model),
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,22 @@ from numpy.typing import NDArray
 
 from drpl.plan import Plan
 from drpl.stack import PairDecision, Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """A part of a stack that was fused apart.
+
+    Attributes
+    ----------
+    file : Path
+        Where its picture is.
+    frames : tuple of int
+        Numbers of its frames.
+    """
+
+    file: Path
+    frames: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,8 @@ class FusionResult:
         Rows and columns of the reference frame that the result shows.
     seconds : dict
         Time of each step.
+    slabs : tuple of Slab
+        Parts that were fused apart, if that was asked for.
     """
 
     fused: Pixels
@@ -42,6 +61,7 @@ class FusionResult:
     plan: Plan
     window: tuple[slice, slice]
     seconds: dict[str, float]
+    slabs: tuple[Slab, ...] = ()
 
     def coverage(self) -> list[float]:
         """Share of the picture, in [0, 1], that is from each frame."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +31,11 @@ class Stack(Protocol):
         """Whether arrays stay the property of somebody else, who wants them unchanged."""
         ...
 
+    @property
+    def metadata(self) -> Mapping[int, Metadata]:
+        """What files of frames that were read say besides pixels, by number."""
+        ...
+
     def read(self, number: int) -> Pixels:
         """Pixels of a frame."""
         ...
@@ -48,6 +53,11 @@ class ArrayStack:
     def like(self) -> Pixels:
         """See `Stack`."""
         return self.sources[0]
+
+    @property
+    def metadata(self) -> Mapping[int, Metadata]:
+        """See `Stack`."""
+        return {}
 
     def read(self, number: int) -> Pixels:
         """See `Stack`."""

@@ -132,6 +132,7 @@ def tell(report: dict[str, Any]) -> None:
     scale = report["decision_scale"]
     parts = [f"{used} of {len(frames)} frames"]
     parts += [f"decided at 1/{scale}"] if scale > 1 else []
+    parts += [f"{len(report['slabs'])} slabs beside it"] if report["slabs"] else []
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items())
     parts.append(f"{sum(report['seconds'].values()):.1f} s ({seconds})")
     text = f"{report['output']}: {width}x{height}, {', '.join(parts)}"
