@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.logging import RichHandler
 from rich.table import Table
 
-from drpl.errors import BackendUnavailable, BatchError, DrplError
+from drpl.errors import BatchError, DrplError
 from drpl.stack import ComposeMode, FusionOptions
-from drpl.terminal import console, errors, progress_bar, tell, tell_alignments, with_options
+from drpl.terminal import (
+    Overwrite,
+    console,
+    errors,
+    log_to_terminal,
+    progress_bar,
+    tell,
+    tell_alignments,
+    with_options,
+)
+from drpl.training_commands import add_training
 from drpl.version import __version__
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from drpl.batch import BatchItem
 
 EXIT_CODES = (
@@ -48,7 +53,6 @@ Sources = Annotated[
 MaxPixels = Annotated[
     int, typer.Option(help="Refuse files with more pixels, before they are decoded.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is planned and done.")]
 Model = Annotated[
@@ -62,7 +66,6 @@ Compose = Annotated[
     ),
 ]
 Threads = Annotated[int, typer.Option(help="Threads of the network; 0 takes all cores.")]
-Photos = Annotated[Path, typer.Option(help="Folder of photos that are sharp everywhere.")]
 
 
 def main() -> None:
@@ -152,7 +155,7 @@ def fuse(
     from drpl.pipeline import fuse_files
 
     if verbose:
-        _log_to_terminal()
+        log_to_terminal()
     with progress_bar(quiet=quiet or as_json) as progress:
         _, about = fuse_files(
             sources,
@@ -323,106 +326,4 @@ def models() -> None:
     console.print(table)
 
 
-@app.command()
-def synth(
-    photos: Photos,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for scenes.")],
-    config: Annotated[
-        Path | None, typer.Option(help="Training configuration (TOML) to take scenes from.")
-    ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 16,
-    size: Annotated[int, typer.Option(min=64, help="Side of a scene in pixels.")] = 384,
-    frames: Annotated[int, typer.Option(min=2, help="Frames of a stack.")] = 2,
-    masks: Annotated[
-        Path | None, typer.Option(help="Folder of mask files to use as silhouettes.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same scenes.")] = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """Render training scenes for people to look at, with a contact sheet."""
-    write_scenes = _training("drpl.train.gallery").write_scenes
-    sheet = write_scenes(
-        photos,
-        output,
-        config=config,
-        scenes=scenes,
-        size=size,
-        frames=frames,
-        masks=masks,
-        seed=seed,
-        overwrite=overwrite,
-    )
-    console.print(f"{scenes} scenes; look at {sheet}", highlight=False)
-
-
-@app.command()
-def train(
-    photos: Photos,
-    config: Annotated[Path, typer.Option(help="Configuration (TOML).")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
-    minutes: Annotated[
-        float | None, typer.Option(help="Length in minutes instead of the configured steps.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in the folder.")
-    ] = False,
-    initial: Annotated[
-        Path | None,
-        typer.Option(help="Checkpoint or weights.safetensors that the run starts from."),
-    ] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="Folder of mask files to use as silhouettes.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that render scenes.")] = 1,
-    devices: Annotated[str, typer.Option(help="Number of devices, or auto.")] = "auto",
-) -> None:
-    """Train a network on scenes rendered from photos; Ctrl-C leaves a checkpoint to resume."""
-    module, settings = _training("drpl.train.module"), _training("drpl.train.config")
-    _log_to_terminal()
-    scores = module.train(
-        photos,
-        settings.read_config(config),
-        output,
-        minutes=minutes,
-        resume=resume,
-        initial=initial,
-        masks=masks,
-        workers=workers,
-        devices=int(devices) if devices.isdigit() else devices,
-    )
-    console.print({name: round(value, 3) for name, value in scores.items()})
-
-
-@app.command()
-def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `drpl train`.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
-    about: Annotated[Path, typer.Option(help="What the model card says (TOML).")],
-    manifest: Annotated[
-        Path | None, typer.Option(help="manifest.csv of the photos, for their attribution.")
-    ] = None,
-) -> None:
-    """Export a checkpoint as ONNX, safetensors and model card, if ONNX agrees with PyTorch."""
-    _log_to_terminal()
-    export_model = _training("drpl.train.export").export_model
-    card = export_model(checkpoint, output, about=about, manifest=manifest)
-    console.print(f"{output}: {card.id}, {card.parameters:,} parameters", highlight=False)
-
-
-def _training(name: str) -> Any:
-    """A module of the extra ``train``."""
-    import importlib
-
-    load: Callable[[str], ModuleType] = importlib.import_module
-    try:
-        return load(name)
-    except ImportError as error:
-        raise BackendUnavailable(
-            f"{error.name} is not installed; training needs: pip install 'drpl[train]'"
-        ) from error
-
-
-def _log_to_terminal() -> None:
-    """Show what the library logs."""
-    handler = RichHandler(console=errors, show_path=False, show_level=False)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+add_training(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import Field, fields
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 
 import typer
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 console = Console()
 errors = Console(stderr=True)
 PANEL = "How to fuse"
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -151,3 +154,9 @@ def tell_alignments(plan: Plan) -> None:
         figures = (f"{found.residual:.2f}", f"{found.score:.3f}")
         table.add_row(str(number), found.status, found.model, *figures, found.note)
     console.print(table)
+
+
+def log_to_terminal() -> None:
+    """Show what the library logs."""
+    handler = RichHandler(console=errors, show_path=False, show_level=False)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
