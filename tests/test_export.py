@@ -180,3 +180,20 @@ def test_plain_layers_convolve_with_the_same_kernels():
     with torch.no_grad():
         for mask, expected in zip(plain(*pair), network(*pair), strict=True):
             assert torch.equal(mask, expected)
+
+
+def test_several_checkpoints_are_averaged(tmp_path, about):
+    networks = [DRPLFast() for _ in range(2)]
+    paths = [
+        checkpoint(tmp_path / f"{number}.ckpt", "drpl-fast", network)
+        for number, network in enumerate(networks)
+    ]
+    export.export_model(paths, tmp_path / "model", about=about)
+    weights = load_file(tmp_path / "model" / "weights.safetensors")
+    first, second = (network.state_dict() for network in networks)
+    for name, value in weights.items():
+        assert torch.allclose(value, (first[name] + second[name]) / 2, atol=1e-6)
+    other = checkpoint(tmp_path / "other.ckpt", "drpl", DRPL())
+    with pytest.raises(ModelError, match=r"other\.ckpt: is of another network"):
+        export.export_model([paths[0], other], tmp_path / "none", about=about)
+    assert not (tmp_path / "none").exists()

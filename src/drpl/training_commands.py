@@ -92,7 +92,12 @@ def train(
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `drpl train`.")],
+    checkpoints: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Checkpoint of `drpl train`; several are averaged.", metavar="CHECKPOINT..."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
     about: Annotated[Path, typer.Option(help="What the model card says (TOML).")],
     manifest: Annotated[
@@ -102,7 +107,7 @@ def export(
     """Export a checkpoint as ONNX, safetensors and model card, if ONNX agrees with PyTorch."""
     log_to_terminal()
     export_model = _training("drpl.train.export").export_model
-    card = export_model(checkpoint, output, about=about, manifest=manifest)
+    card = export_model(checkpoints, output, about=about, manifest=manifest)
     console.print(f"{output}: {card.id}, {card.parameters:,} parameters", highlight=False)
 
 

@@ -227,14 +227,15 @@ def _masks_of(network: DRPL | DRPLFast, pair: np.ndarray[Any, Any]) -> list[np.n
 
 
 def export_model(
-    checkpoint: Path, out: Path, *, about: Path, manifest: Path | None = None
+    checkpoints: Path | Sequence[Path], out: Path, *, about: Path, manifest: Path | None = None
 ) -> ModelCard:
-    """Export the averaged weights of a training run.
+    """Export the averaged weights of a training run, or their mean over several.
 
     Parameters
     ----------
-    checkpoint : Path
-        Of `drpl train`.
+    checkpoints : Path or sequence of Path
+        Of `drpl train`. Several must be of one network, one run begun from another's weights: the
+        mean then is often better than each at what it is not best at. The card tells of the last.
     out : Path
         Folder of the model; its files are replaced, but only if all is well.
     about : Path
@@ -252,14 +253,22 @@ def export_model(
     Raises
     ------
     ModelError
-        If the checkpoint cannot be read, or ONNX and PyTorch differ by more than 1e-4.
+        If a checkpoint cannot be read, they are of several networks, or ONNX and PyTorch differ by
+        more than 1e-4.
     ConfigError
         If the TOML file is not as described.
+
+    References
+    ----------
+    Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
+    accuracy without increasing inference time", ICML 2022, arXiv:2203.05482.
     """
-    state = read_checkpoint(checkpoint)
+    paths = [checkpoints] if isinstance(checkpoints, Path) else list(checkpoints)
+    states = [read_checkpoint(path) for path in paths]
+    state, checkpoint = states[-1], paths[-1]
     options = config_from_dict(state["config"])
     network = NETWORKS[options.network]()
-    network.load_state_dict(state["average"])
+    network.load_state_dict(_mean_weights(paths, states))
     network.eval()
     described = _read_about(about)
     with tempfile.TemporaryDirectory() as temporary:
@@ -325,6 +334,19 @@ def _write_attribution(folder: Path, manifest: Path) -> str:
         for (source, origin, licence), count in sorted(counts.items())
     )
     return f"{len(rows)} photos, one by one in {ATTRIBUTION}: {listed}."
+
+
+def _mean_weights(paths: Sequence[Path], states: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+    """Mean of the averaged weights of several runs."""
+    weights = [state["average"] for state in states]
+    first = weights[0]
+    for path, other in zip(paths, weights, strict=True):
+        if {k: v.shape for k, v in other.items()} != {k: v.shape for k, v in first.items()}:
+            raise ModelError(f"{path}: is of another network than {paths[0]}; expected one")
+    return {
+        name: torch.stack([other[name].float() for other in weights]).mean(0).to(value.dtype)
+        for name, value in first.items()
+    }
 
 
 def _install(folder: Path, out: Path) -> None:
