@@ -17,7 +17,10 @@ Values = NDArray[np.float64]
 BLOCKS = 12
 """Blocks along the shorter side whose means are compared: large, as focus spreads light."""
 NOISE = 0.005
-"""Relative change below which an exposure counts as unchanged."""
+"""Offset, relative to white, below which there is none."""
+LEAST = 0.02
+"""Relative change of a gain below which it counts as unchanged: blur that was made in coded values
+(MFI-WHU) looks like up to 1.5 % of light."""
 CERTAIN = 3.0
 """Standard errors that a change must exceed."""
 LINE_SUPPORT = 0.4
@@ -65,7 +68,7 @@ def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> 
     Returns
     -------
     Exposure
-        The identity where the change is below half a per cent, or not certain.
+        The identity where the change is below two per cent, or not certain.
 
     Raises
     ------
@@ -147,7 +150,7 @@ def _certain_gain(blocks: _Blocks, gamma: float) -> tuple[float, bool]:
     ratio, spread = _fitted_gain(found, wanted)
     gain = float(np.clip(ratio ** (1 / gamma), *GAINS))
     error = spread / float(found.mean()) / np.sqrt(found.size) / gamma
-    return gain, bool(abs(gain - 1) > max(NOISE, CERTAIN * error))
+    return gain, bool(abs(gain - 1) > max(LEAST, CERTAIN * error))
 
 
 def _flat_line(blocks: _Blocks) -> tuple[float, float] | None:
