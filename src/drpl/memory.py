@@ -17,7 +17,7 @@ TILE_MB = {"staged": 90.0, "whole": 1100.0}
 """For each megapixel of the tiles that are decided at a time, by the kind of network."""
 CONTEXT = 64
 """Pixels that a tile is larger by than what it decides."""
-MARGIN = 1.03
+MARGIN = 1.06
 
 
 def estimate_mb(options: FusionOptions, like: Pixels) -> float:

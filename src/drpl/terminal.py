@@ -157,6 +157,8 @@ def tell_alignments(plan: Plan) -> None:
 
 
 def log_to_terminal() -> None:
-    """Show what the library logs."""
-    handler = RichHandler(console=errors, show_path=False, show_level=False)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    """Show what the library logs, on stderr."""
+    logger = logging.getLogger("drpl")
+    logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        logger.addHandler(RichHandler(console=errors, show_path=False, show_level=False))
