@@ -151,9 +151,12 @@ def _pyramid(reference: Plane, moving: Plane) -> list[Level]:
     while max(levels[0][0].shape) > COARSEST_SIDE and min(levels[0][0].shape) >= 2 * SMALLEST_SIDE:
         rows, cols = levels[0][0].shape
         size = (-(-cols // 2), -(-rows // 2))
-        smaller = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in levels[0][:2]]
+        small_reference, small_moving = (
+            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+            for plane in levels[0][:2]
+        )
         enlarge = scaling((width / size[0], height / size[1]))
-        levels.insert(0, (smaller[0], smaller[1], enlarge))  # type: ignore[arg-type]
+        levels.insert(0, (small_reference, small_moving, enlarge))
     return levels
 
 
@@ -296,7 +299,7 @@ def _band(plane: Plane) -> Plane:
 
 def _from_features(reference: Plane, moving: Plane, model: Model) -> Transform | None:
     """Transform by matched SIFT features and RANSAC, or None where too few match."""
-    detector = cv2.SIFT_create(1500, contrastThreshold=0.01)  # type: ignore[attr-defined]
+    detector = cv2.SIFT.create(nfeatures=1500, contrastThreshold=0.01)
     found = [detector.detectAndCompute(_as_bytes(plane), None) for plane in (reference, moving)]
     (points_r, marks_r), (points_m, marks_m) = found
     if min(len(points_r), len(points_m)) < 8:

@@ -58,6 +58,22 @@ def _preset(name: str | None) -> dict[str, Any]:
     return PRESETS[name]
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not a TOML file ({error})") from error
+
+
 def read_table(path: Path) -> dict[str, Any]:
     """Options that a TOML file gives, by field of `FusionOptions`, and ``preset``.
 
@@ -66,12 +82,7 @@ def read_table(path: Path) -> dict[str, Any]:
     ConfigError
         If it cannot be read, is not TOML, or has an unknown field or a value of a wrong type.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not a TOML file ({error})") from error
+    table = read_toml(path)
     known = {entry.name: entry for entry in fields(FusionOptions)}
     for name, value in table.items():
         if name != "preset" and name not in known:

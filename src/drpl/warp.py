@@ -170,10 +170,12 @@ def _check_warp(pixels: Pixels, transform: Transform, size: tuple[int, int]) -> 
 
 def _warp_plain(pixels: Pixels, to_moving: Transform, size: tuple[int, int], flags: int) -> Pixels:
     """OpenCV's warp by a map from the reference to the moving frame, mirrored outside."""
-    options = {"flags": flags | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_REFLECT}
+    flags |= cv2.WARP_INVERSE_MAP
+    border = cv2.BORDER_REFLECT
     if np.array_equal(to_moving[2], (0, 0, 1)):
-        return np.asarray(cv2.warpAffine(pixels, to_moving[:2], size, **options))  # type: ignore[call-overload]
-    return np.asarray(cv2.warpPerspective(pixels, to_moving, size, **options))  # type: ignore[call-overload]
+        affine = to_moving[:2]
+        return np.asarray(cv2.warpAffine(pixels, affine, size, flags=flags, borderMode=border))
+    return np.asarray(cv2.warpPerspective(pixels, to_moving, size, flags=flags, borderMode=border))
 
 
 def valid_spans(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from drpl.errors import ConfigError
+from drpl.settings import read_toml
 from drpl.train.degradation import DegradationOptions
 
 Section = TypeVar("Section")
@@ -185,12 +185,7 @@ def read_config(path: Path) -> TrainOptions:
     ConfigError
         If the file cannot be read, is not TOML, or has an unknown key or a wrong value.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not a TOML file ({error})") from error
+    table = read_toml(path)
     try:
         return config_from_dict(table)
     except ConfigError as error:

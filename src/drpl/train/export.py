@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 import tempfile
-import tomllib
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from drpl.decide import BORDER, CANVAS_MULTIPLE, decide_pair
 from drpl.errors import ConfigError, ModelError, WriteError
 from drpl.models import CARD, ModelCard, Stage, load_model, read_card
+from drpl.settings import read_toml
 from drpl.train.config import config_from_dict
 from drpl.train.exchange import with_plain_layers
 from drpl.train.networks import NETWORKS, DRPLFast
@@ -270,7 +270,7 @@ def export_model(
     network = NETWORKS[options.network]()
     network.load_state_dict(_mean_weights(paths, states))
     network.eval()
-    described = _read_about(about)
+    described = read_toml(about)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         save_file(
@@ -304,16 +304,6 @@ def export_model(
             )
         _install(folder, out)
     return read_card(out)
-
-
-def _read_about(path: Path) -> dict[str, Any]:
-    """The part of a card that people write."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not a TOML file ({error})") from error
 
 
 def _write_attribution(folder: Path, manifest: Path) -> str:
