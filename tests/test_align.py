@@ -205,7 +205,7 @@ def test_implausible_distortion_falls_back_to_a_simpler_model(stack, monkeypatch
             match.transform[0, 0] = 3
         return match
 
-    monkeypatch.setattr("drpl.align.match_planes", distorted)
+    monkeypatch.setattr("drpl.gates.match_planes", distorted)
     first, second = align_stack(stack[0][:2])
     assert (first.status, first.model) == ("simpler", "similarity")
     assert "hence similarity" in first.note

@@ -111,7 +111,7 @@ def test_a_frame_of_another_scene_is_left_out_or_kept_as_asked(model, breathing)
     stack = [*frames[:3], noise, *frames[3:]]
     result = drpl.fuse(stack, FusionOptions(reference=2), model=model)
     assert result.plan.alignments[3].status == "rejected"
-    assert result.plan.used == [0, 1, 2, 4, 5]
+    assert sorted(result.plan.used) == [0, 1, 2, 4, 5]
     assert result.coverage()[3] == 0
     assert psnr(result.fused[INNER], truth[INNER]) > 30
     kept = drpl.fuse(stack, FusionOptions(reference=2, unaligned="keep"), model=model)

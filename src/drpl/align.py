@@ -12,11 +12,11 @@ import numpy as np
 from drpl.displacement import MODELS, Model, Plane
 from drpl.errors import AlignmentError, ConfigError
 from drpl.exposure import Exposure, apply_exposure, match_exposure
-from drpl.register import Match, estimate_transform, match_planes
+from drpl.gates import fitting_match
+from drpl.register import estimate_transform
 from drpl.warp import (
     Transform,
     common_area,
-    corners,
     identity,
     largest_shift,
     rescale,
@@ -26,10 +26,13 @@ from drpl.warp import (
 
 __all__ = [
     "Alignment",
+    "Chain",
     "Exposure",
     "Transform",
+    "align_chain",
     "align_stack",
     "apply_exposure",
+    "chain_frames",
     "common_area",
     "estimate_transform",
     "match_exposure",
@@ -41,12 +44,6 @@ Policy = Literal["reject", "keep"]
 POLICIES: tuple[str, ...] = get_args(Policy)
 Status = Literal["reference", "aligned", "simpler", "unaligned", "rejected"]
 STATUSES: tuple[str, ...] = get_args(Status)
-LOWEST_SCORE = 0.3
-LARGEST_RESIDUAL = 2.0
-"""In pixels of the level at which the residual was measured."""
-SCALES = (0.8, 1.25)
-LARGEST_ROTATION = 20.0
-"""Degrees between neighbours."""
 STILL = 0.1
 """A frame of which no corner moves by as many full-resolution pixels is left as it is."""
 
@@ -84,8 +81,9 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """How a frame hangs on an earlier one, in pixels of the planes."""
+    """How a frame hangs on an earlier one of a chain, in pixels of the planes."""
 
+    number: int
     parent: int | None
     root: int
     to_root: Transform
@@ -93,6 +91,15 @@ class _Link:
     score: float
     residual: float
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """How frames, in the order of their focus, hang on each other."""
+
+    links: tuple[_Link, ...]
+    shape: tuple[int, ...]
+    model: Model
 
 
 def align_stack(
@@ -139,27 +146,35 @@ def align_stack(
     >>> [a.status for a in align_stack([plane, plane, plane])]
     ['aligned', 'reference', 'aligned']
     """
-    if policy not in POLICIES:
-        raise ConfigError(f"policy is {policy!r}; expected one of {POLICIES}")
+    chain = chain_frames(enumerate(lumas), model=model)
+    return align_chain(chain, scale=scale, reference=reference, policy=policy)
+
+
+def chain_frames(lumas: Iterable[tuple[int, Plane]], *, model: Model = "affine") -> Chain:
+    """Register each frame with one before it: the last of the largest group, or its neighbour.
+
+    Parameters
+    ----------
+    lumas : iterable of pairs of int and ndarray
+        Numbers and planes of the frames, as of `align_stack`.
+    model : str
+        As of `align_stack`.
+
+    Raises
+    ------
+    AlignmentError
+        If there is no frame, or planes differ in shape.
+    ConfigError
+        If the model is unknown.
+    """
     if model not in MODELS:
         raise ConfigError(f"model is {model!r}; expected one of {MODELS}")
-    links, shape = _linked(lumas, model)
-    if reference is not None and not 0 <= reference < len(links):
-        raise AlignmentError(
-            f"reference is frame {reference}; expected an index from 0 to {len(links) - 1}"
-        )
-    middle = _middle(links) if reference is None else reference
-    return _composed(links, middle, model, policy, scale, shape)
-
-
-def _linked(lumas: Iterable[Plane], model: Model) -> tuple[list[_Link], tuple[int, ...]]:
-    """Hang every frame on an earlier one: on the largest group so far, else on its neighbour."""
     links: list[_Link] = []
     last: dict[int, tuple[int, Plane]] = {}
     sizes: dict[int, int] = {}
-    for index, plane in enumerate(lumas):
-        _check_plane(index, plane, last)
-        link = _link(index, plane, _candidates(index, last, sizes), links, model)
+    for index, (number, plane) in enumerate(lumas):
+        _check_plane(number, plane, last)
+        link = _link(number, plane, _candidates(index, last, sizes), links, model)
         links.append(link)
         sizes[link.root] = sizes.get(link.root, 0) + 1
         last[link.root] = (index, plane)
@@ -168,16 +183,64 @@ def _linked(lumas: Iterable[Plane], model: Model) -> tuple[list[_Link], tuple[in
         shape = plane.shape
     if not links:
         raise AlignmentError("found no frame to align; expected at least one")
-    return links, shape
+    return Chain(tuple(links), shape, model)
 
 
-def _check_plane(index: int, plane: Plane, last: dict[int, tuple[int, Plane]]) -> None:
+def align_chain(
+    chain: Chain,
+    *,
+    scale: float | tuple[float, float] = 1.0,
+    reference: int | None = None,
+    middle: int | None = None,
+    policy: Policy = "reject",
+) -> list[Alignment]:
+    """How the frames of a chain lie on its reference frame.
+
+    Parameters
+    ----------
+    chain : Chain
+        Of all frames of a stack.
+    scale, reference, policy
+        As of `align_stack`.
+    middle : int, optional
+        Number of the frame that counts as the middle one, where no reference is given; by default
+        that half-way along the chain.
+
+    Returns
+    -------
+    list of Alignment
+        By number of the frame.
+
+    Raises
+    ------
+    AlignmentError
+        If the reference is none of the frames.
+    ConfigError
+        If the policy is unknown.
+    """
+    if policy not in POLICIES:
+        raise ConfigError(f"policy is {policy!r}; expected one of {POLICIES}")
+    links = list(chain.links)
+    places = {link.number: place for place, link in enumerate(links)}
+    if reference is not None and reference not in places:
+        raise AlignmentError(
+            f"reference is frame {reference}; expected an index from 0 to {len(links) - 1}"
+        )
+    if reference is None:
+        place = _middle(links, len(links) // 2 if middle is None else places[middle])
+    else:
+        place = places[reference]
+    aligned = _composed(links, place, chain.model, policy, scale, chain.shape)
+    return [aligned[places[number]] for number in range(len(links))]
+
+
+def _check_plane(number: int, plane: Plane, last: dict[int, tuple[int, Plane]]) -> None:
     """Check that a plane is like those before."""
     expected = next(iter(last.values()))[1].shape if last else plane.shape
     if plane.ndim != 2 or plane.size == 0 or plane.shape != expected:
         shown = expected if last else "(height, width)"
         raise AlignmentError(
-            f"frame {index}: luma plane has shape {plane.shape}; expected {shown}, as all frames"
+            f"frame {number}: luma plane has shape {plane.shape}; expected {shown}, as all frames"
         )
 
 
@@ -192,7 +255,7 @@ def _candidates(
 
 
 def _link(
-    index: int,
+    number: int,
     plane: Plane,
     candidates: list[tuple[int, Plane]],
     links: list[_Link],
@@ -202,15 +265,16 @@ def _link(
     notes: list[str] = []
     best = 0.0
     for parent, other in candidates:
-        match, used, note = _fitting(other, plane, model)
+        match, used, note = fitting_match(other, plane, model)
         best = max(best, match.score)
         if used == "none":
-            notes.append(f"does not fit frame {parent} ({note})")
+            notes.append(f"does not fit frame {links[parent].number} ({note})")
             continue
-        if parent != index - 1:
-            notes.append(f"aligned to frame {parent}")
+        if parent != len(links) - 1:
+            notes.append(f"aligned to frame {links[parent].number}")
         chained = links[parent].to_root @ match.transform
         return _Link(
+            number,
             parent,
             links[parent].root,
             chained / chained[2, 2],
@@ -219,56 +283,11 @@ def _link(
             match.residual,
             "; ".join([*notes, *filter(None, [note])]),
         )
-    return _Link(None, index, identity(), "none", best, math.nan, "; ".join(notes))
+    return _Link(number, None, len(links), identity(), "none", best, math.nan, "; ".join(notes))
 
 
-def _fitting(reference: Plane, moving: Plane, model: Model) -> tuple[Match, str, str]:
-    """Match by the model or a simpler one; the model that fits or "none", and what was wrong."""
-    note = ""
-    for simpler in reversed(MODELS[: MODELS.index(model) + 1]):
-        match = match_planes(reference, moving, model=simpler)
-        distortion, misfit = _distortion(match.transform, reference.shape), _misfit(match)
-        if not (distortion or misfit):
-            return match, simpler, note and f"{note}, hence {simpler}"
-        note = note or f"{simpler}: {distortion or misfit}"
-        if not distortion:
-            break
-    return match, "none", note
-
-
-def _misfit(match: Match) -> str:
-    """What makes a match poor; empty where nothing does."""
-    if match.score < LOWEST_SCORE:
-        return f"score {match.score:.2f} is below {LOWEST_SCORE}"
-    if match.residual > LARGEST_RESIDUAL * match.grain:
-        return f"residual of {match.residual:.1f} working pixels is too large"
-    return ""
-
-
-def _distortion(matrix: Transform, shape: tuple[int, ...]) -> str:
-    """What makes a transform between neighbours implausible; empty where nothing does."""
-    height, width = shape
-    w = np.append(corners(shape), np.ones((4, 1)), 1) @ matrix[2]
-    if w.min() < 0.5 * w.max():
-        return "perspective is implausible"
-    middle = np.array([(width - 1) / 2, (height - 1) / 2, 1])
-    x, y, depth = matrix @ middle
-    linear = (matrix[:2, :2] - np.outer([x / depth, y / depth], matrix[2, :2])) / depth
-    stretch = np.linalg.svd(linear)[1]
-    turn = math.degrees(math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
-    shift = abs(x / depth - middle[0]) / width, abs(y / depth - middle[1]) / height
-    if not SCALES[0] <= stretch[1] <= stretch[0] <= SCALES[1] or np.linalg.det(linear) < 0:
-        return f"scale {stretch[0]:.2f} by {stretch[1]:.2f} is implausible"
-    if abs(turn) > LARGEST_ROTATION:
-        return f"rotation by {turn:.1f} degrees is implausible"
-    if max(shift) > 0.5:
-        return "shift is more than half of the picture"
-    return ""
-
-
-def _middle(links: list[_Link]) -> int:
-    """The frame nearest to the middle in the largest group."""
-    half = len(links) // 2
+def _middle(links: list[_Link], half: int) -> int:
+    """The frame of the largest group that is nearest to the middle."""
     roots = [link.root for link in links]
     main = max(set(roots), key=lambda root: (roots.count(root), root == roots[half], -root))
     members = [index for index, root in enumerate(roots) if root == main]
@@ -309,8 +328,8 @@ def _composed(
             used.note,
         )
     return [
-        aligned[index] if index in aligned else _unaligned(index, link, aligned, policy)
-        for index, link in enumerate(links)
+        aligned[index] if index in aligned else _unaligned(index, links, aligned, policy)
+        for index in range(len(links))
     ]
 
 
@@ -325,12 +344,15 @@ def _toward_reference(links: list[_Link], reference: int) -> dict[int, _Link]:
     return toward
 
 
-def _unaligned(index: int, link: _Link, aligned: dict[int, Alignment], policy: Policy) -> Alignment:
+def _unaligned(
+    index: int, links: list[_Link], aligned: dict[int, Alignment], policy: Policy
+) -> Alignment:
     """A frame that does not fit the reference's group."""
+    link = links[index]
     note = link.note or "does not fit the frames of the reference"
     if policy == "reject":
         return Alignment(identity(), "none", math.nan, link.score, "rejected", note)
     nearest = min(aligned, key=lambda other: (abs(other - index), other))
-    note += f"; takes the transform of frame {nearest}"
+    note += f"; takes the transform of frame {links[nearest].number}"
     transform = aligned[nearest].transform
     return Alignment(transform, "none", math.nan, link.score, "unaligned", note)

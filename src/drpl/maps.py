@@ -51,9 +51,10 @@ def write_maps(
     """Write the maps of a result.
 
     ``index_map.png`` holds the number of the frame (8 or 16 bits), ``confidence.png`` 255 where the
-    decision is clear, ``depth.png`` the number stretched from black (first frame) to white (last),
-    ``height_um.tif`` (with ``z_step``) micrometres above the focus of the first frame, as float,
-    and ``mask_a.png``, ``mask_b.png`` the network's masks of a pair.
+    decision is clear, ``depth.png`` the place of the frame in the order of focus, stretched from
+    black (first frame) to white (last), ``height_um.tif`` (with ``z_step``) micrometres above the
+    focus of the first frame, as float, and ``mask_a.png``, ``mask_b.png`` the network's masks of a
+    pair.
 
     Raises
     ------
@@ -70,12 +71,13 @@ def _map(name: str, result: FusionResult, z_step: float | None) -> Pixels:
         return result.index_map
     if name == CONFIDENCE:
         return result.confidence
+    places = np.argsort(result.plan.sweep)
     if name == HEIGHT:
-        return result.index_map.astype(np.float32) * np.float32(z_step)
+        heights: NDArray[np.float32] = places.astype(np.float32) * np.float32(z_step)
+        return np.asarray(heights[result.index_map], np.float32)
     if name == DEPTH:
-        steps = np.linspace(0, 255, len(result.plan.alignments))
-        depth: NDArray[np.uint8] = np.rint(steps).astype(np.uint8)[result.index_map]
-        return depth
+        greys = np.rint(np.linspace(0, 255, len(places))[places]).astype(np.uint8)
+        return np.asarray(greys[result.index_map], np.uint8)
     return _mask(result, second=name == MASKS[1])
 
 

@@ -121,7 +121,9 @@ def fuse_stack(
     load = _loader(model, options)
     count = len(stack.names)
     folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
-    runs = slabs.runs(plan.used) if slabs is not None else [plan.used]
+    runs = [plan.used]
+    if slabs is not None:
+        runs = slabs.runs([number for number in plan.sweep if number in plan.used])
     numbers = [number for run in runs for number in run]
     frames = prepared_frames(stack, plan, options, stage="fuse", numbers=numbers, progress=progress)
     made: tuple[Slab, ...] = ()
@@ -153,7 +155,9 @@ def _result(
     window = _window(plan, options)
     planes = (composite.fused, composite.index_map, 255 - composite.doubt)
     fused, index_map, confidence = (np.ascontiguousarray(plane[window]) for plane in planes)
-    of_pair = masks if len(plan.alignments) == 2 else None
+    of_pair = None
+    if len(plan.alignments) == 2:
+        of_pair = masks if plan.order == (0, 1) else PairDecision(masks.mask_b, masks.mask_a)
     return FusionResult(fused, index_map, confidence, of_pair, plan, window, seconds, slabs)
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.align import Alignment, align_stack
+from drpl.align import Alignment, align_chain, chain_frames
 from drpl.decide import luma_plane
 from drpl.errors import AlignmentError
 from drpl.exposure import Exposure, match_exposure
+from drpl.order import focus_order, focus_profile, in_sequence
 from drpl.stack import FusionOptions, Pixels, full_scale
 from drpl.survey import OctaveDetail, decision_scale, measure_detail
 from drpl.transforms import StackTransforms
 from drpl.warp import identity, rescale, valid_area, warp
 
 Plane = NDArray[np.float32]
+Look = Callable[[Sequence[int]], Iterable[Pixels]]
+"""Gives the frames of some numbers in turn; one is held at a time."""
 WORKING = 600_000
 """Pixels, at most, of the planes that frames are registered by."""
 SMALL = 192
@@ -39,17 +42,27 @@ class Plan:
         One of each per frame.
     scale : int
         Pixels for each decision, along an axis.
+    order : tuple of int
+        Numbers of all frames, in the order of their focus; the end with less detail comes first.
     """
 
     shape: tuple[int, int]
     alignments: tuple[Alignment, ...]
     exposures: tuple[Exposure, ...]
     scale: int
+    order: tuple[int, ...]
 
     @property
     def used(self) -> list[int]:
-        """Numbers of the frames that are not rejected."""
-        return [n for n, a in enumerate(self.alignments) if a.status != "rejected"]
+        """Numbers of the frames that are not rejected, in order."""
+        return [n for n in self.order if self.alignments[n].status != "rejected"]
+
+    @property
+    def sweep(self) -> tuple[int, ...]:
+        """All frames in the order of their focus, from the end that was given first."""
+        backwards = self.order[::-1]
+        places = range(len(self.order))
+        return max(self.order, backwards, key=lambda order: np.dot(places, order))
 
     @property
     def reference(self) -> int:
@@ -58,18 +71,18 @@ class Plan:
 
 
 def plan_stack(
-    frames: Iterable[Pixels],
+    look: Look,
     options: FusionOptions,
     names: Sequence[str],
     *,
     known: StackTransforms | None = None,
 ) -> Plan:
-    """Look at every frame once.
+    """Look at every frame once; twice, if they turn out to be shuffled.
 
     Parameters
     ----------
-    frames : iterable of ndarray
-        Alike in shape and dtype; one is held at a time.
+    look : Look
+        Gives frames that are alike in shape and dtype.
     options : FusionOptions
     names : sequence of str
         What messages call the frames.
@@ -87,24 +100,18 @@ def plan_stack(
             f"reference is {options.reference}; expected the number of a frame, 0 to {count - 1}"
         )
     survey = _Survey(options)
-    planes = survey.working_planes(frames)
     if known is None and options.align:
-        first = next(planes)
-        alignments = align_stack(
-            _chained(first, planes),
-            scale=survey.full_by_working,
-            reference=options.reference,
-            model=options.motion,
-            policy=options.unaligned,
-        )
+        alignments, order = _aligned(survey, look, count)
     else:
-        for _ in planes:
-            pass
-        alignments = list(known.alignments) if known else _unmoved(count, options.reference)
+        for pixels in look(range(count)):
+            survey.note(pixels)
+        order = focus_order(survey.profiles)
+        middle = order[count // 2] if options.reference is None else options.reference
+        alignments = list(known.alignments) if known else _unmoved(count, middle)
     height, width = survey.shape
     scale = options.scale or decision_scale(survey.details, height, width)
     exposures = known.exposures if known else (Exposure(),) * count
-    plan = Plan(survey.shape, tuple(alignments), exposures, scale)
+    plan = Plan(survey.shape, tuple(alignments), exposures, scale, tuple(order))
     if len(plan.used) < 2:
         raise AlignmentError(
             f"no frame fits {names[plan.reference]}, the reference "
@@ -116,22 +123,34 @@ def plan_stack(
     return plan
 
 
-def _chained(first: Plane, others: Iterator[Plane]) -> Iterator[Plane]:
-    """All planes, the first already at hand."""
-    yield first
-    yield from others
+def _aligned(survey: _Survey, look: Look, count: int) -> tuple[list[Alignment], list[int]]:
+    """Alignments of all frames, and their order."""
+    options = survey.options
+    planes = (survey.note(pixels) for pixels in look(range(count)))
+    chain = chain_frames(enumerate(planes), model=options.motion)
+    order = focus_order(survey.profiles)
+    if not in_sequence(order):  # neighbours in focus fit each other best
+        planes = (survey.working_plane(pixels) for pixels in look(order))
+        chain = chain_frames(zip(order, planes, strict=True), model=options.motion)
+    alignments = align_chain(
+        chain,
+        scale=survey.full_by_working,
+        reference=options.reference,
+        middle=order[count // 2],
+        policy=options.unaligned,
+    )
+    return alignments, order
 
 
-def _unmoved(count: int, reference: int | None) -> list[Alignment]:
+def _unmoved(count: int, reference: int) -> list[Alignment]:
     """Alignments of frames that are taken as they lie."""
-    middle = count // 2 if reference is None else reference
     return [
         Alignment(
             identity(),
             "identity",
             math.nan,
             math.nan,
-            "reference" if number == middle else "aligned",
+            "reference" if number == reference else "aligned",
             "not registered, as asked for",
         )
         for number in range(count)
@@ -139,31 +158,42 @@ def _unmoved(count: int, reference: int | None) -> list[Alignment]:
 
 
 class _Survey:
-    """What is kept of each frame: detail, a small picture, and, while it is needed, a plane."""
+    """What is kept of each frame: where detail is, and a small picture."""
 
     def __init__(self, options: FusionOptions) -> None:
-        self._options = options
+        self.options = options
         self.details: list[tuple[OctaveDetail, ...]] = []
+        self.profiles: list[Plane] = []
         self.shape = (0, 0)
         self.full_by_working = (1.0, 1.0)
         self._small: list[Plane] = []
 
-    def working_planes(self, frames: Iterable[Pixels]) -> Iterator[Plane]:
-        """Luma of each frame at working size."""
-        for pixels in frames:
-            height, width = self.shape = (pixels.shape[0], pixels.shape[1])
-            white = full_scale(pixels, self._options.value_range)
-            luma = luma_plane(pixels, white)
-            if not self._options.scale:
-                self.details.append(measure_detail(luma))
-            if self._options.exposure:
-                self._small.append(_small_picture(pixels, white))
-            fraction = min(1.0, math.sqrt(WORKING / (height * width)))
-            size = (max(1, round(width * fraction)), max(1, round(height * fraction)))
-            self.full_by_working = (width / size[0], height / size[1])
-            if size != (width, height):
-                luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
-            yield luma
+    def note(self, pixels: Pixels) -> Plane:
+        """Note what is kept of a frame; its luma at working size."""
+        self.shape = (pixels.shape[0], pixels.shape[1])
+        white = full_scale(pixels, self.options.value_range)
+        luma = luma_plane(pixels, white)
+        if not self.options.scale:
+            self.details.append(measure_detail(luma))
+        if self.options.exposure:
+            self._small.append(_small_picture(pixels, white))
+        plane = self._reduced(luma)
+        self.profiles.append(focus_profile(plane))
+        return plane
+
+    def working_plane(self, pixels: Pixels) -> Plane:
+        """Luma of a frame at working size."""
+        return self._reduced(luma_plane(pixels, full_scale(pixels, self.options.value_range)))
+
+    def _reduced(self, luma: Plane) -> Plane:
+        """A plane at working size."""
+        height, width = luma.shape
+        fraction = min(1.0, math.sqrt(WORKING / (height * width)))
+        size = (max(1, round(width * fraction)), max(1, round(height * fraction)))
+        self.full_by_working = (width / size[0], height / size[1])
+        if size == (width, height):
+            return luma
+        return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
 
     def exposures(self, plan: Plan) -> list[Exposure]:
         """What brings each frame that is used to the exposure of the reference."""

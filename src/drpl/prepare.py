@@ -10,7 +10,7 @@ from typing import TypeVar
 from drpl.align import apply_exposure, valid_area, warp
 from drpl.fold import Prepared
 from drpl.plan import Plan, plan_stack
-from drpl.stack import FusionOptions, full_scale
+from drpl.stack import FusionOptions, Pixels, full_scale
 from drpl.stacks import Stack
 from drpl.transforms import StackTransforms
 
@@ -26,10 +26,13 @@ def look_at(
     known: StackTransforms | None = None,
     progress: Progress | None = None,
 ) -> Plan:
-    """Plan a stack from one look at each of its frames; see `drpl.plan.plan_stack`."""
-    count = len(stack.names)
-    looks = _ahead([partial(stack.read, number) for number in range(count)])
-    return plan_stack(_told(looks, "look", count, progress), options, stack.names, known=known)
+    """Plan a stack from a look at each of its frames; see `drpl.plan.plan_stack`."""
+
+    def look(numbers: Sequence[int]) -> Iterator[Pixels]:
+        looks = _ahead([partial(stack.read, number) for number in numbers])
+        return _told(looks, "look", len(numbers), progress)
+
+    return plan_stack(look, options, stack.names, known=known)
 
 
 def prepared_frames(

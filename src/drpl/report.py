@@ -77,6 +77,7 @@ def build_report(
         "window": {"left": cols.start, "top": rows.start},
         "reference": plan.reference,
         "rejected": [n for n in range(len(names)) if n not in plan.used],
+        "focus_order": list(plan.sweep),
         "decision_scale": plan.scale,
         "frames": frames,
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],

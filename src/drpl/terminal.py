@@ -127,6 +127,10 @@ def progress_bar(*, quiet: bool) -> Iterator[Told | None]:
         yield told
 
 
+SHOWN = 6
+"""Frames out of place that are named."""
+
+
 def tell(report: dict[str, Any]) -> None:
     """Say in a few lines what was done."""
     frames = report["frames"]
@@ -140,6 +144,12 @@ def tell(report: dict[str, Any]) -> None:
     parts.append(f"{sum(report['seconds'].values()):.1f} s ({seconds})")
     text = f"{report['output']}: {width}x{height}, {', '.join(parts)}"
     console.print(text, highlight=False, soft_wrap=True)
+    misplaced = [n for place, n in enumerate(report["focus_order"]) if place != n]
+    if misplaced:
+        names = ", ".join(frames[number]["name"] for number in misplaced[:SHOWN])
+        names += f" and {len(misplaced) - SHOWN} more" if len(misplaced) > SHOWN else ""
+        line = f"not in the order of focus, which was followed instead: {names}"
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
     for frame in frames:
         if frame["status"] in ("rejected", "unaligned", "simpler"):
             said = "; ".join(frame["notes"])
