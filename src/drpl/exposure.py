@@ -14,15 +14,21 @@ from drpl.stack import Pixels
 
 Plane = NDArray[np.float32]
 Values = NDArray[np.float64]
-BLOCKS = 12
-"""Blocks along the shorter side whose means are compared: large, as focus spreads light."""
+BLOCKS = 24
+"""Blocks along the shorter side whose means are compared."""
 NOISE = 0.005
 """Offset, relative to white, below which there is none."""
-LEAST = 0.02
-"""Relative change of a gain below which it counts as unchanged: blur that was made in coded values
-(MFI-WHU) looks like up to 1.5 % of light."""
+LEAST = 0.008
+"""Relative change of a gain below which it counts as unchanged: blur of real pairs, and blur that
+was made in coded values (MFI-WHU), looks like up to half of it."""
 CERTAIN = 3.0
 """Standard errors that a change must exceed."""
+FLAT = 1e-4
+"""Relative variance below which flat blocks are not told apart."""
+VEIL = 0.05
+"""Deviation, relative to white, that counts for every block: the ratio of dark ones is the
+least sure, and shows least."""
+ROUNDS = 8
 LINE_SUPPORT = 0.4
 """Share of a gain's deviations that a line with an offset may leave to be taken."""
 GAINS = (0.25, 4.0)
@@ -68,7 +74,7 @@ def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> 
     Returns
     -------
     Exposure
-        The identity where the change is below two per cent, or not certain.
+        The identity where the change is below 0.8 per cent, or not certain.
 
     Raises
     ------
@@ -77,9 +83,9 @@ def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> 
 
     Notes
     -----
-    Means of large blocks without clipped pixels are compared. The gain is the ratio of their sums
-    of light, which defocus spreads but keeps; blocks far off are left out. An offset is used where
-    a line fits the flattest blocks much better than a gain alone.
+    Means of blocks without clipped pixels are compared. The gain is the ratio of their light, which
+    defocus spreads but keeps; the flatter a block, the more it counts, and those far off do not. An
+    offset is used where a line fits the flattest blocks much better than a gain alone.
     """
     if reference.shape != moving.shape or reference.ndim not in (2, 3):
         raise AlignmentError(
@@ -146,11 +152,25 @@ def _means(plane: NDArray[Any]) -> Values:
 
 def _certain_gain(blocks: _Blocks, gamma: float) -> tuple[float, bool]:
     """Gain, and whether it is a certain change."""
-    wanted, found = blocks.wanted_light, blocks.found_light
-    ratio, spread = _fitted_gain(found, wanted)
-    gain = float(np.clip(ratio ** (1 / gamma), *GAINS))
-    error = spread / float(found.mean()) / np.sqrt(found.size) / gamma
+    ratios = np.log(blocks.wanted_light / blocks.found_light)
+    darker = np.minimum(blocks.wanted, blocks.found)
+    flatness = 1 / ((blocks.variance + VEIL**2) / darker**2 + FLAT)
+    change = _weighted_median(ratios, flatness)
+    for _ in range(ROUNDS):
+        misfit = np.abs(ratios - change) * np.sqrt(flatness)
+        spread = 1.4826 * float(np.median(misfit)) + 1e-9
+        weights = flatness / (1 + (misfit / (2 * spread)) ** 2) ** 2
+        change = float(np.average(ratios, weights=weights))
+    error = spread / np.sqrt(weights.sum()) / gamma
+    gain = float(np.clip(np.exp(change / gamma), *GAINS))
     return gain, bool(abs(gain - 1) > max(LEAST, CERTAIN * error))
+
+
+def _weighted_median(values: Values, weights: Values) -> float:
+    """The value with half of the weights below it."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, below[-1] / 2)])
 
 
 def _flat_line(blocks: _Blocks) -> tuple[float, float] | None:
