@@ -50,7 +50,7 @@ def focus_order(profiles: Sequence[Plane]) -> list[int]:
     """Order frames so that neighbours are focused alike.
 
     The given order is kept where it is nearly as smooth as any, else a shorter way through all
-    frames is taken. The end with less detail comes first, so that a stack and its reverse, or a
+    frames is taken. The end with more detail comes first, so that a stack and its reverse, or a
     shuffled one, come out in one order.
 
     Parameters
@@ -71,7 +71,7 @@ def focus_order(profiles: Sequence[Plane]) -> list[int]:
     if _length(apart, order) > TRUSTED * _length(apart, found):
         order = found
     detail = energies.mean(axis=(1, 2))
-    if detail[order[0]] > detail[order[-1]]:
+    if detail[order[0]] < detail[order[-1]]:
         order = order[::-1]
     return [int(number) for number in order]
 

@@ -121,9 +121,7 @@ def fuse_stack(
     load = _loader(model, options)
     count = len(stack.names)
     folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
-    runs = [plan.used]
-    if slabs is not None:
-        runs = slabs.runs([number for number in plan.sweep if number in plan.used])
+    runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
     numbers = [number for run in runs for number in run]
     frames = prepared_frames(stack, plan, options, stage="fuse", numbers=numbers, progress=progress)
     made: tuple[Slab, ...] = ()
@@ -135,6 +133,12 @@ def fuse_stack(
             folding, frames, runs, slabs, window=window, metadata=metadata
         )
     return _result(composite, masks, plan, options, clock.seconds, made)
+
+
+def _slab_runs(slabs: Slabs, plan: Plan) -> list[list[int]]:
+    """Frames of each slab, in the order of folding; the slabs are in the order given."""
+    runs = slabs.runs([number for number in plan.sweep if number in plan.used])
+    return runs if plan.sweep == plan.order else [run[::-1] for run in runs]
 
 
 def _loader(model: DecisionModel | None, options: FusionOptions) -> Callable[[], DecisionModel]:

@@ -43,7 +43,7 @@ class Plan:
     scale : int
         Pixels for each decision, along an axis.
     order : tuple of int
-        Numbers of all frames, in the order of their focus; the end with less detail comes first.
+        Numbers of all frames, in the order of their focus; the end with more detail comes first.
     """
 
     shape: tuple[int, int]

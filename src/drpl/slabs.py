@@ -146,7 +146,7 @@ def fold_slabs(
         own = islice(frames, len(run)) if number + 1 < len(runs) else frames
         composite, masks = folding.fold(own, last=run[-1])
         pixels = np.ascontiguousarray(composite.fused[window])
-        made.append(Slab(slabs.write(number, pixels, metadata), tuple(run)))
+        made.append(Slab(slabs.write(number, pixels, metadata), tuple(sorted(run))))
         folding.lap("write")
         return composite, masks
 
