@@ -9,7 +9,6 @@ from drpl.train.losses import nearer_source
 from drpl.train.synthesis import (
     BAND_RADIUS,
     MARGIN,
-    MAX_RADIUS,
     Layers,
     Lens,
     boundary_band,
@@ -132,7 +131,7 @@ def test_blur_never_wraps_into_the_picture():
     radiance[..., -MARGIN:] = 0
     radiance[..., :, 0] = 1000.0
     bright_edge = Layers(radiance, layers.matte, layers.depth, True, layers.kinds)
-    frame = render(bright_edge, make_lens([0.0, 1.0], aperture=MAX_RADIUS)).frames[0, 1]
+    frame = render(bright_edge, make_lens([0.0, 1.0], aperture=float(MARGIN))).frames[0, 1]
     assert float(frame[..., 95].max()) < 0.9
 
 

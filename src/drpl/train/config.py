@@ -46,6 +46,8 @@ class SceneOptions:
         Share of training batches that are rendered as stacks of ``stack_frames`` and met as
         folding them does: a composite of some frames, and the next (see `drpl.train.folds`).
     stack_frames : int
+    judged_share : float
+        Share of those composites that the network makes itself, with the weights it starts from.
     max_layers : int
         Foreground layers at most.
     flat_share, paper_share : float
@@ -67,6 +69,7 @@ class SceneOptions:
     frames: int = 2
     stack_share: float = 0.0
     stack_frames: int = 5
+    judged_share: float = 0.0
     max_layers: int = 4
     flat_share: float = 0.65
     paper_share: float = 0.08
@@ -167,9 +170,9 @@ class TrainOptions:
                 f"{self.scenes.stack_frames}; expected at least 2 and 3"
             )
         low, high = self.scenes.radius
-        if not 0 <= low < high <= 16:
+        if not 0 <= low < high <= 64:
             raise ConfigError(
-                f"scenes.radius is {low, high}; expected 0 <= low < high <= 16 pixels"
+                f"scenes.radius is {low, high}; expected 0 <= low < high <= 64 pixels"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +125,7 @@ def _moved_layers(layers: Layers, device: torch.device) -> Layers:
         layers.depth.to(device),
         layers.flat,
         layers.kinds,
+        layers.margin,
     )
 
 
@@ -174,6 +176,11 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         self.degradation = degradation
         self.silhouettes = silhouettes
         self.rendered = rendered
+
+    @property
+    def _margin(self) -> int:
+        """Pixels around the picture that blur can draw from."""
+        return max(MARGIN, math.ceil(self.options.radius[1]))
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -231,6 +238,7 @@ class SceneBatches(Dataset[Scenes | Drawn]):
             torch.from_numpy(np.stack(depth)),
             flat,
             tuple(kinds),
+            self._margin,
         )
         return layers, self._draw_lens(rng, torch.from_numpy(np.stack(focus)))
 
@@ -250,7 +258,7 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], str
     ]:
         """Radiance (L, C, S, S) gamma-coded, matte, depth (L, S, S), focus (N,) and kind."""
-        size = self.options.size + 2 * MARGIN
+        size = self.options.size + 2 * self._margin
         steps = rng.uniform(0.3, 1.0, foregrounds)
         places = np.concatenate([[0.0], np.cumsum(steps) / max(steps.sum(), 1e-6)])
         radiance, mattes, depths = [], [np.ones((size, size), np.float32)], []

@@ -19,17 +19,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MAX_RADIUS = 16.0
 MARGIN = 16
-"""Pixels around the picture that a scene is drawn with: blur wraps around within them."""
-KERNEL_RADIUS = 18
+"""Pixels around the picture that a scene is drawn with, at least: blur wraps around within them."""
 BAND_RADIUS = 12
 """Half the width, in pixels, of the band around focus boundaries in which errors are told apart."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """A batch of scenes before a lens has seen them; canvas = picture + `MARGIN` on each side.
+    """A batch of scenes before a lens has seen them; canvas = picture + a margin on each side.
 
     Attributes
     ----------
@@ -44,6 +42,8 @@ class Layers:
         Whether each layer has one depth, which makes rendering cheaper.
     kinds : tuple of str
         What each scene shows, for tables.
+    margin : int
+        In pixels; no circle of confusion is larger.
     """
 
     radiance: Tensor
@@ -51,6 +51,7 @@ class Layers:
     depth: Tensor
     flat: bool
     kinds: tuple[str, ...]
+    margin: int = MARGIN
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,14 @@ def srgb_decode(coded: Tensor) -> Tensor:
     return torch.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
 
 
-def defocus_kernels(radius: Tensor, shape: Tensor, angle: Tensor) -> Tensor:
+def defocus_kernels(
+    radius: Tensor, shape: Tensor, angle: Tensor, *, largest: int = MARGIN
+) -> Tensor:
     """Point spread functions.
 
     Parameters
     ----------
-    radius : Tensor, shape (B,), in [0, 16]
+    radius : Tensor, shape (B,), in [0, ``largest``]
         Radius of the circle of confusion in pixels; 0 gives a unit impulse.
     shape, angle : Tensor, shape (B,)
         As in `Lens`.
@@ -146,7 +149,8 @@ def defocus_kernels(radius: Tensor, shape: Tensor, angle: Tensor) -> Tensor:
     Tensor, shape (B, 37, 37)
         Non-negative, each summing to 1; discs and polygons with anti-aliased rims.
     """
-    axis = torch.arange(-KERNEL_RADIUS, KERNEL_RADIUS + 1, device=radius.device, dtype=radius.dtype)
+    reach = largest + 2
+    axis = torch.arange(-reach, reach + 1, device=radius.device, dtype=radius.dtype)
     rows, cols = torch.meshgrid(axis, axis, indexing="ij")
     distance = torch.hypot(rows, cols)
     radius, shape, angle = (value.view(-1, 1, 1) for value in (radius, shape, angle))
@@ -172,20 +176,20 @@ def _transfer(kernels: Tensor, height: int, width: int) -> Tensor:
     return torch.as_tensor(torch.fft.rfft2(centred))
 
 
-def _blur(
-    spectrum: Tensor, radius: Tensor, lens: Lens, size: tuple[int, int], steps: int
-) -> Tensor:
+def _blur(spectrum: Tensor, radius: Tensor, lens: Lens, layers: Layers) -> Tensor:
     """Blur (B, C, H, W), given as its spectrum, by a radius (B, H, W) that may vary.
 
-    A varying radius is served by ``steps`` blurred versions, closer to each other at small radii,
+    A varying radius is served by four blurred versions, closer to each other at small radii,
     and interpolation between the two whose radii enclose that of the pixel.
     """
+    size, steps = radius.shape[-2:], 1 if layers.flat else 4
     low = radius.amin(dim=(-2, -1))
     span = radius.amax(dim=(-2, -1)) - low
     total = spectrum.new_zeros((), dtype=radius.dtype)
     for step in range(steps):
         share = (step / max(steps - 1, 1)) ** 2
-        kernels = defocus_kernels(low + span * share, lens.shape, lens.angle)
+        radii = low + span * share
+        kernels = defocus_kernels(radii, lens.shape, lens.angle, largest=layers.margin)
         product = spectrum * _transfer(kernels, *size)[:, None]
         # one axis after the other: a quarter faster on a CPU than irfft2
         columns = torch.fft.ifft(product, dim=-2)
@@ -202,7 +206,7 @@ def _blur(
 def blur_radius(layers: Layers, lens: Lens, layer: int, frame: int) -> Tensor:
     """Radius of the circle of confusion (B, H, W) in pixels of one layer in one frame."""
     aperture, focus = (v[:, frame, None, None] for v in (lens.aperture, lens.focus))
-    return (aperture * (layers.depth[:, layer] - focus).abs()).clamp(max=MAX_RADIUS)
+    return (aperture * (layers.depth[:, layer] - focus).abs()).clamp(max=layers.margin)
 
 
 def render(layers: Layers, lens: Lens) -> Scenes:
@@ -218,9 +222,8 @@ def render(layers: Layers, lens: Lens) -> Scenes:
     Returns
     -------
     Scenes
-        Pictures of (H - 32) x (W - 32) pixels: the margin is cut off.
+        Pictures of the canvas without its margin.
     """
-    height, width = layers.matte.shape[-2:]
     count, frames = layers.matte.shape[1], lens.focus.shape[1]
     images: list[Tensor | None] = [None] * frames
     truth: Tensor | None = None
@@ -232,15 +235,14 @@ def render(layers: Layers, lens: Lens) -> Scenes:
         spectrum = torch.fft.rfft2(premultiplied)
         for frame in range(frames):
             radius = blur_radius(layers, lens, layer, frame)
-            steps = 1 if layers.flat else 4
-            blurred = _blur(spectrum, radius, lens, (height, width), steps)
-            images[frame] = _over(blurred, images[frame])
+            images[frame] = _over(_blur(spectrum, radius, lens, layers), images[frame])
         truth = _over(premultiplied, truth)
-    stack = torch.stack([_picture(image) for image in images if image is not None], dim=1)
+    margin = layers.margin
+    stack = torch.stack([_picture(image, margin) for image in images if image is not None], dim=1)
     if truth is None:
         raise ValueError("a scene takes at least one layer")
-    index_map = _cut(focused_frame(layers, lens))
-    return Scenes(stack, stack, _picture(truth), index_map, layers.kinds)
+    index_map = _cut(focused_frame(layers, lens), margin)
+    return Scenes(stack, stack, _picture(truth, margin), index_map, layers.kinds)
 
 
 def _over(front: Tensor, behind: Tensor | None) -> Tensor:
@@ -250,14 +252,14 @@ def _over(front: Tensor, behind: Tensor | None) -> Tensor:
     return front[:, :-1] + (1.0 - front[:, -1:]) * behind
 
 
-def _cut(canvas: Tensor) -> Tensor:
+def _cut(canvas: Tensor, margin: int) -> Tensor:
     """Cut off the margin."""
-    return canvas[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    return canvas[..., margin:-margin, margin:-margin]
 
 
-def _picture(canvas: Tensor) -> Tensor:
+def _picture(canvas: Tensor, margin: int) -> Tensor:
     """Linear canvas to coded picture."""
-    return srgb_encode(_cut(canvas))
+    return srgb_encode(_cut(canvas, margin))
 
 
 def focused_frame(layers: Layers, lens: Lens) -> Tensor:
