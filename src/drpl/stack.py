@@ -111,7 +111,8 @@ class FusionOptions:
     reference: int | None = field(
         default=None,
         metadata=_says(
-            "Number, from 0, of the frame that the others are registered to; default: middle."
+            "Number, from 0, of the frame that the others are registered to; default: the middle "
+            "one by focus."
         ),
     )
     exposure: bool = field(
