@@ -16,11 +16,12 @@ from drpl.stack import ComposeMode, FusionOptions
 from drpl.terminal import (
     Overwrite,
     console,
-    errors,
     log_to_terminal,
     progress_bar,
     tell,
     tell_alignments,
+    tell_counts,
+    tell_outcome,
     with_options,
 )
 from drpl.training_commands import add_training
@@ -47,7 +48,7 @@ Sources = Annotated[
     list[Path],
     typer.Argument(
         help="Pictures of one scene, each focused elsewhere: files, folders or patterns.",
-        metavar="FRAME...",
+        metavar="FRAME",
     ),
 ]
 MaxPixels = Annotated[
@@ -100,7 +101,7 @@ def fuse(
         list[Path],
         typer.Argument(
             help="Pictures of one scene, each focused elsewhere; folders; patterns.",
-            metavar="FRAME...",
+            metavar="FRAME",
         ),
     ],
     output: Annotated[
@@ -247,20 +248,23 @@ def batch(
         return find_stacks(root, output, suffix=suffix, group_by=group_by, gap=gap)
 
     items = watch_stacks(find, settle=settle) if watch else find()
+    if watch and not quiet:
+        console.print(f"watching {root}; Ctrl-C ends it", highlight=False, markup=False)
     counts = Counter[str]()
-    for outcome in run_batch(items, options, output, jobs=jobs, overwrite=overwrite):
-        counts[outcome.status] += 1
-        if outcome.status == "failed":
-            errors.print(f"{outcome.item.name}: {outcome.message}", highlight=False, soft_wrap=True)
-        elif not quiet:
-            what = "done before" if outcome.status == "skipped" else f"{outcome.seconds:.1f} s"
-            console.print(
-                f"{outcome.item.name}: {len(outcome.item.sources)} frames, {what}", highlight=False
-            )
-    if not quiet:
-        table = Table(*counts, title="Stacks")
-        table.add_row(*(str(count) for count in counts.values()))
-        console.print(table if counts else "no stack found", highlight=False)
+    try:
+        for outcome in run_batch(
+            items,
+            options,
+            output,
+            jobs=jobs,
+            overwrite=overwrite,
+            show=lambda item: progress_bar(quiet=quiet, title=item.name),
+        ):
+            counts[outcome.status] += 1
+            tell_outcome(outcome, quiet=quiet)
+    finally:
+        if not quiet:
+            tell_counts(counts)
     if counts["failed"]:
         raise BatchError(f"{counts['failed']} of {counts.total()} stacks failed; see above")
 
