@@ -268,6 +268,37 @@ def test_a_folder_of_which_no_stack_can_be_made_does_not_stop_the_others(root, t
     assert "one picture in two formats" in outcomes[0].message
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_failure_that_no_one_foresaw_does_not_stop_the_others(root, tmp_path, jobs, monkeypatch):
+    work = "_fuse" if jobs == 1 else "_fuse_apart"
+    real = getattr(batch, work)
+
+    def failing(item, *arguments, **options):
+        if item.name == "beetle":
+            raise MemoryError("no more")
+        return real(item, *arguments, **options)
+
+    monkeypatch.setattr(batch, work, failing)
+    output = tmp_path / "out"
+    outcomes = {
+        o.item.name: o for o in run_batch(find_stacks(root, output), OPTIONS, output, jobs=jobs)
+    }
+    assert [outcomes[name].status for name in ("beetle", "deep/moth", "fly")] == [
+        "failed",
+        "done",
+        "done",
+    ]
+    assert "MemoryError: no more" in outcomes["beetle"].message
+
+
+def test_a_name_too_long_for_the_report_does_not_stop_the_others(root, tmp_path):
+    (root / "beetle").rename(root / ("n" * 251))
+    output = tmp_path / "out"
+    outcomes = list(run_batch(find_stacks(root, output), OPTIONS, output))
+    assert [o.status for o in outcomes] == ["done", "done", "failed"]
+    assert "too long" in outcomes[2].message
+
+
 def test_single_pictures_are_left_out_and_said(root, tmp_path):
     (root / "beetle" / "shot1.png").unlink()
     output = tmp_path / "out"

@@ -290,6 +290,9 @@ def _outcome(
         return Outcome(item, "failed", message=str(error))
     except BrokenProcessPool:
         return Outcome(item, "failed", message="its process was killed; too little memory?")
+    except Exception as error:  # noqa: BLE001 - what is wrong in one must not cost the others
+        what = f"{type(error).__name__}: {error}"
+        return Outcome(item, "failed", message=f"unexpected failure ({what}); please report this")
 
 
 def _fuse_apart(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:

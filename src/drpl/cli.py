@@ -15,6 +15,7 @@ from drpl.errors import BatchError, DrplError
 from drpl.stack import ComposeMode, FusionOptions
 from drpl.terminal import (
     Overwrite,
+    complete_model,
     console,
     log_to_terminal,
     progress_bar,
@@ -57,7 +58,13 @@ MaxPixels = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is planned and done.")]
 Model = Annotated[
-    str, typer.Option("--model", "-m", help="Id of a model (see `drpl models`) or its folder.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Id of a model (see `drpl models`) or its folder.",
+        autocompletion=complete_model,
+    ),
 ]
 Compose = Annotated[
     ComposeMode,

@@ -55,7 +55,7 @@ class Journal:
         """Whether the result is there, made of the sources as they are, with these options."""
         entry = self._last.get(str(item.output), {})
         made = (entry.get("step"), entry.get("sources"), entry.get("options"))
-        return made == ("done", item.state(), self._options) and item.output.exists()
+        return made == ("done", item.state(), self._options) and os.path.exists(item.output)
 
     def begin(self, item: BatchItem, *, overwrite: bool) -> bool:
         """Note that a stack is begun; returns whether files that are there may be replaced.
@@ -63,7 +63,7 @@ class Journal:
         Those of an earlier run may, unless someone changed the picture since.
         """
         may = overwrite or self._is_own(item)
-        there = item.output.exists() or item.report.exists()
+        there = os.path.exists(item.output) or os.path.exists(item.report)
         self._write("begun", item, own=may or not there)
         return may
 
@@ -79,7 +79,11 @@ class Journal:
             return False
         # killed while at it: what is there now was not there before, or might be replaced then too
         killed = entry["step"] == "begun"
-        return killed or not item.output.exists() or entry["result"] == size_and_time(item.output)
+        return (
+            killed
+            or not os.path.exists(item.output)
+            or entry["result"] == size_and_time(item.output)
+        )
 
     def _write(self, step: str, item: BatchItem, *, own: bool) -> None:
         """Add a line, and wait until it is on disk."""
@@ -102,10 +106,10 @@ class Journal:
 
 
 def size_and_time(path: Path) -> list[int]:
-    """Of a file, in bytes and nanoseconds; zeros where there is none."""
+    """Of a file, in bytes and nanoseconds; zeros where there is none, or cannot be."""
     try:
         stat = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return [0, 0]
     return [stat.st_size, stat.st_mtime_ns]
 

@@ -94,8 +94,16 @@ def _flag(entry: Field[Any]) -> inspect.Parameter:
     hint = get_type_hints(FusionOptions)[entry.name]
     kind = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
     flag = (f"--{_dashed(entry.name)}/--no-{_dashed(entry.name)}",) if kind is bool else ()
-    option = typer.Option(*flag, help=words, rich_help_panel=PANEL)
+    known = complete_model if entry.name == "model" else None
+    option = typer.Option(*flag, help=words, rich_help_panel=PANEL, autocompletion=known)
     return _parameter(entry.name, Annotated[kind | None, option])
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Ids of models, for the shell; it adds folders itself where none fits."""
+    from drpl.models import available_models
+
+    return [name for name in available_models() if name.startswith(incomplete)]
 
 
 def _dashed(name: str) -> str:

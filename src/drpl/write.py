@@ -85,19 +85,51 @@ def check_output(
     WriteError
     """
     form = _format(path)
-    try:
-        str(path).encode()
-        check_place(path, inputs=inputs, overwrite=overwrite)
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
-    except ValueError as error:
-        raise WriteError(f"{str(path)!a}: the name is not valid Unicode; choose another") from error
+    check_place(path, inputs=inputs, overwrite=overwrite)
     if like is not None:
         _check_fits(path, form, like)
 
 
-def check_place(path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False) -> None:
-    """Check that a file may be made here."""
+def check_place(
+    path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False, folder_too: bool = False
+) -> None:
+    """Check that a file may be made here.
+
+    Parameters
+    ----------
+    path : Path
+    inputs, overwrite
+        As of `check_output`.
+    folder_too : bool
+        Whether its folder will be made where it is not there.
+
+    Raises
+    ------
+    WriteError
+    """
+    try:
+        str(path).encode()
+        if folder_too and not _exists(path.parent):
+            _check_folder(path.parent)
+        else:
+            _check_file(path, inputs, overwrite)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
+    except ValueError as error:
+        raise WriteError(f"{str(path)!a}: the name is not valid Unicode; choose another") from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Check that a folder that is not there may be made."""
+    above = next(path for path in folder.parents if _exists(path))
+    if not above.is_dir():
+        raise WriteError(f"{folder}: cannot be made a folder; {above} is a file")
+    if not os.access(above, os.W_OK):
+        raise WriteError(f"{folder}: cannot be made a folder; {above} is read-only")
+
+
+def _check_file(path: Path, inputs: Sequence[Path], overwrite: bool) -> None:
+    """Check that a file may be made in a folder that is there."""
     if not path.parent.is_dir():
         raise WriteError(
             f"{path}: its folder does not exist; create the folder {path.parent} first"
@@ -118,7 +150,7 @@ def _exists(path: Path) -> bool:
     """Whether a file is there; unlike `Path.exists`, an impossible name is an error."""
     try:
         path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return True
 
