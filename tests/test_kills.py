@@ -17,7 +17,7 @@ from drpl.write import FORMATS, write_image, write_text
 
 # runs `drpl`, and kills it at a stage of writing
 KILLED = """
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
 import pyvips
 import drpl.write
@@ -39,10 +39,17 @@ def after(owner, name):
     setattr(owner, name, run)
 
 def halfway(real):
-    def run(image, *arguments, **options):
+    def run(image, path, **options):
+        def look(_, progress):
+            # another thread writes, and may be late
+            deadline = time.monotonic() + 20
+            while progress.percent > 50 and time.monotonic() < deadline:
+                if os.path.getsize(path):
+                    die()
+                time.sleep(0.001)
         image.set_progress(True)
-        image.signal_connect("eval", lambda _, progress: progress.percent > 50 and die())
-        real(image, *arguments, **options)
+        image.signal_connect("eval", look)
+        real(image, path, **options)
     return run
 
 def half_text(path, text, **options):
