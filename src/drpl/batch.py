@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -15,24 +14,28 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 from drpl.backend import usable_cores
-from drpl.errors import ConfigError, DrplError, ReadError, WriteError
+from drpl.errors import ConfigError, DrplError, ReadError, StackError
+from drpl.journal import Journal, size_and_time
 from drpl.pipeline import fuse_files, make_folder
+from drpl.prepare import Progress
 from drpl.read import read_capture_time
-from drpl.sources import find_sources
+from drpl.sources import find_sources, natural_order
 from drpl.stack import FusionOptions
 from drpl.write import FORMATS
 
-log = logging.getLogger(__name__)
 JOURNAL = "batch.jsonl"
 GroupBy = Literal["folder", "time"]
-Status = Literal["done", "failed", "skipped"]
+Status = Literal["done", "failed", "skipped", "left out"]
 
 
 @dataclass(frozen=True)
@@ -44,25 +47,25 @@ class BatchItem:
     name : str
         Its place below the root, with ``/``; names the result.
     sources : tuple of Path
+        One alone is left out.
     output : Path
+    trouble : str
+        Why it cannot be fused, where that is known already.
     """
 
     name: str
     sources: tuple[Path, ...]
     output: Path
+    trouble: str = ""
+
+    @property
+    def report(self) -> Path:
+        """What tells how the result was made."""
+        return self.output.with_suffix(".json")
 
     def state(self) -> list[list[Any]]:
         """What tells whether the sources have changed: names, sizes, times; 0 where one is gone."""
-        return [[str(path), *_size_and_time(path)] for path in self.sources]
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    """Of a file, in bytes and nanoseconds."""
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return stat.st_size, stat.st_mtime_ns
+        return [[str(path), *size_and_time(path)] for path in self.sources]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Outcome:
     ----------
     item : BatchItem
     status : str
-        ``"skipped"`` if the journal says that it is done and nothing has changed.
+        ``"skipped"`` if the journal says that it is done and nothing has changed, ``"left out"``
+        if it is a single picture.
     seconds : float
     message : str
         Of the error, where there was one.
@@ -107,48 +111,62 @@ def find_stacks(
     Returns
     -------
     list of BatchItem
-        In natural order of names; groups of one image are left out.
+        In natural order of names. Single pictures are among them, and folders of which no stack
+        can be made, with the reason.
 
     Raises
     ------
     ReadError
-        If the root is not a folder or an image has no time.
+        If the root is not a folder.
     ConfigError
-        If the suffix is not one that is written.
+        If the suffix is not one that is written, or the folder for results holds the root.
     """
     if not root.is_dir():
         raise ReadError(f"{root}: is not a folder; expected one that holds stacks")
     if suffix and suffix not in FORMATS:
         raise ConfigError(f"suffix is {suffix!r}; expected one of {', '.join(FORMATS)}")
+    if root.resolve().is_relative_to(output.resolve()):
+        raise ConfigError(
+            f"output is {output}, which holds the stacks; expected another folder, such as "
+            f"{root / 'results'}"
+        )
     items: list[BatchItem] = []
-    for folder in sorted({root, *(path for path in root.rglob("*") if path.is_dir())}):
+    folders = {root, *(path for path in root.rglob("*") if path.is_dir())}
+    for folder in sorted(folders, key=natural_order):
         hidden = any(part.startswith(".") for part in folder.relative_to(root).parts)
         if hidden or folder.resolve().is_relative_to(output.resolve()):
             continue
         items += _stacks_of(folder, root, output, suffix, gap if group_by == "time" else None)
-    return items
+    return _apart(items)
 
 
 def _stacks_of(
     folder: Path, root: Path, output: Path, suffix: str, gap: float | None
 ) -> list[BatchItem]:
     """The stacks among the images that lie in one folder."""
+    name = "/".join(folder.relative_to(root).parts) or root.resolve().name
+    sources: list[Path] = []
     try:
         sources = find_sources([folder])
-    except ReadError:
-        return []  # no images in it
-    name = "/".join(folder.relative_to(root).parts) or root.resolve().name
-    groups = [sources] if gap is None else _split_by_time(sources, gap)
+        groups = [sources] if gap is None else _split_by_time(sources, gap)
+    except (ReadError, StackError) as error:
+        if isinstance(error, ReadError) and not sources:
+            return []  # no images in it
+        return [BatchItem(name, tuple(sources), output / f"{name}.tif", str(error))]
     named = [name] if gap is None else [f"{name}_{n:03d}" for n in range(1, len(groups) + 1)]
     found = []
     for group, stack in zip(groups, named, strict=True):
         ending = suffix or group[0].suffix.lower()
         ending = ending if ending in FORMATS else ".tif"
-        if len(group) > 1:
-            found.append(BatchItem(stack, tuple(group), output / f"{stack}{ending}"))
-        else:
-            log.warning("%s: is alone in its stack; left out", group[0])
+        found.append(BatchItem(stack, tuple(group), output / f"{stack}{ending}"))
     return found
+
+
+def _apart(items: list[BatchItem]) -> list[BatchItem]:
+    """The stacks, with trouble where two have one name: a folder called like the root."""
+    count = Counter(item.name for item in items)
+    words = "there are two stacks of this name, and results would be lost; rename one folder"
+    return [replace(item, trouble=words) if count[item.name] > 1 else item for item in items]
 
 
 def _split_by_time(sources: Sequence[Path], gap: float) -> list[list[Path]]:
@@ -173,12 +191,13 @@ def _seconds(path: Path) -> float:
 
 
 def run_batch(
-    items: Iterable[BatchItem],
+    items: Iterable[BatchItem | None],
     options: FusionOptions,
     output: Path,
     *,
     jobs: int = 1,
     overwrite: bool = False,
+    show: Callable[[BatchItem], AbstractContextManager[Progress | None]] | None = None,
 ) -> Iterator[Outcome]:
     """Fuse stacks; one that fails does not stop the others.
 
@@ -187,15 +206,21 @@ def run_batch(
 
     Parameters
     ----------
-    items : iterable of BatchItem
+    items : iterable of BatchItem or None
+        None where there is none at the moment; see `watch_stacks`.
     options : FusionOptions
-        ``threads`` are shared between the jobs, and so is ``max_memory``.
+        What was fused with others is fused again. ``threads`` are shared between the jobs, and so
+        is ``max_memory``.
     output : Path
         Folder of the journal, made if need be.
     jobs : int
         Stacks at a time, each in a process of its own.
     overwrite : bool
-        Whether files that no earlier run of the batch wrote may be replaced.
+        Whether files may be replaced that no earlier run of the batch wrote, or that were changed
+        since.
+    show : callable, optional
+        Gives, for the time that a stack is fused, what is told how far the work is; not used with
+        several jobs.
 
     Yields
     ------
@@ -203,7 +228,7 @@ def run_batch(
         As stacks end.
     """
     make_folder(output)
-    journal = Journal(output / JOURNAL)
+    journal = Journal(output / JOURNAL, options)
     shared = replace(
         options,
         threads=max(1, (options.threads or usable_cores()) // jobs),
@@ -212,29 +237,44 @@ def run_batch(
     running: dict[Future[Outcome], BatchItem] = {}
     with ThreadPoolExecutor(jobs) as pool:
         for item in items:
-            if journal.is_done(item):
-                yield Outcome(item, "skipped")
+            if item is None:
+                yield from _ended(running, journal, timeout=0)
                 continue
-            may = overwrite or journal.has_begun(item)
-            journal.write("begun", item)
+            known = _known(item, journal)
+            if known is not None:
+                yield known
+                continue
+            may = journal.begin(item, overwrite=overwrite)
             if jobs == 1:  # where an interruption ends it at once
-                outcome = _outcome(_fuse, item, shared, may)
-                journal.write(outcome.status, item)
+                with show(item) if show is not None else nullcontext() as progress:
+                    outcome = _outcome(partial(_fuse, progress=progress), item, shared, may)
+                journal.end(outcome.status, item)
                 yield outcome
                 continue
             running[pool.submit(_outcome, _fuse_apart, item, shared, may)] = item
             if len(running) == jobs:
-                yield _next(running, journal)
+                yield from _ended(running, journal)
         while running:
-            yield _next(running, journal)
+            yield from _ended(running, journal)
 
 
-def _next(running: dict[Future[Outcome], BatchItem], journal: Journal) -> Outcome:
-    """Wait for one of the running stacks, and note what became of it."""
-    ended = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
-    outcome = ended.result()
-    journal.write(outcome.status, running.pop(ended))
-    return outcome
+def _known(item: BatchItem, journal: Journal) -> Outcome | None:
+    """What becomes of a stack that is not to be fused."""
+    if item.trouble:
+        return Outcome(item, "failed", message=item.trouble)
+    if len(item.sources) == 1:
+        return Outcome(item, "left out", message=f"{item.sources[0].name} is alone")
+    return Outcome(item, "skipped") if journal.is_done(item) else None
+
+
+def _ended(
+    running: dict[Future[Outcome], BatchItem], journal: Journal, timeout: float | None = None
+) -> Iterator[Outcome]:
+    """Wait for one of the running stacks, and note what became of those that ended."""
+    for ended in wait(running, timeout, return_when=FIRST_COMPLETED).done:
+        outcome = ended.result()
+        journal.end(outcome.status, running.pop(ended))
+        yield outcome
 
 
 def _outcome(
@@ -250,93 +290,53 @@ def _outcome(
         return Outcome(item, "failed", message=str(error))
     except BrokenProcessPool:
         return Outcome(item, "failed", message="its process was killed; too little memory?")
+    except Exception as error:  # noqa: BLE001 - what is wrong in one must not cost the others
+        what = f"{type(error).__name__}: {error}"
+        return Outcome(item, "failed", message=f"unexpected failure ({what}); please report this")
 
 
 def _fuse_apart(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:
     """Fuse one stack in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, context, initializer=_end_with_parent) as pool:
         return pool.submit(_fuse, item, options, overwrite).result()
 
 
-def _fuse(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:
+def _end_with_parent() -> None:
+    """See to it that this process ends when its parent does, be it killed."""
+    parent = parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=follow, daemon=True).start()
+
+
+def _fuse(
+    item: BatchItem, options: FusionOptions, overwrite: bool, *, progress: Progress | None = None
+) -> float:
     """Fuse one stack; returns the seconds that it took."""
     began = time.perf_counter()
     make_folder(item.output.parent)
-    report = item.output.with_suffix(".json")
-    fuse_files(item.sources, item.output, options, report=report, overwrite=overwrite)
+    fuse_files(
+        item.sources,
+        item.output,
+        options,
+        report=item.report,
+        overwrite=overwrite,
+        progress=progress,
+    )
     return time.perf_counter() - began
-
-
-class Journal:
-    """What a batch has done: a line of JSON for each step, on disk before it is relied on.
-
-    Parameters
-    ----------
-    path : Path
-        Begun if need be. A last line that was cut short is not counted.
-
-    Raises
-    ------
-    WriteError
-        If it cannot be read or written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._last: dict[str, dict[str, Any]] = {}
-        try:
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
-            if text and not text.endswith("\n"):
-                with path.open("a", encoding="utf-8") as stream:
-                    stream.write("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise WriteError(f"{path}: cannot be used as a journal ({error})") from error
-        for line in text.splitlines():
-            entry = _entry(line)
-            if entry is not None:
-                self._last[entry["output"]] = entry
-
-    def is_done(self, item: BatchItem) -> bool:
-        """Whether the result is there, made of the sources as they are."""
-        entry = self._last.get(str(item.output))
-        done = entry is not None and entry["step"] == "done" and entry["sources"] == item.state()
-        return done and item.output.exists()
-
-    def has_begun(self, item: BatchItem) -> bool:
-        """Whether an earlier run has begun to make the result: what is there is then its own."""
-        return str(item.output) in self._last
-
-    def write(self, step: str, item: BatchItem) -> None:
-        """Add a line, and wait until it is on disk."""
-        entry: dict[str, Any] = {
-            "step": step,
-            "output": str(item.output),
-            "sources": item.state(),
-        }
-        try:
-            with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(entry) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise WriteError(f"{self._path}: cannot be written ({error.strerror})") from error
-        self._last[entry["output"]] = entry
-
-
-def _entry(line: str) -> dict[str, Any] | None:
-    """A line of the journal, or None if it was cut short."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    whole = isinstance(entry, dict) and {"step", "output", "sources"} <= set(entry)
-    return entry if whole else None
 
 
 def watch_stacks(
     find: Callable[[], list[BatchItem]], *, settle: float, poll: float = 2.0
-) -> Iterator[BatchItem]:
+) -> Iterator[BatchItem | None]:
     """Stacks of a folder that still fills, each once it has not changed for a while; endless.
+
+    After each look, None: so that what else is to be done is done meanwhile.
 
     Parameters
     ----------
@@ -357,4 +357,5 @@ def watch_stacks(
             elif now - since[item.output][1] >= settle and given.get(item.output) != state:
                 given[item.output] = state
                 yield item
+        yield None
         time.sleep(poll)

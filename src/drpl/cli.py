@@ -15,12 +15,14 @@ from drpl.errors import BatchError, DrplError
 from drpl.stack import ComposeMode, FusionOptions
 from drpl.terminal import (
     Overwrite,
+    complete_model,
     console,
-    errors,
     log_to_terminal,
     progress_bar,
     tell,
     tell_alignments,
+    tell_counts,
+    tell_outcome,
     with_options,
 )
 from drpl.training_commands import add_training
@@ -47,7 +49,7 @@ Sources = Annotated[
     list[Path],
     typer.Argument(
         help="Pictures of one scene, each focused elsewhere: files, folders or patterns.",
-        metavar="FRAME...",
+        metavar="FRAME",
     ),
 ]
 MaxPixels = Annotated[
@@ -56,7 +58,13 @@ MaxPixels = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is planned and done.")]
 Model = Annotated[
-    str, typer.Option("--model", "-m", help="Id of a model (see `drpl models`) or its folder.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Id of a model (see `drpl models`) or its folder.",
+        autocompletion=complete_model,
+    ),
 ]
 Compose = Annotated[
     ComposeMode,
@@ -100,7 +108,7 @@ def fuse(
         list[Path],
         typer.Argument(
             help="Pictures of one scene, each focused elsewhere; folders; patterns.",
-            metavar="FRAME...",
+            metavar="FRAME",
         ),
     ],
     output: Annotated[
@@ -247,20 +255,23 @@ def batch(
         return find_stacks(root, output, suffix=suffix, group_by=group_by, gap=gap)
 
     items = watch_stacks(find, settle=settle) if watch else find()
+    if watch and not quiet:
+        console.print(f"watching {root}; Ctrl-C ends it", highlight=False, markup=False)
     counts = Counter[str]()
-    for outcome in run_batch(items, options, output, jobs=jobs, overwrite=overwrite):
-        counts[outcome.status] += 1
-        if outcome.status == "failed":
-            errors.print(f"{outcome.item.name}: {outcome.message}", highlight=False, soft_wrap=True)
-        elif not quiet:
-            what = "done before" if outcome.status == "skipped" else f"{outcome.seconds:.1f} s"
-            console.print(
-                f"{outcome.item.name}: {len(outcome.item.sources)} frames, {what}", highlight=False
-            )
-    if not quiet:
-        table = Table(*counts, title="Stacks")
-        table.add_row(*(str(count) for count in counts.values()))
-        console.print(table if counts else "no stack found", highlight=False)
+    try:
+        for outcome in run_batch(
+            items,
+            options,
+            output,
+            jobs=jobs,
+            overwrite=overwrite,
+            show=lambda item: progress_bar(quiet=quiet, title=item.name),
+        ):
+            counts[outcome.status] += 1
+            tell_outcome(outcome, quiet=quiet)
+    finally:
+        if not quiet:
+            tell_counts(counts)
     if counts["failed"]:
         raise BatchError(f"{counts['failed']} of {counts.total()} stacks failed; see above")
 

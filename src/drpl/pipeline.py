@@ -248,8 +248,7 @@ def fuse_files(
     report_files = [Path(report)] if report is not None else []
     sheet_files = [Path(debug) / DECISIONS] if debug is not None else []
     for path in (*map_files.values(), *report_files, *sheet_files):
-        if path.parent.exists():
-            check_place(path, inputs=[*inputs, output], overwrite=overwrite)
+        check_place(path, inputs=[*inputs, output], overwrite=overwrite, folder_too=True)
     known = None
     if transforms is not None:
         size = stack.like.shape[:2]

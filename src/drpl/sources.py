@@ -81,10 +81,10 @@ def _images(paths: Iterable[Path]) -> list[Path]:
         for path in paths
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
-    return sorted(found, key=_natural)
+    return sorted(found, key=natural_order)
 
 
-def _natural(path: Path) -> list[tuple[list[str | int], str]]:
+def natural_order(path: Path) -> list[tuple[list[str | int], str]]:
     """Sort key: numbers in names count as numbers, capitals only where all else is equal."""
     return [
         ([int(p) if p.isdecimal() else p.casefold() for p in re.split(r"(\d+)", part)], part)

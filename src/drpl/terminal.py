@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import Field, fields
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -27,9 +29,11 @@ from drpl.settings import PRESETS, resolve_options
 from drpl.stack import FusionOptions
 
 if TYPE_CHECKING:
+    from drpl.batch import Outcome
     from drpl.plan import Plan
     from drpl.prepare import Progress as Told
 
+OUTCOMES = {"done": "done", "skipped": "done before", "left out": "left out", "failed": "failed"}
 console = Console()
 errors = Console(stderr=True)
 PANEL = "How to fuse"
@@ -90,8 +94,16 @@ def _flag(entry: Field[Any]) -> inspect.Parameter:
     hint = get_type_hints(FusionOptions)[entry.name]
     kind = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
     flag = (f"--{_dashed(entry.name)}/--no-{_dashed(entry.name)}",) if kind is bool else ()
-    option = typer.Option(*flag, help=words, rich_help_panel=PANEL)
+    known = complete_model if entry.name == "model" else None
+    option = typer.Option(*flag, help=words, rich_help_panel=PANEL, autocompletion=known)
     return _parameter(entry.name, Annotated[kind | None, option])
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Ids of models, for the shell; it adds folders itself where none fits."""
+    from drpl.models import available_models
+
+    return [name for name in available_models() if name.startswith(incomplete)]
 
 
 def _dashed(name: str) -> str:
@@ -105,7 +117,7 @@ def _shown(value: object) -> str:
 
 
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Told | None]:
+def progress_bar(*, quiet: bool, title: str = "") -> Iterator[Told | None]:
     """A bar on stderr that a pipeline tells its stage and frame; nothing where no one looks."""
     if quiet or not errors.is_terminal:
         yield None
@@ -121,7 +133,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Told | None]:
 
         def told(stage: str, done: int, count: int) -> None:
             if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=count)
+                tasks[stage] = bar.add_task(f"{escape(title)} {stage}".strip(), total=count)
             bar.update(tasks[stage], completed=done, total=count)
 
         yield told
@@ -164,6 +176,31 @@ def tell_alignments(plan: Plan) -> None:
         figures = (f"{found.residual:.2f}", f"{found.score:.3f}")
         table.add_row(str(number), found.status, found.model, *figures, found.note)
     console.print(table)
+
+
+def tell_outcome(outcome: Outcome, *, quiet: bool) -> None:
+    """Say what became of a stack of a batch; of failures also where only errors are wanted."""
+    item, status = outcome.item, outcome.status
+    if status == "failed":
+        text = f"{item.name}: {outcome.message}"
+        errors.print(text, highlight=False, soft_wrap=True, markup=False)
+    elif not quiet:
+        ways = {"skipped": "done before", "left out": f"left out ({outcome.message})"}
+        frames = f"{len(item.sources)} frame{'s' * (len(item.sources) != 1)}"
+        text = f"{item.name}: {frames}, {ways.get(status, f'{outcome.seconds:.1f} s')}"
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def tell_counts(counts: Counter[str]) -> None:
+    """Say how many stacks of a batch ended in which way."""
+    if not counts:
+        console.print("no stack found", highlight=False)
+        return
+    table = Table(*(OUTCOMES[status] for status in counts), title="Stacks")
+    table.add_row(*(str(count) for count in counts.values()))
+    # after what the terminal shows of a Ctrl-C
+    console.print()
+    console.print(table, highlight=False)
 
 
 def log_to_terminal() -> None:

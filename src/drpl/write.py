@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import pyvips
 
 from drpl.errors import WriteError
 from drpl.exif import append_exif
+from drpl.partial import partial_file, place
 from drpl.stack import Metadata, Pixels
 from drpl.version import __version__
 
@@ -86,19 +85,51 @@ def check_output(
     WriteError
     """
     form = _format(path)
-    try:
-        str(path).encode()
-        check_place(path, inputs=inputs, overwrite=overwrite)
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
-    except ValueError as error:
-        raise WriteError(f"{str(path)!a}: the name is not valid Unicode; choose another") from error
+    check_place(path, inputs=inputs, overwrite=overwrite)
     if like is not None:
         _check_fits(path, form, like)
 
 
-def check_place(path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False) -> None:
-    """Check that a file may be made here."""
+def check_place(
+    path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False, folder_too: bool = False
+) -> None:
+    """Check that a file may be made here.
+
+    Parameters
+    ----------
+    path : Path
+    inputs, overwrite
+        As of `check_output`.
+    folder_too : bool
+        Whether its folder will be made where it is not there.
+
+    Raises
+    ------
+    WriteError
+    """
+    try:
+        str(path).encode()
+        if folder_too and not _exists(path.parent):
+            _check_folder(path.parent)
+        else:
+            _check_file(path, inputs, overwrite)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
+    except ValueError as error:
+        raise WriteError(f"{str(path)!a}: the name is not valid Unicode; choose another") from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Check that a folder that is not there may be made."""
+    above = next(path for path in folder.parents if _exists(path))
+    if not above.is_dir():
+        raise WriteError(f"{folder}: cannot be made a folder; {above} is a file")
+    if not os.access(above, os.W_OK):
+        raise WriteError(f"{folder}: cannot be made a folder; {above} is read-only")
+
+
+def _check_file(path: Path, inputs: Sequence[Path], overwrite: bool) -> None:
+    """Check that a file may be made in a folder that is there."""
     if not path.parent.is_dir():
         raise WriteError(
             f"{path}: its folder does not exist; create the folder {path.parent} first"
@@ -119,7 +150,7 @@ def _exists(path: Path) -> bool:
     """Whether a file is there; unlike `Path.exists`, an impossible name is an error."""
     try:
         path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return True
 
@@ -163,7 +194,7 @@ def write_image(
     """Write an image atomically: the file is whole or not there.
 
     It is written under a hidden name beside its place, opened again and compared, flushed to the
-    disk and only then renamed.
+    disk and only then renamed. What a killed writer of the same file left behind is removed.
 
     Parameters
     ----------
@@ -184,21 +215,17 @@ def write_image(
     path = Path(path)
     check_output(path, inputs=inputs, overwrite=overwrite, like=pixels)
     metadata = metadata or Metadata()
-    # a short name: that of the result may be as long as the disk allows
-    partial = path.with_name(f".{secrets.token_hex(4)}.partial{path.suffix}")
     try:
-        _image(pixels, metadata).write_to_file(str(partial), **_options(path, pixels))
-        if path.suffix.lower() in (".tif", ".tiff"):
-            size = (pixels.shape[1], pixels.shape[0])
-            append_exif(partial, metadata.exif, software=SOFTWARE, size=size)
-        _check_written(partial, path, pixels)
-        _flush(partial)
-        _place(partial, path, overwrite)
+        with partial_file(path) as partial:
+            _image(pixels, metadata).write_to_file(str(partial), **_options(path, pixels))
+            if path.suffix.lower() in (".tif", ".tiff"):
+                size = (pixels.shape[1], pixels.shape[0])
+                append_exif(partial, metadata.exif, software=SOFTWARE, size=size)
+            _check_written(partial, path, pixels)
+            place(partial, path, overwrite=overwrite)
     except (pyvips.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error.detail).strip()
         raise WriteError(f"{path}: cannot be written ({' '.join(str(reason).split())})") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_text(
@@ -213,15 +240,12 @@ def write_text(
     """
     path = Path(path)
     check_place(path, inputs=inputs, overwrite=overwrite)
-    partial = path.with_name(f".{secrets.token_hex(4)}.partial{path.suffix}")
     try:
-        partial.write_text(text, encoding="utf-8")
-        _flush(partial)
-        _place(partial, path, overwrite)
+        with partial_file(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+            place(partial, path, overwrite=overwrite)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _options(path: Path, pixels: Pixels) -> dict[str, Any]:
@@ -245,38 +269,6 @@ def _check_written(partial: Path, path: Path, pixels: Pixels) -> None:
     found = (image.height, image.width, image.bands, sample)
     if found != (*pixels.shape[:2], channels, pixels.dtype.name):
         raise WriteError(f"{path}: came out wrong ({found}); nothing was kept; please report this")
-
-
-def _flush(partial: Path) -> None:
-    """Make sure that the content is on the disk."""
-    with partial.open("r+b") as stream:
-        os.fsync(stream.fileno())
-
-
-def _place(partial: Path, path: Path, overwrite: bool) -> None:
-    """Give the file its name, and make sure that the name is on the disk."""
-    if overwrite:
-        partial.replace(path)
-    else:
-        _link(partial, path)
-    # not every disk can flush a folder, and the file is there
-    with contextlib.suppress(OSError):
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _link(partial: Path, path: Path) -> None:
-    """Give the file its name unless another took it meanwhile."""
-    try:
-        os.link(partial, path)
-    except FileExistsError as error:
-        raise WriteError(f"{path}: exists already; give --overwrite or another name") from error
-    except OSError:
-        # no links on this disk
-        partial.replace(path)
 
 
 def _image(pixels: Pixels, metadata: Metadata) -> Any:
