@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from drpl.backend import usable_cores
 from drpl.errors import ConfigError, DrplError, ReadError, WriteError
+from drpl.heap import share_heap
 from drpl.pipeline import fuse_files, make_folder
 from drpl.read import read_capture_time
 from drpl.sources import find_sources
@@ -254,7 +255,8 @@ def _outcome(
 
 def _fuse_apart(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:
     """Fuse one stack in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=share_heap) as pool:
         return pool.submit(_fuse, item, options, overwrite).result()
 
 
