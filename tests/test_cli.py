@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -34,6 +35,15 @@ def files(tmp_path):
     write_image(folder / "a.png", source_a)
     write_image(folder / "b.png", source_b)
     return folder, truth
+
+
+@pytest.mark.parametrize("command", ["fuse", "align"])
+def test_threads_share_a_heap_before_any_begins(drpl, files, monkeypatch, command):
+    shared = []
+    monkeypatch.setattr(cli, "share_heap", lambda: shared.append(threading.active_count()))
+    before = threading.active_count()
+    assert drpl(command, files[0], "-o", files[0].parent / "out.tif", "--quiet")[0] == 0
+    assert shared == [before]
 
 
 def test_fuse(drpl, files):

@@ -40,6 +40,15 @@ def test_deeper_and_larger_frames_need_more():
     assert estimate_mb(replace(options, scale=4), large) < estimate_mb(options, large)
 
 
+def test_slabs_need_more_for_their_maps():
+    options, frame = FusionOptions(threads=2, scale=1), stand_in(4000, 6000)
+    needed = estimate_mb(options, frame)
+    assert estimate_mb(options, frame, slabs=True) > needed + 3 * 24
+    limited = replace(options, max_memory=int(needed) + 1)
+    assert within_memory(limited, frame) == limited
+    assert within_memory(limited, frame, slabs=True).tile < limited.tile
+
+
 def test_what_cannot_be_kept_is_refused_with_what_it_takes():
     options = FusionOptions(max_memory=300, threads=2)
     with pytest.raises(ConfigError, match=r"max_memory is 300 MB; frames of 6000x4000 uint8 need"):
@@ -47,19 +56,21 @@ def test_what_cannot_be_kept_is_refused_with_what_it_takes():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of a child process")
-def test_the_promise_is_kept(tmp_path):
+@pytest.mark.parametrize("slabs", [[], ["--slab", "2", "--overlap", "1"]], ids=["", "slabs"])
+def test_the_promise_is_kept(tmp_path, slabs):
     frames, _, _ = striped_stack(3, 500, 600)
     for number, frame in enumerate(frames):
         large = cv2.resize(frame, (2400, 2000), interpolation=cv2.INTER_CUBIC)
         grain = draw_texture(2000, 2400, number) // 8
         write_image(tmp_path / f"{number}.png", cv2.add(large // 2, grain))
     limit = 530
-    command = [sys.executable, "-m", "drpl", "fuse", str(tmp_path / "*.png"), "--scale", "1"]
-    command += ["-o", str(tmp_path / "out" / "f.png"), "--max-memory", str(limit), "--verbose"]
+    output = tmp_path / "out" / "f.png"
+    command = [sys.executable, "-m", "drpl", "fuse", str(tmp_path / "*.png"), "-o", str(output)]
+    command += ["--scale", "1", "--max-memory", str(limit), "--verbose", *slabs]
     (tmp_path / "out").mkdir()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "plan: frames of 2400x2000" in done.stderr
-    report = (tmp_path / "out" / "f.json").read_text()
+    report = output.with_suffix(".json").read_text()
     peak = float(report.split('"peak_memory_mb": ')[1].split(",")[0])
     assert peak <= limit

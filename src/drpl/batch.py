@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from drpl.backend import usable_cores
 from drpl.errors import ConfigError, DrplError, ReadError, StackError
+from drpl.heap import share_heap
 from drpl.journal import Journal, size_and_time
 from drpl.pipeline import fuse_files, make_folder
 from drpl.prepare import Progress
@@ -298,8 +299,14 @@ def _outcome(
 def _fuse_apart(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:
     """Fuse one stack in a process of its own."""
     context = get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(1, context, initializer=_begin_child) as pool:
         return pool.submit(_fuse, item, options, overwrite).result()
+
+
+def _begin_child() -> None:
+    """Prepare a process that fuses one stack."""
+    share_heap()
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from drpl.errors import BatchError, DrplError
+from drpl.heap import share_heap
 from drpl.stack import ComposeMode, FusionOptions
 from drpl.terminal import (
     Overwrite,
@@ -160,6 +161,7 @@ def fuse(
     Frames are registered to one of them; the result keeps its depth, transparency, colour profile
     and metadata.
     """
+    share_heap()
     from drpl.pipeline import fuse_files
 
     if verbose:
@@ -204,6 +206,7 @@ def align(
 
     Of another channel, light or pass of the same stack: drpl fuse ... --transforms FILE.
     """
+    share_heap()
     from drpl.pipeline import align_files
 
     with progress_bar(quiet=quiet) as progress:

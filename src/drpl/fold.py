@@ -342,5 +342,6 @@ class Folding:
             if self.observe is not None:
                 self.observe(composite, new, decision)
                 self.lap("observe")
-            del decision  # its coverage would stay while the next frame is decided
+            # they would stay while the next frame is read or decided
+            del decision, new, frame, covered, maps
         return composite, masks

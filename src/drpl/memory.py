@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 from drpl.backend import usable_cores
 from drpl.errors import ConfigError
@@ -15,12 +16,14 @@ BASE_MB = 310.0
 """Python, libraries, and what a network holds besides its tiles."""
 TILE_MB = {"staged": 90.0, "whole": 1100.0}
 """For each megapixel of the tiles that are decided at a time, by the kind of network."""
+SLAB_MAPS = 3
+"""Bytes for each pixel of a slab's index map, at most, and of its doubt."""
 CONTEXT = 64
 """Pixels that a tile is larger by than what it decides."""
 MARGIN = 1.06
 
 
-def estimate_mb(options: FusionOptions, like: Pixels) -> float:
+def estimate_mb(options: FusionOptions, like: Pixels, *, slabs: bool = False) -> float:
     """Peak memory of fusing files of a kind, in megabytes, whatever their number.
 
     Parameters
@@ -29,17 +32,21 @@ def estimate_mb(options: FusionOptions, like: Pixels) -> float:
         With ``threads`` above 0.
     like : ndarray
         A frame, or a stand-in of its shape and dtype.
+    slabs : bool
+        Whether runs of frames are fused apart, and these with each other.
 
     Notes
     -----
     Four frames are held (result, newest, and the next before and after its warp), at the scale of
-    decisions a fifth, with masks and features; index map, confidence, coverage. The constants were
-    fitted to measured peaks of 6 and 24 megapixels (``python -m drpl.bench.stacks``).
+    decisions a fifth, with masks and features; index map, confidence, coverage. A slab has maps of
+    its own besides. The constants were fitted to measured peaks of 6 and 24 megapixels
+    (``python -m drpl.bench.stacks``).
     """
     pixels = like.shape[0] * like.shape[1]
     sample = like.nbytes / pixels
     shrink = (options.scale or 1) ** 2
-    planes = pixels * (4 * sample + 10 + (sample + 6) / shrink)
+    maps = SLAB_MAPS if slabs else 0
+    planes = pixels * (4 * sample + 10 + maps + (sample + 6) / shrink)
     staged = len(read_card(model_folder(options.model)).stages) > 1
     side = options.tile + CONTEXT
     tiles = min((options.threads if staged else 1) * side**2, 2 * pixels / shrink + side**2)
@@ -47,7 +54,7 @@ def estimate_mb(options: FusionOptions, like: Pixels) -> float:
     return float(MARGIN * (BASE_MB + (planes + network) / 1e6))
 
 
-def within_memory(options: FusionOptions, like: Pixels) -> FusionOptions:
+def within_memory(options: FusionOptions, like: Pixels, *, slabs: bool = False) -> FusionOptions:
     """Options whose tiles, and if need be threads, are small enough for ``max_memory``.
 
     Parameters
@@ -55,6 +62,8 @@ def within_memory(options: FusionOptions, like: Pixels) -> FusionOptions:
     options : FusionOptions
     like : ndarray
         A frame, or a stand-in of its shape and dtype.
+    slabs : bool
+        As of `estimate_mb`.
 
     Raises
     ------
@@ -62,7 +71,8 @@ def within_memory(options: FusionOptions, like: Pixels) -> FusionOptions:
         If no tile is small enough.
     """
     options = replace(options, threads=options.threads or usable_cores())
-    needed = estimate_mb(options, like)
+    estimate = partial(estimate_mb, like=like, slabs=slabs)
+    needed = estimate(options)
     if options.max_memory:
         tiles = range(options.tile, TILE_MULTIPLE - 1, -TILE_MULTIPLE)
         tries = [
@@ -71,15 +81,15 @@ def within_memory(options: FusionOptions, like: Pixels) -> FusionOptions:
             for tile in tiles
             if tile >= 4 * TILE_MULTIPLE or (threads == 1 and tile == TILE_MULTIPLE)
         ]
-        fitting = [tried for tried in tries if estimate_mb(tried, like) <= options.max_memory]
+        fitting = [tried for tried in tries if estimate(tried) <= options.max_memory]
         if not fitting:
-            least = min(estimate_mb(tried, like) for tried in tries)
+            least = min(estimate(tried) for tried in tries)
             raise ConfigError(
                 f"max_memory is {options.max_memory} MB; frames of {like.shape[1]}x{like.shape[0]} "
                 f"{like.dtype} need at least {least:.0f} MB: allow more, or reduce the frames"
             )
         options = fitting[0]
-        needed = estimate_mb(options, like)
+        needed = estimate(options)
     log.info(
         "plan: frames of %dx%d %s, tiles of %d, %d threads, about %.0f MB",
         like.shape[1],

@@ -115,7 +115,7 @@ def fuse_stack(
         If ``max_memory`` is too little.
     """
     clock = _Clock()
-    options = within_memory(options, stack.like)
+    options = within_memory(options, stack.like, slabs=slabs is not None)
     plan = look_at(stack, options, known=known, progress=progress)
     clock.lap("align")
     load = _loader(model, options)

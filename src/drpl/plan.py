@@ -166,7 +166,8 @@ class _Survey:
         self.profiles: list[Plane] = []
         self.shape = (0, 0)
         self.full_by_working = (1.0, 1.0)
-        self._small: list[Plane] = []
+        self._small: list[Pixels] = []
+        self._white = 1.0
 
     def note(self, pixels: Pixels) -> Plane:
         """Note what is kept of a frame; its luma at working size."""
@@ -176,7 +177,8 @@ class _Survey:
         if not self.options.scale:
             self.details.append(measure_detail(luma))
         if self.options.exposure:
-            self._small.append(_small_picture(pixels, white))
+            self._white = white
+            self._small.append(_small_picture(pixels))
         plane = self._reduced(luma)
         self.profiles.append(focus_profile(plane))
         return plane
@@ -197,7 +199,7 @@ class _Survey:
 
     def exposures(self, plan: Plan) -> list[Exposure]:
         """What brings each frame that is used to the exposure of the reference."""
-        wanted = self._small[plan.reference]
+        wanted = self._small_picture(plan.reference)
         shape = wanted.shape[:2]
         small_by_full = (shape[1] / plan.shape[1], shape[0] / plan.shape[0])
         found = [Exposure()] * len(plan.alignments)
@@ -205,14 +207,19 @@ class _Survey:
             if number == plan.reference:
                 continue
             transform = rescale(plan.alignments[number].transform, small_by_full)
-            moved = warp(self._small[number], transform, shape, interpolation="linear").copy()
+            small = self._small_picture(number)
+            moved = warp(small, transform, shape, interpolation="linear").copy()
             moved[~valid_area(transform, shape)] = np.nan
             found[number] = match_exposure(wanted, moved)
         return found
 
+    def _small_picture(self, number: int) -> Plane:
+        """Small picture of a frame, white at 1."""
+        return self._small[number].astype(np.float32) / np.float32(self._white)
 
-def _small_picture(pixels: Pixels, white: float) -> Plane:
-    """Colours, or grey, at a small size, white at 1."""
+
+def _small_picture(pixels: Pixels) -> Pixels:
+    """Colours, or grey, at a small size, in the dtype of the frame: one is kept of each."""
     colours = pixels
     if pixels.ndim == 3:
         colours = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., 0]
@@ -220,5 +227,4 @@ def _small_picture(pixels: Pixels, white: float) -> Plane:
     fraction = min(1.0, SMALL / max(height, width))
     size = (max(1, round(width * fraction)), max(1, round(height * fraction)))
     # in steps, since OpenCV's mean over whole blocks keeps integers
-    small = cv2.resize(np.ascontiguousarray(colours), size, interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32) / np.float32(white)
+    return cv2.resize(np.ascontiguousarray(colours), size, interpolation=cv2.INTER_AREA)

@@ -197,12 +197,16 @@ class _Shelf:
         """The slabs in turn, with their maps."""
         self._file.seek(0)
         for number, shape in enumerate(self._shapes):
-            fused, index_map, doubt = (self._next() for _ in range(3))
-            covered = None
-            if shape is not None:
-                bits = np.unpackbits(self._next(), count=shape[0] * shape[1])
-                covered = bits.view(np.bool_).reshape(shape)
-            yield Prepared(number, fused, covered, (index_map, doubt))
+            yield self._picture(number, shape)  # no name here keeps it
+
+    def _picture(self, number: int, shape: tuple[int, ...] | None) -> Prepared:
+        """The next slab, with its maps; ``shape`` is that of its coverage."""
+        fused, index_map, doubt = (self._next() for _ in range(3))
+        covered = None
+        if shape is not None:
+            bits = np.unpackbits(self._next(), count=shape[0] * shape[1])
+            covered = bits.view(np.bool_).reshape(shape)
+        return Prepared(number, fused, covered, (index_map, doubt))
 
     def _next(self) -> Any:
         """The next array of the file."""
