@@ -13,6 +13,7 @@ from drpl.errors import StackError
 from drpl.fold import Newcomer, merge_frame, start_composite
 from drpl.metrics import psnr
 from drpl.stack import FusionOptions, PairDecision
+from drpl.steady import UNSURE
 
 PLAIN = FusionOptions(align=False)
 MODES = ["select", "soft", "pyramid"]
@@ -62,12 +63,15 @@ def test_identical_frames_come_out_exactly(model, dtype, mode):
 
 def test_a_pair_is_a_stack_of_two(model, pair):
     source_a, source_b, _ = pair
-    masks = decide_pair(model, source_a, source_b)
+    alone = decide_pair(model, source_a, source_b)
     result = drpl.fuse([source_a, source_b], PLAIN, model=model)
+    masks = result.masks
     assert np.array_equal(
         result.fused, compose(source_a, source_b, masks, mode="select", white=255.0)
     )
-    assert np.array_equal(result.masks.mask_a, masks.mask_a)
+    clear = np.abs(alone.mask_a.astype(np.float32) - alone.mask_b) > UNSURE
+    assert np.array_equal(masks.mask_a[clear], alone.mask_a[clear])
+    assert clear.mean() > 0.9
 
 
 def test_sources_are_left_alone(model):

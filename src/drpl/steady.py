@@ -1,4 +1,4 @@
-"""Decisions of large pictures, steadied by those that are made from afar."""
+"""Decisions that hang together: from near and from afar, and with those around them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ WEIGHT = 0.5
 """Of its logits."""
 SMALLEST = 1_000_000
 """Pixels below which blur is small enough to be seen from near."""
+UNSURE = 0.4
+"""Difference of the two masks up to which a decision goes with those around it."""
+AROUND = 7
+"""Side of what is around, in pixels of the coarser resolution."""
 CLEAREST = 5e-4
 """Masks count as at least this far from 0 and 1: float16 tells no more."""
 
@@ -28,6 +32,9 @@ CLEAREST = 5e-4
 @dataclass(frozen=True)
 class SteadyModel:
     """A model whose decisions of large pictures are joined with its decisions at a quarter.
+
+    Where a decision is unsure, the mean of those around it stands. Else folding frames that are all
+    blurred would leave patchwork, pixel by pixel, which looks like detail to the network.
 
     A network that is trained on blur of some pixels tells strong blur by noise, pixel by pixel;
     at a quarter of the resolution the same blur is small. Where frames differ by little blur, it
@@ -49,7 +56,15 @@ class SteadyModel:
         height, width = source_a.shape[:2]
         if height * width < SMALLEST:
             self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
-            return
+        else:
+            self._decide_twice(source_a, source_b, white=white, tile=tile, masks=masks)
+        _settle(masks)
+
+    def _decide_twice(
+        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+    ) -> None:
+        """Decide from near and from afar."""
+        height, width = source_a.shape[:2]
         small_a, small_b = reduced(source_a, FACTOR), reduced(source_b, FACTOR)
         rough = PairDecision(*(np.empty(small_a.shape[:2], np.float32) for _ in range(2)))
         self.rough_model.decide(small_a, small_b, white=white, tile=tile, masks=rough)
@@ -63,6 +78,34 @@ class SteadyModel:
         """See `DecisionModel`."""
         self.model.release()
         self.rough_model.release()
+
+
+def _settle(masks: PairDecision) -> None:
+    """Let unsure decisions go with those around them, in place."""
+    height, width = masks.mask_a.shape
+    pairs = [(mask, _around(mask)) for mask in (masks.mask_a, masks.mask_b)]
+
+    def work(rows: slice) -> None:
+        mask_a, mask_b = (mask[rows].astype(np.float32) for mask, _ in pairs)
+        unsure = np.abs(mask_a - mask_b) <= UNSURE
+        for mask, around in pairs:
+            near = enlarged_rows(around, rows, FACTOR, width)
+            np.copyto(mask[rows], near, where=unsure, casting="same_kind")
+
+    each_strip(work, height)
+
+
+def _around(mask: NDArray[np.floating[Any]]) -> Plane:
+    """Local means of a mask, at a quarter of the resolution."""
+    height, width = mask.shape
+    small = np.empty((-(-height // FACTOR), -(-width // FACTOR)), np.float32)
+
+    def work(rows: slice) -> None:
+        part = slice(rows.start // FACTOR, -(-rows.stop // FACTOR))
+        small[part] = reduced(mask[rows].astype(np.float32), FACTOR)
+
+    each_strip(work, height)
+    return np.asarray(cv2.blur(small, (AROUND, AROUND)), np.float32)
 
 
 def _add_logits(mask: NDArray[np.floating[Any]], logits: Plane, width: int) -> None:
