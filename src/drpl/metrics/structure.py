@@ -142,10 +142,10 @@ def q_c(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
 
     Notes
     -----
-    Where both covariances are 0 the sources count alike; flat windows are treated as in `q_y`, which
-    moves scores by up to 8e-5. Z. Liu's first MATLAB code sets the score
-    of a window to 0 or 1 where the weight is cut; Y. Liu's revision, which is followed, cuts the
-    weight as the paper does.
+    Where both covariances are 0 the sources count alike; flat windows are treated as in `q_y`,
+    which moves scores by up to 8e-5. Z. Liu's first MATLAB code sets the score of a window to 0
+    or 1 where the weight is cut; Y. Liu's revision, which is followed, cuts the weight as the
+    paper does.
 
     References
     ----------
