@@ -1,5 +1,5 @@
 # demo: fuse a drawn scene (light install, no PyTorch)    setup: the development environment
-# test: all tests    check: format, lint, types, import contracts    bench: quality, speed, training, stacks
+# test: all tests    check: format, lint, types, import contracts    bench: metrics, quality, speed, training, stacks
 PYTHON ?= python3
 PHOTOS ?= ../shared/data/photos/open
 STACKS ?= ../shared/data/stacks
@@ -35,6 +35,7 @@ check: $(VENV)/.done
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.done
+	$(BIN)/python -m drpl.bench.metrics
 	$(BIN)/python -m drpl.bench.speed -o bench-results/speed
 	$(BIN)/python -m drpl.bench.quality --photos $(PHOTOS) --scenes $(SCENES) --clean -o bench-results/quality
 	$(BIN)/python -m drpl.bench.training --photos $(PHOTOS) --config configs/drpl-fast-long.toml

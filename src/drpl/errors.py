@@ -10,7 +10,8 @@
     |-- BackendUnavailable   7   an optional library is missing
     |-- WriteError           8   a file cannot be written
     |-- ConfigError          9   an option has a wrong value
-    `-- BatchError          10   some stacks of a batch failed
+    |-- BatchError          10   some stacks of a batch failed
+    `-- MetricError         11   images cannot be compared
 
 The number is the exit code of the terminal. A message names the file or argument, what was found,
 what was expected and what to do.
@@ -71,3 +72,9 @@ class BatchError(DrplError):
     """Some stacks of a batch failed; the others are done."""
 
     exit_code = 10
+
+
+class MetricError(DrplError, ValueError):
+    """Images cannot be compared by a metric."""
+
+    exit_code = 11

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.errors import MetricError
+from drpl.metrics.gradients import prewitt
+from drpl.metrics.images import Plane, check_alike, check_size, luma
+from drpl.metrics.windows import (
+    Moments,
+    Window,
+    contrast_and_structure,
+    covariance,
+    moments,
+    similarity,
+)
 from drpl.stack import Pixels, full_scale
 
-SSIM_WINDOW, SSIM_SIGMA, SSIM_K1, SSIM_K2 = 11, 1.5, 0.01, 0.03
+SSIM_WINDOW = Window.gaussian(11, 1.5)
+SSIM_K1, SSIM_K2 = 0.01, 0.03
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the scales of MS-SSIM, from fine to coarse (the paper's calibration)."""
+GMSD_CONSTANT = 170.0
+"""For luma with white at 255."""
 
 
 def psnr(
@@ -39,8 +53,8 @@ def psnr(
 
     Raises
     ------
-    ValueError
-        If the images differ in shape or dtype.
+    MetricError
+        If the images differ in shape or dtype, or ``where`` does not fit them.
 
     Examples
     --------
@@ -50,8 +64,12 @@ def psnr(
     >>> round(psnr(truth + np.uint8(255), truth), 6)
     0.0
     """
-    _check_alike(fused, truth)
+    check_alike(fused, (truth,), ("the truth",))
     squared = (fused.astype(np.float64) - truth) ** 2
+    if where is not None and (where.shape != truth.shape[:2] or where.dtype != np.bool_):
+        raise MetricError(
+            f"the region is {where.shape} {where.dtype}; expected {truth.shape[:2]} bool"
+        )
     if where is not None:
         squared = squared[where]
     if squared.size == 0:
@@ -79,7 +97,7 @@ def ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> f
 
     Raises
     ------
-    ValueError
+    MetricError
         If the images differ in shape or dtype, or are smaller than a window.
 
     References
@@ -87,43 +105,114 @@ def ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> f
     Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE
     TIP 13 (2004), doi:10.1109/TIP.2003.819861.
     """
-    _check_alike(fused, truth)
-    if min(truth.shape[:2]) < SSIM_WINDOW:
-        raise ValueError(f"images are {truth.shape[:2]}; expected at least 11 pixels each way")
-    white = full_scale(truth, value_range)
-    f, t = _luma(fused), _luma(truth)
+    f, t, white = _pair(fused, truth, value_range, least=SSIM_WINDOW.size)
+    first, second, shared = _statistics(f, t)
     c1, c2 = (SSIM_K1 * white) ** 2, (SSIM_K2 * white) ** 2
-    mean_f, mean_t = _average(f), _average(t)
-    variance_f = _average(f * f) - mean_f**2
-    variance_t = _average(t * t) - mean_t**2
-    covariance = _average(f * t) - mean_f * mean_t
-    similarity = (2 * mean_f * mean_t + c1) * (2 * covariance + c2)
-    similarity /= (mean_f**2 + mean_t**2 + c1) * (variance_f + variance_t + c2)
-    return float(similarity.mean())
+    return float(similarity(first, second, shared, c1, c2).mean())
 
 
-def _check_alike(fused: Pixels, truth: Pixels) -> None:
-    """Images must agree in shape and dtype."""
-    if fused.shape != truth.shape or fused.dtype != truth.dtype:
-        raise ValueError(
-            f"images are {fused.shape} {fused.dtype} and {truth.shape} {truth.dtype}; expected "
-            "the same shape and dtype"
-        )
+def ms_ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> float:
+    """Multi-scale structural similarity of luma, in [0, 1]; 1 for equal images.
+
+    Parameters
+    ----------
+    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        Alike in shape and dtype, at least 161 pixels high and wide. Colours are reduced to Rec.
+        601 luma.
+    value_range : float, optional
+        Value of white in float32 images, by default 1.
+
+    Returns
+    -------
+    float
+        Product over five scales, each half as large as the one before (2x2 means), of the mean
+        contrast and structure, and at the coarsest the mean similarity, to the paper's exponents.
+
+    Raises
+    ------
+    MetricError
+        If the images differ in shape or dtype, or are too small for five scales.
+
+    Notes
+    -----
+    A scale whose mean is negative counts 0: its power would not be a real number.
+
+    References
+    ----------
+    Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality assessment",
+    Asilomar (2003), doi:10.1109/ACSSC.2003.1292216.
+    """
+    coarsest = len(SCALE_WEIGHTS) - 1
+    least = (SSIM_WINDOW.size - 1) * 2**coarsest + 1
+    f, t, white = _pair(fused, truth, value_range, least=least)
+    c1, c2 = (SSIM_K1 * white) ** 2, (SSIM_K2 * white) ** 2
+    found = 1.0
+    for scale, weight in enumerate(SCALE_WEIGHTS):
+        if scale > 0:
+            f, t = _halve(f, cv2.BORDER_REPLICATE), _halve(t, cv2.BORDER_REPLICATE)
+        first, second, shared = _statistics(f, t)
+        if scale == coarsest:
+            quality = similarity(first, second, shared, c1, c2)
+        else:
+            quality = contrast_and_structure(first, second, shared, c2)
+        found *= max(float(quality.mean()), 0.0) ** weight
+    return found
 
 
-def _luma(image: Pixels) -> NDArray[np.float64]:
-    """Rec. 601 luma in double precision."""
-    values = image.astype(np.float64)
-    if values.ndim == 2:
-        return values
-    if values.shape[2] < 3:
-        return values[..., 0]
-    luma: NDArray[np.float64] = values[..., :3] @ np.array([0.299, 0.587, 0.114])
-    return luma
+def gmsd(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> float:
+    """Gradient magnitude similarity deviation of luma, in [0, 0.5]; lower is better.
+
+    Parameters
+    ----------
+    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        Alike in shape and dtype, at least 3 pixels high and wide. Colours are reduced to Rec. 601
+        luma.
+    value_range : float, optional
+        Value of white in float32 images, by default 1.
+
+    Returns
+    -------
+    float
+        Standard deviation (divisor n - 1) of the similarity of the Prewitt gradients, zeros
+        around, at half the resolution. 0 for equal images.
+
+    Raises
+    ------
+    MetricError
+        If the images differ in shape or dtype, or are too small.
+
+    References
+    ----------
+    Xue, Zhang, Mou and Bovik, "Gradient magnitude similarity deviation: a highly efficient
+    perceptual image quality index", IEEE TIP 23 (2014), doi:10.1109/TIP.2013.2293423.
+    """
+    f, t, white = _pair(fused, truth, value_range, least=3)
+    first, second = (
+        prewitt(_halve(plane * (255 / white), cv2.BORDER_CONSTANT)) / 3 for plane in (f, t)
+    )
+    alike = (2 * first * second + GMSD_CONSTANT) / (first**2 + second**2 + GMSD_CONSTANT)
+    return float(alike.std(ddof=1))
 
 
-def _average(image: NDArray[np.float64]) -> NDArray[Any]:
-    """Gaussian average over the windows that lie wholly inside."""
-    window = cv2.getGaussianKernel(SSIM_WINDOW, SSIM_SIGMA)
-    inset = SSIM_WINDOW // 2
-    return cv2.sepFilter2D(image, -1, window, window)[inset:-inset, inset:-inset]
+def _pair(
+    fused: Pixels, truth: Pixels, value_range: float | None, *, least: int
+) -> tuple[Plane, Plane, float]:
+    """Checked luma of both images, and the value of white."""
+    check_alike(fused, (truth,), ("the truth",))
+    check_size(truth, least)
+    return luma(fused), luma(truth), full_scale(truth, value_range)
+
+
+def _statistics(first: Plane, second: Plane) -> tuple[Moments, Moments, Plane]:
+    """What SSIM is made of."""
+    one, two = moments(first, SSIM_WINDOW), moments(second, SSIM_WINDOW)
+    return one, two, covariance(one, two, SSIM_WINDOW)
+
+
+def _halve(image: Plane, border: int) -> Plane:
+    """Means of 2x2 pixels; an odd row or column is completed as the border says."""
+    height, width = image.shape
+    padded = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, border)
+    rows = padded[::2] + padded[1::2]
+    means: Plane = (rows[:, ::2] + rows[:, 1::2]) / 4
+    return means

@@ -1,0 +1,122 @@
+"""Error near focus boundaries and away from them.
+
+Beside a boundary the blur of the near layer veils the far one in every frame: that is where fusion
+methods differ, and a mean over the picture hides it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.errors import MetricError
+from drpl.metrics.reference import psnr
+from drpl.stack import Pixels
+
+BAND_RADIUS = 12
+"""Half the width of the band in pixels, as in training and its monitor."""
+
+
+def boundary_band(
+    index_map: NDArray[np.integer[Any] | np.bool_], *, radius: int = BAND_RADIUS
+) -> NDArray[np.bool_]:
+    """Pixels within some distance of a change of the frame in focus.
+
+    Parameters
+    ----------
+    index_map : ndarray of int or bool, shape (H, W)
+        Which frame is in focus; a hard decision mask for a pair.
+    radius : int
+        Chessboard distance in pixels.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+
+    Raises
+    ------
+    MetricError
+        If the map is not a plane of integers, or the radius is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from drpl.metrics import boundary_band
+    >>> boundary_band(np.array([[0, 0, 0, 0, 1, 1, 1, 1]]), radius=2).astype(int)
+    array([[0, 0, 1, 1, 1, 1, 0, 0]])
+    """
+    if index_map.ndim != 2 or index_map.size == 0 or index_map.dtype.kind not in "iub":
+        raise MetricError(
+            f"the index map is {index_map.shape} {index_map.dtype}; expected (height, width) of "
+            "whole numbers"
+        )
+    if radius < 1:
+        raise MetricError(f"radius is {radius}; expected at least 1 pixel")
+    square = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    plane = index_map.astype(np.float64)
+    return np.asarray(cv2.dilate(plane, square) != cv2.erode(plane, square), np.bool_)
+
+
+def psnr_band(
+    fused: Pixels,
+    truth: Pixels,
+    band: NDArray[np.bool_],
+    *,
+    value_range: float | None = None,
+) -> float:
+    """Peak signal-to-noise ratio in dB inside the focus-boundary band; higher is better.
+
+    Parameters
+    ----------
+    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        Alike in shape and dtype.
+    band : ndarray of bool, shape (H, W)
+        See `boundary_band`.
+    value_range : float, optional
+        Value of white in float32 images, by default 1.
+
+    Returns
+    -------
+    float
+        Infinite for equal images, NaN if the band is empty.
+
+    Raises
+    ------
+    MetricError
+        If the images are not alike, or the band does not fit them.
+    """
+    return psnr(fused, truth, value_range=value_range, where=band)
+
+
+def psnr_outside(
+    fused: Pixels,
+    truth: Pixels,
+    band: NDArray[np.bool_],
+    *,
+    value_range: float | None = None,
+) -> float:
+    """Peak signal-to-noise ratio in dB outside the focus-boundary band; higher is better.
+
+    Parameters
+    ----------
+    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        Alike in shape and dtype.
+    band : ndarray of bool, shape (H, W)
+        See `boundary_band`.
+    value_range : float, optional
+        Value of white in float32 images, by default 1.
+
+    Returns
+    -------
+    float
+        Infinite for equal images, NaN if the band is everywhere.
+
+    Raises
+    ------
+    MetricError
+        If the images are not alike, or the band does not fit them.
+    """
+    return psnr(fused, truth, value_range=value_range, where=np.logical_not(band))

@@ -1,0 +1,206 @@
+"""Phase congruency after Kovesi: where the Fourier components of an image are in phase.
+
+In single precision, since it takes most of the time of the whole set of metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.metrics.images import Plane
+
+Floats = NDArray[np.float32]
+Complex = NDArray[np.complex64]
+
+SCALES, ORIENTATIONS = 4, 6
+SHORTEST_WAVE, WAVE_RATIO = 3.0, 2.1
+"""Wavelength of the finest filters in pixels, and that of a scale over the one before."""
+BANDWIDTH = 0.55
+"""Standard deviation of a filter's logarithmic Gaussian, as a ratio of frequencies."""
+ANGULAR_SIGMA = math.pi / ORIENTATIONS / 1.2
+CUTOFF, ORDER = 0.45, 15
+"""Butterworth low-pass that keeps the corners of the spectrum out."""
+NOISE_SIGMAS, NOISE_EXCESS = 2.0, 1.7
+"""Threshold in deviations above the mean noise, and by how much that is overestimated."""
+SPREAD_CUTOFF, SPREAD_GAIN = 0.5, 10.0
+"""Sigmoid by which energy counts less that comes from few scales."""
+EPSILON = np.float32(1e-4)
+TINY = np.finfo(np.float32).tiny
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Phase congruency of an image.
+
+    Attributes
+    ----------
+    congruency : ndarray, shape (H, W), float32, in [0, 1]
+        Energy over amplitude, all orientations together.
+    maximum, minimum : ndarray, shape (H, W), float32
+        Moments of the congruency over the orientations: strength of edges and of corners.
+    """
+
+    congruency: Floats
+    maximum: Floats
+    minimum: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class OrientedFilters:
+    """Log-Gabor filters of one orientation in the frequency domain.
+
+    Attributes
+    ----------
+    angle : float
+    kernels : list of ndarray, shape (H, W), float32
+        From fine to coarse.
+    noise_gain : float
+        Threshold of the energy over the median amplitude of the finest filter's response.
+    """
+
+    angle: float
+    kernels: list[Floats]
+    noise_gain: float
+
+
+def oriented_filters(shape: tuple[int, int]) -> list[OrientedFilters]:
+    """Filters for images of one size, one set for each orientation."""
+    down, across = (np.fft.fftfreq(length).astype(np.float32) for length in shape)
+    radius = np.hypot(down[:, np.newaxis], across[np.newaxis])
+    low_pass = np.asarray(1 / (1 + (radius / CUTOFF) ** (2 * ORDER)), np.float32)
+    radius[0, 0] = 1.0  # its logarithm is taken; the filters are 0 there
+    rings = [_ring(radius, scale) * low_pass for scale in range(SCALES)]
+    directions = np.arctan2(-down[:, np.newaxis], across[np.newaxis])
+    filters = []
+    for number in range(ORIENTATIONS):
+        angle = number * math.pi / ORIENTATIONS
+        sector = _sector(directions, angle)
+        kernels = [ring * sector for ring in rings]
+        filters.append(OrientedFilters(angle, kernels, _noise_gain(kernels)))
+    return filters
+
+
+def phase_congruency(image: Plane, filters: list[OrientedFilters]) -> Features:
+    """Phase congruency of an image.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W), float64
+    filters : list
+        `oriented_filters` of the image's shape.
+
+    Returns
+    -------
+    Features
+
+    Notes
+    -----
+    As in the code on which the fusion metric's published values rest, the product moment enters
+    the moments with a quarter of the weight that Kovesi gives it. With his weight Q_P is larger by
+    0.1 to 0.9 per cent on four photographed pairs.
+
+    References
+    ----------
+    Kovesi, "Image features from phase congruency", Videre 1 (1999), and "Phase congruency detects
+    corners and edges", DICTA (2003), no DOIs.
+    """
+    spectrum = _dft(image.astype(np.complex64)) * np.float32(1 / image.size)
+    energies, amplitudes, across, down, product = np.zeros((5, *image.shape), np.float32)
+    for oriented in filters:
+        energy, amplitude = _energy(spectrum, oriented)
+        energies += energy
+        amplitudes += amplitude
+        square = energy / np.maximum(amplitude, TINY)
+        square *= square
+        cosine, sine = math.cos(oriented.angle), math.sin(oriented.angle)
+        across += square * np.float32(cosine**2)
+        down += square * np.float32(sine**2)
+        product += square * np.float32(cosine * sine / 2)
+    mean, difference = (across + down) / ORIENTATIONS, (across - down) / ORIENTATIONS
+    spread = cv2.magnitude(product / ORIENTATIONS, difference) + EPSILON / 2
+    return Features(energies / (amplitudes + EPSILON), mean + spread, mean - spread)
+
+
+def _ring(radius: Floats, scale: int) -> Floats:
+    """Radial part: a Gaussian of the logarithm of frequency."""
+    centre = 1 / (SHORTEST_WAVE * WAVE_RATIO**scale)
+    ring = _gaussian(np.log(radius / np.float32(centre)), math.log(BANDWIDTH))
+    ring[0, 0] = 0.0
+    return ring
+
+
+def _sector(directions: Floats, angle: float) -> Floats:
+    """Angular part: a Gaussian around the orientation, on one side of the spectrum only."""
+    half_turn = np.float32(math.pi)
+    distance = half_turn - np.abs(half_turn - np.abs(directions - np.float32(angle)))
+    return _gaussian(distance, ANGULAR_SIGMA)
+
+
+def _gaussian(values: Floats, sigma: float) -> Floats:
+    """Gaussian with 1 at its centre."""
+    found: Floats = np.exp(values * values * np.float32(-1 / (2 * sigma**2)))
+    return found
+
+
+def _noise_gain(kernels: list[Floats]) -> float:
+    """What noise alone would give, from the filters' powers; by Parseval, without transforms."""
+    finest = float(np.vdot(kernels[0], kernels[0]))
+    whole = np.sum(kernels, axis=0)
+    # the real part of a filter's inverse transform comes from the even part of the filter
+    even = (whole + np.roll(whole[::-1, ::-1], 1, axis=(0, 1))) / 2
+    rayleigh = math.sqrt(float(np.vdot(even, even)) / finest / math.log(2))
+    threshold = math.sqrt(math.pi / 2) + NOISE_SIGMAS * math.sqrt(2 - math.pi / 2)
+    return rayleigh * threshold / NOISE_EXCESS
+
+
+def _energy(spectrum: Complex, oriented: OrientedFilters) -> tuple[Floats, Floats]:
+    """Energy of one orientation above the noise, weighted by its spread, and summed amplitude."""
+    responses = [_dft(spectrum * kernel, inverse=True) for kernel in oriented.kernels]
+    amplitudes = [np.abs(response) for response in responses]
+    amplitude, largest = amplitudes[0] + amplitudes[1], np.maximum(*amplitudes[:2])
+    for coarser in amplitudes[2:]:
+        amplitude += coarser
+        np.maximum(largest, coarser, out=largest)
+    energy = _in_phase(responses)
+    energy -= np.float32(oriented.noise_gain * _median(amplitudes[0]))
+    np.maximum(energy, 0, out=energy)
+    largest += EPSILON
+    spread = amplitude / largest
+    spread *= -SPREAD_GAIN / SCALES
+    spread += SPREAD_CUTOFF * SPREAD_GAIN
+    energy /= cv2.exp(spread, dst=spread) + np.float32(1)
+    return energy, amplitude
+
+
+def _in_phase(responses: list[Complex]) -> Floats:
+    """Amplitude times (cosine - |sine|) of the deviation from the mean phase, over all scales."""
+    resultant = responses[0] + responses[1]
+    for response in responses[2:]:
+        resultant += response
+    length = np.abs(resultant)
+    inverse = 1 / (length + EPSILON)
+    energy: Floats = length * length * inverse
+    resultant *= inverse
+    direction = np.conj(resultant, out=resultant)
+    turned = np.empty_like(direction)
+    for response in responses:
+        energy -= np.abs(np.multiply(response, direction, out=turned).imag)
+    return energy
+
+
+def _median(values: Floats) -> float:
+    """The upper of the two middle values: six times as fast as their mean, and as good here."""
+    middle = values.size // 2
+    return float(np.partition(values, middle, axis=None)[middle])
+
+
+def _dft(image: Complex, *, inverse: bool = False) -> Complex:
+    """Fourier transform, not divided; OpenCV's is three times as fast as NumPy's."""
+    channels = np.ascontiguousarray(image).view(np.float32).reshape(*image.shape, 2)
+    found = cv2.dft(channels, flags=cv2.DFT_INVERSE if inverse else 0)
+    return np.asarray(found).view(np.complex64)[..., 0]

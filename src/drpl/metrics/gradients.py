@@ -1,0 +1,37 @@
+"""Image derivatives, and the ratio by which metrics compare their strengths."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from drpl.metrics.images import Plane
+
+SLOPE, PLAIN = np.array([1.0, 0.0, -1.0]), np.ones(3)
+
+
+def sobel(image: Plane) -> tuple[Plane, Plane]:
+    """Sobel derivatives (weights 1 2 1, not divided) across and down, zeros around."""
+    across, down = (
+        np.asarray(cv2.Sobel(image, -1, *order, borderType=cv2.BORDER_CONSTANT), np.float64)
+        for order in ((1, 0), (0, 1))
+    )
+    return across, down
+
+
+def prewitt(image: Plane) -> Plane:
+    """Magnitude of the Prewitt gradient (sums of three differences), zeros around."""
+    across, down = (
+        cv2.sepFilter2D(image, -1, row, column, borderType=cv2.BORDER_CONSTANT)
+        for row, column in ((SLOPE, PLAIN), (PLAIN, SLOPE))
+    )
+    return np.asarray(cv2.magnitude(across, down), np.float64)
+
+
+def ratio(first: Plane, second: Plane) -> Plane:
+    """The smaller of two positive values over the larger; 1 where both are 0."""
+    larger = np.maximum(first, second)
+    nothing = larger == 0
+    found: Plane = np.minimum(first, second) / np.where(nothing, 1, larger)
+    found[nothing] = 1
+    return found

@@ -1,0 +1,104 @@
+"""The fusion metric of Zhao, Laganiere and Liu: features found by phase congruency."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.metrics.congruency import Features, Floats, oriented_filters, phase_congruency
+from drpl.metrics.images import pair_up
+from drpl.stack import Pixels
+
+FEATURE = 0.1
+"""Phase congruency above which a pixel is a feature."""
+WINDOW = cv2.getGaussianKernel(11, 1.5)
+STABILITY = np.float32(1e-4)
+MAPS = ("congruency", "maximum", "minimum")
+SMALLEST = 8
+
+
+def q_p(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
+    """Preserved phase congruency Q_P of Zhao et al., in [-1, 1]; higher is better.
+
+    Parameters
+    ----------
+    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        Alike in shape and dtype, two sources or more, at least 8 pixels high and wide; reduced to
+        luma in 256 levels.
+    value_range : float, optional
+        Value of white in float32 images, by default 1.
+
+    Returns
+    -------
+    float
+        Product, over phase congruency and its largest and smallest moment, of the mean local
+        correlation with the best of: each source, and the strongest of them pixel by pixel. Only
+        the sources' features count; without any, the score is 1. Even identical images stay below
+        1, since features are cut out of the sources and not out of the fused image.
+
+    Raises
+    ------
+    MetricError
+        If there are fewer than two sources, or the images are not alike or too small.
+
+    Notes
+    -----
+    The field's MATLAB code divides the frequencies of odd sizes by one pixel less, n - 1, which
+    places all filters too low along that side. The true frequencies are used here: scores of a
+    427x640 pair differ by up to 1.1e-4 of their value, those of even sizes by less than 1e-6.
+
+    References
+    ----------
+    Zhao, Laganiere and Liu, "Performance assessment of combinative pixel-level image fusion based
+    on an absolute feature measurement", Int. J. Innovative Computing, Information and Control 3
+    (2007), no DOI.
+    """
+    f, planes = pair_up(fused, sources, value_range, least=SMALLEST)
+    filters = oriented_filters((f.shape[0], f.shape[1]))
+    found = phase_congruency(f, filters)
+    each = [phase_congruency(plane, filters) for plane in planes]
+    each.append(_strongest(each))
+    masks = [features.congruency > FEATURE for features in each]
+    count = int(masks[-1].sum())
+    if count == 0:
+        return 1.0
+    score = 1.0
+    for name in MAPS:
+        maps = [np.where(m, getattr(s, name), 0) for m, s in zip(masks, each, strict=True)]
+        best = _best_correlation(getattr(found, name), maps, masks)
+        score *= float(best.sum(dtype=np.float64)) / count
+    return score
+
+
+def _strongest(each: list[Features]) -> Features:
+    """All maps from the source whose congruency is the largest at a pixel."""
+    chosen = np.argmax([features.congruency for features in each], axis=0)[np.newaxis]
+    stacks = (np.stack([getattr(features, name) for features in each]) for name in MAPS)
+    return Features(*(np.take_along_axis(stack, chosen, axis=0)[0] for stack in stacks))
+
+
+def _best_correlation(found: Floats, maps: list[Floats], masks: list[NDArray[np.bool_]]) -> Floats:
+    """Local correlation with the map that fits best; 0 where no map has a feature."""
+    mean_found, variance_found = _moments(found)
+    best = np.full_like(found, -np.inf)
+    for source, mask in zip(maps, masks, strict=True):
+        mean, variance = _moments(source)
+        shared = _average(source * found) - mean * mean_found
+        correlation = shared + STABILITY
+        correlation /= np.sqrt(np.abs(variance * variance_found)) + STABILITY
+        correlation[~mask] = 0
+        np.maximum(best, correlation, out=best)
+    return best
+
+
+def _moments(image: Floats) -> tuple[Floats, Floats]:
+    """Local means and variances."""
+    mean = _average(image)
+    return mean, _average(image * image) - mean * mean
+
+
+def _average(image: Floats) -> Floats:
+    """Gaussian mean, zeros around."""
+    smooth = cv2.sepFilter2D(image, -1, WINDOW, WINDOW, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(smooth, np.float32)

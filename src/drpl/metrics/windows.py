@@ -1,0 +1,95 @@
+"""Statistics of sliding windows, shared by the metrics of structural similarity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.metrics.images import Plane
+
+ROUNDING = 1e-12
+"""What rounding leaves of the variance of a flat window is below this share of its mean square.
+
+The smallest other variance of 8-bit levels (one level, in a corner of the 11x11 Gaussian) is above.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A separable window of weights that add up to 1.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (K,), float64
+    """
+
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def gaussian(cls, size: int, sigma: float) -> Window:
+        """Gaussian, ``size`` pixels high and wide."""
+        return cls(np.asarray(cv2.getGaussianKernel(size, sigma), np.float64).ravel())
+
+    @classmethod
+    def uniform(cls, size: int) -> Window:
+        """All alike, ``size`` pixels high and wide."""
+        return cls(np.full(size, 1 / size))
+
+    @property
+    def size(self) -> int:
+        """Height and width in pixels."""
+        return len(self.weights)
+
+    def average(self, image: Plane) -> Plane:
+        """Weighted mean of each window that lies wholly inside."""
+        before = self.size // 2
+        after = self.size - 1 - before
+        height, width = image.shape
+        smooth = cv2.sepFilter2D(image, -1, self.weights, self.weights)
+        return np.asarray(smooth[before : height - after, before : width - after], np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """An image with the means and variances of its windows.
+
+    Attributes
+    ----------
+    image : ndarray, shape (H, W), float64
+    mean, variance : ndarray, shape (H - K + 1, W - K + 1), float64
+    """
+
+    image: Plane
+    mean: Plane
+    variance: Plane
+
+
+def moments(image: Plane, window: Window) -> Moments:
+    """Means and variances; those of flat windows are exactly 0."""
+    mean = window.average(image)
+    mean_square = window.average(image * image)
+    variance = mean_square - mean * mean
+    variance[variance <= ROUNDING * mean_square] = 0
+    return Moments(image, mean, variance)
+
+
+def covariance(first: Moments, second: Moments, window: Window) -> Plane:
+    """Covariances of the windows; exactly 0 where one of the two is flat."""
+    found = window.average(first.image * second.image) - first.mean * second.mean
+    found[(first.variance == 0) | (second.variance == 0)] = 0
+    return found
+
+
+def similarity(first: Moments, second: Moments, shared: Plane, c1: float, c2: float) -> Plane:
+    """Map of structural similarity, given the covariances; tiny constants make it Wang's UIQI."""
+    luminance = (2 * first.mean * second.mean + c1) / (first.mean**2 + second.mean**2 + c1)
+    return luminance * contrast_and_structure(first, second, shared, c2)
+
+
+def contrast_and_structure(first: Moments, second: Moments, shared: Plane, c2: float) -> Plane:
+    """Map of the similarity without its term of luminance."""
+    ratio: Plane = (2 * shared + c2) / (first.variance + second.variance + c2)
+    return ratio
