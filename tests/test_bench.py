@@ -11,6 +11,7 @@ import typer
 from drawing import draw_texture, half_sharp_pair, striped_stack
 from drpl.align import apply_exposure
 from drpl.bench import moved, quality, speed, stacks, training
+from drpl.focus import BASELINES
 from drpl.metrics import psnr
 from drpl.train.config import SceneOptions, TrainOptions
 from drpl.warp import identity, map_points, warp
@@ -66,7 +67,7 @@ def test_quality_from_photos_to_files(photos, tmp_path):
     with (tmp_path / "out" / "scores.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert {row["scene"] for row in rows} == {"0", "1"}
-    assert {"drpl-fast select", "guided filter"} <= {row["method"] for row in rows}
+    assert {"drpl-fast select", "source A", *BASELINES} <= {row["method"] for row in rows}
     about = json.loads((tmp_path / "out" / "about.json").read_text(encoding="utf-8"))
     assert about["models"]["drpl-fast"]
     assert "selection ceiling" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from drpl.version import __version__
 
 if TYPE_CHECKING:
     from drpl.decide import decide_pair
+    from drpl.focus import available_baselines
     from drpl.models import available_models, load_model
     from drpl.pipeline import fuse, fuse_files
     from drpl.result import FusionResult
@@ -21,6 +22,7 @@ __all__ = [
     "FusionOptions",
     "FusionResult",
     "__version__",
+    "available_baselines",
     "available_models",
     "decide_pair",
     "fuse",
@@ -30,6 +32,7 @@ __all__ = [
 _HOMES = {
     "FusionOptions": "drpl.stack",
     "FusionResult": "drpl.result",
+    "available_baselines": "drpl.focus",
     "available_models": "drpl.models",
     "decide_pair": "drpl.decide",
     "fuse": "drpl.pipeline",

@@ -328,7 +328,8 @@ def demo(
 
 @app.command()
 def models() -> None:
-    """List the models that ship with drpl."""
+    """List the models that ship with drpl, and the baselines: classical methods to compare with."""
+    from drpl.focus import BASELINES
     from drpl.models import available_models, model_folder, read_card
 
     table = Table("id", "parameters", "MAC per pixel", "licence", "what it is")
@@ -337,6 +338,11 @@ def models() -> None:
         table.add_row(
             name, f"{card.parameters:,}", f"{card.macs_per_pixel:,}", card.licence, card.title
         )
+    console.print(table)
+    table = Table("baseline", "what it is", "paper (DOI)", "index map")
+    for baseline in BASELINES.values():
+        decided = "decided" if baseline.decides else "nearest frame"
+        table.add_row(baseline.id, baseline.title, baseline.doi, decided)
     console.print(table)
 
 

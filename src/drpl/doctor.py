@@ -12,6 +12,7 @@ import pyvips
 
 from drpl.backend import runtime_providers, usable_cores
 from drpl.errors import DrplError
+from drpl.focus import available_baselines
 from drpl.models import available_models, load_model
 from drpl.version import versions
 
@@ -42,7 +43,7 @@ def examine() -> dict[str, dict[str, Any]]:
             "providers": ", ".join(runtime_providers()),
         },
         "formats": _formats(),
-        "models": {name: _model(name) for name in available_models()},
+        "models": {name: _model(name) for name in (*available_models(), *available_baselines())},
     }
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from drpl.backend import usable_cores
 from drpl.errors import ConfigError
+from drpl.focus import BASELINES
 from drpl.models import model_folder, read_card
 from drpl.stack import TILE_MULTIPLE, FusionOptions, Pixels
 
@@ -18,6 +19,8 @@ TILE_MB = {"staged": 90.0, "whole": 1100.0}
 """For each megapixel of the tiles that are decided at a time, by the kind of network."""
 SLAB_MAPS = 3
 """Bytes for each pixel of a slab's index map, at most, and of its doubt."""
+BASELINE_MB, MAPS = 130.0, 8
+"""Python and libraries of a baseline; bytes for each pixel of index map, confidence, coverage."""
 CONTEXT = 64
 """Pixels that a tile is larger by than what it decides."""
 MARGIN = 1.06
@@ -39,12 +42,16 @@ def estimate_mb(options: FusionOptions, like: Pixels, *, slabs: bool = False) ->
     -----
     Four frames are held (result, newest, and the next before and after its warp), at the scale of
     decisions a fifth, with masks and features; index map, confidence, coverage. A slab has maps of
-    its own besides. The constants were fitted to measured peaks of 6 and 24 megapixels
-    (``python -m drpl.bench.stacks``).
+    its own besides. A baseline has three frames, and what its table entry says. The constants
+    were fitted to measured peaks of 6 and 24 megapixels (``python -m drpl.bench.stacks``; those of
+    baselines: ``drpl fuse --json`` of three frames).
     """
     pixels = like.shape[0] * like.shape[1]
     sample = like.nbytes / pixels
     shrink = (options.scale or 1) ** 2
+    if options.model in BASELINES:
+        method = BASELINES[options.model].held(sample / like.dtype.itemsize)
+        return float(MARGIN * (BASELINE_MB + pixels * (3 * sample + MAPS + method) / 1e6))
     maps = SLAB_MAPS if slabs else 0
     planes = pixels * (4 * sample + 10 + maps + (sample + 6) / shrink)
     staged = len(read_card(model_folder(options.model)).stages) > 1

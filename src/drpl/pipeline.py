@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from drpl.align import common_area
+from drpl.classical import baseline_options, find_baseline, fuse_classical
 from drpl.debug import DECISIONS, DecisionSheet
 from drpl.decide import DecisionModel
 from drpl.errors import ConfigError, WriteError
@@ -93,6 +94,8 @@ def fuse_stack(
 ) -> FusionResult:
     """Fuse a stack whose frames are read one at a time; memory does not grow with their number.
 
+    A baseline (`drpl.available_baselines`) reads them three times in all.
+
     Parameters
     ----------
     stack : Stack
@@ -112,18 +115,35 @@ def fuse_stack(
     ------
     ReadError, StackError, AlignmentError, ModelError, WriteError
     ConfigError
-        If ``max_memory`` is too little.
+        If ``max_memory`` is too little, or a baseline is asked for what only a network does.
     """
     clock = _Clock()
+    count = len(stack.names)
+    baseline = find_baseline(model, options)
+    if baseline is not None:
+        options = baseline_options(
+            baseline, options, slabs=slabs is not None, observed=observe is not None
+        )
     options = within_memory(options, stack.like, slabs=slabs is not None)
     plan = look_at(stack, options, known=known, progress=progress)
     clock.lap("align")
+    read = partial(prepared_frames, stack, plan, options, stage="fuse", progress=progress)
+    if baseline is not None:
+        composite, masks = fuse_classical(
+            baseline,
+            read,
+            plan.used,
+            count=count,
+            like=stack.like,
+            value_range=options.value_range,
+        )
+        clock.lap("fuse")
+        return _result(composite, masks, plan, options, clock.seconds, ())
     load = _loader(model, options)
-    count = len(stack.names)
     folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
     runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
     numbers = [number for run in runs for number in run]
-    frames = prepared_frames(stack, plan, options, stage="fuse", numbers=numbers, progress=progress)
+    frames = read(numbers=numbers)
     made: tuple[Slab, ...] = ()
     if slabs is None:
         composite, masks = folding.fold(frames, last=plan.used[-1])

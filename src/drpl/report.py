@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from drpl.align import Alignment, Exposure
+from drpl.focus import BASELINES
 from drpl.models import model_folder, read_card
 from drpl.result import FusionResult
 from drpl.stack import FusionOptions
@@ -128,7 +129,10 @@ def _sha256(path: Path) -> str:
 
 
 def _model(model: str) -> dict[str, Any]:
-    """Id and hashes of the model."""
+    """Id and hashes of the model; a baseline has its paper instead."""
+    if model in BASELINES:
+        baseline = BASELINES[model]
+        return {"id": model, "sha256": {}, "doi": baseline.doi, "decides": baseline.decides}
     card = read_card(model_folder(model))
     return {"id": card.id, "sha256": {stage.file: stage.sha256 for stage in card.stages}}
 

@@ -88,7 +88,9 @@ class FusionOptions:
 
     model: str = field(
         default="drpl-fast",
-        metadata=_says("Model that decides: an id (see `drpl models`) or the folder of one."),
+        metadata=_says(
+            "Model that decides, or baseline: an id (see `drpl models`), or the folder of a model."
+        ),
     )
     compose: ComposeMode = field(
         default="select",

@@ -101,9 +101,11 @@ def _flag(entry: Field[Any]) -> inspect.Parameter:
 
 def complete_model(incomplete: str) -> list[str]:
     """Ids of models, for the shell; it adds folders itself where none fits."""
+    from drpl.focus import available_baselines
     from drpl.models import available_models
 
-    return [name for name in available_models() if name.startswith(incomplete)]
+    names = (*available_models(), *available_baselines())
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _dashed(name: str) -> str:

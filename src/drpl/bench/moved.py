@@ -15,10 +15,10 @@ from drpl.bench.quality import (
     SEED,
     BenchScene,
     Bytes,
-    baseline_methods,
 )
 from drpl.decide import DecisionModel
 from drpl.errors import AlignmentError
+from drpl.focus import BASELINES
 from drpl.metrics import psnr
 from drpl.pipeline import fuse, fuse_stack
 from drpl.stack import FusionOptions, source_names
@@ -37,7 +37,7 @@ AS_RENDERED, MOVED_KNOWN, MOVED_ALIGNED, MOVED = (
     "drpl, moved, aligned",
     "drpl, moved, not aligned",
 )
-CLASSICAL = ("guided filter", "Laplacian pyramid")
+CLASSICAL = tuple(BASELINES)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -153,8 +153,7 @@ def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScor
     """Fuse a rendered stack as it is, shuffled and moved, and score what comes out."""
     frames, truth = scene.frames, scene.truth
     middle, still = len(frames) // 2, FusionOptions(align=False)
-    baselines = baseline_methods()
-    results = {name: baselines[name](frames) for name in CLASSICAL}
+    results: dict[str, Bytes] = {name: BASELINES[name].fuse_arrays(frames) for name in CLASSICAL}
     results[AS_RENDERED] = _fused(frames, still, model)
     moved, known = move_frames(frames, seed)
     results[MOVED] = _fused(moved, still, model)

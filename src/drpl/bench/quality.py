@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from drpl.compose import compose
 from drpl.decide import DecisionModel, decide_pair
-from drpl.focus import fuse_average, fuse_guided, fuse_laplacian
+from drpl.focus import BASELINES
 from drpl.metrics import psnr, ssim
 from drpl.models import available_models, load_model, model_folder, read_card
 from drpl.pipeline import fuse, make_folder
@@ -38,6 +38,7 @@ from drpl.version import __version__
 Bytes = NDArray[np.uint8]
 Method = Callable[[list[Bytes]], Bytes]
 SEED = 20_000
+SOURCE = "source A"
 CEILING = "selection ceiling"
 CEILINGS = {f"{CEILING} 7x7": 7, f"{CEILING} 3x3": 3, CEILING: 1}
 """Side of the square in which the frames are compared with the truth, by name."""
@@ -106,16 +107,6 @@ def bench_scenes(
         yield BenchScene(list(pictures), truth, scene.band[0].numpy(), scene.kinds[0])
 
 
-def _floating(fuse: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Method:
-    """A baseline on float frames as a method on bytes."""
-
-    def method(frames: list[Bytes]) -> Bytes:
-        fused = fuse(np.stack(frames).astype(np.float32) / np.float32(255))
-        return np.rint(fused * 255).astype(np.uint8)
-
-    return method
-
-
 class _Decider:
     """A model that decides a scene once, however many ways of composing ask for it."""
 
@@ -145,13 +136,9 @@ def _learned(decide: _Decider, mode: ComposeMode) -> Method:
 
 
 def baseline_methods() -> dict[str, Method]:
-    """Classical methods by name."""
-    return {
-        "source A": lambda frames: frames[0],
-        "average": _floating(fuse_average),
-        "guided filter": _floating(fuse_guided),
-        "Laplacian pyramid": _floating(fuse_laplacian),
-    }
+    """The first frame, and the classical methods by their ids."""
+    methods: dict[str, Method] = {SOURCE: lambda frames: frames[0]}
+    return methods | {name: baseline.fuse_arrays for name, baseline in BASELINES.items()}
 
 
 def learned_methods(models: list[str], threads: int) -> dict[str, Method]:
@@ -318,7 +305,7 @@ def main(
         writer.writeheader()
         writer.writerows(rows)
     order = [*methods, *CEILINGS, SCALE_CEILING]
-    shown = [n for n in [*methods, CEILING] if n not in ("source A", "average")]
+    shown = [n for n in [*methods, CEILING] if n not in (SOURCE, "average")]
     text = f"{table(rows, order)}\n\n{kinds_table(rows, shown)}\n"
     (output / "table.md").write_text(text, encoding="utf-8")
     settings = {"scenes": scenes, "frames": frames, "size": size, "clean": clean, "seed": SEED}

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from drpl.bench.quality import provenance
 from drpl.decide import decide_pair
-from drpl.focus import fuse_laplacian
+from drpl.focus import BASELINES
 from drpl.models import available_models, load_model
 from drpl.pipeline import make_folder
 from drpl.write import write_image
@@ -76,7 +76,7 @@ def _decision(name: str, pair: tuple[Bytes, Bytes], threads: int) -> Callable[[]
 
 def _laplacian(pair: tuple[Bytes, Bytes]) -> Callable[[], object]:
     """A timed call of the Laplacian pyramid, conversion included."""
-    return lambda: fuse_laplacian(np.stack(pair).astype(np.float32) / np.float32(255))
+    return lambda: BASELINES["laplacian-pyramid"].fuse_arrays(pair)
 
 
 def time_methods(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

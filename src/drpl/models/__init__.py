@@ -12,6 +12,7 @@ from typing import Any
 from drpl.backend import OnnxSession, usable_cores
 from drpl.decide import DecisionModel, PairNetwork, StagedNetwork
 from drpl.errors import ModelError
+from drpl.focus import BASELINES, available_baselines
 
 CARD = "card.json"
 STAGES = (("masks",), ("encode", "trunk", "decode"))
@@ -135,19 +136,21 @@ def model_folder(model: str) -> Path:
     folder = Path(model)
     if (folder / CARD).is_file():
         return folder
-    known = ", ".join(available_models())
+    if model in BASELINES:
+        raise ModelError(f"model {model!r} is a baseline, which has no files; expected a network")
+    known = ", ".join((*available_models(), *available_baselines()))
     raise ModelError(
         f"model {model!r} is unknown; expected one of {known}, or a folder with a {CARD}"
     )
 
 
 def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
-    """Load a model for `drpl.decide_pair`.
+    """Load a model, or a baseline, for `drpl.decide_pair` and `drpl.fuse`.
 
     Parameters
     ----------
     model : str
-        Id of a shipped model or path of a folder with a ``card.json``.
+        Id of a shipped model or of a baseline, or path of a folder with a ``card.json``.
     threads : int
         0 takes one for each core.
 
@@ -156,6 +159,8 @@ def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
     ModelError
         If the model is unknown or a file of it is missing or not the one its card describes.
     """
+    if model in BASELINES:
+        return BASELINES[model]
     folder = model_folder(model)
     card = read_card(folder)
     threads = threads or usable_cores()
