@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from drpl.bench.speed import draw_pair, time_methods
-from drpl.focus import fuse_laplacian
+from drpl.focus.baselines import BASELINES
 from drpl.metrics import METRICS, MetricCard, boundary_band
 from drpl.stack import Pixels
 
@@ -20,8 +20,7 @@ from drpl.stack import Pixels
 def calls(height: int, width: int) -> dict[str, Callable[[], object]]:
     """A timed call of each metric on a colour pair and its Laplacian pyramid fusion."""
     sources = draw_pair(height, width)
-    fused = fuse_laplacian(np.stack(sources).astype(np.float32) / np.float32(255))
-    fused_bytes = np.rint(fused * 255).astype(np.uint8)
+    fused_bytes = np.asarray(BASELINES["laplacian-pyramid"].fuse_arrays(sources), np.uint8)
     return {card.name: _call(card, fused_bytes, sources) for card in METRICS.values()}
 
 
