@@ -1,7 +1,12 @@
 """Drawn pictures for the tests."""
 
+import math
+
 import cv2
 import numpy as np
+
+MARGIN = 90
+"""Pixels of a scene around what frames show of it."""
 
 
 def draw_texture(height, width, seed=0, channels=3):
@@ -37,3 +42,47 @@ def striped_stack(count, height, width, seed=1):
             frame[:, far == distance] = blurred[:, far == distance]
         frames.append(frame)
     return frames, truth, np.broadcast_to(index, (height, width))
+
+
+def draw_photo(height, width, seed=0):
+    """A picture with the 1/f spectrum of photos, float32 in [0, 1]."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    frequency[0, 0] = np.inf
+    spectrum = np.fft.rfft2(rng.standard_normal((height, width))) / frequency
+    picture = np.fft.irfft2(spectrum, (height, width))
+    return np.clip(0.5 + 0.18 * picture / picture.std(), 0, 1).astype(np.float32)
+
+
+def around_middle(shape, scale=1.0, degrees=0.0, shift=(0.0, 0.0)):
+    """Similarity around the middle of a picture."""
+    height, width = shape
+    centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1.0]])
+    cos, sin = (scale * f(math.radians(degrees)) for f in (math.cos, math.sin))
+    matrix = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]], [0, 0, 1.0]])
+    return centre @ matrix @ np.linalg.inv(centre)
+
+
+def take_frame(scene, transform, shape, focus=0.5, seed=0, strength=6.0):
+    """A frame in its own geometry, sharp where the slanted depth is the focus; noise, 8 bits."""
+    to_frame = np.linalg.inv(transform) @ [[1, 0, -MARGIN], [0, 1, -MARGIN], [0, 0, 1.0]]
+    size = shape[::-1]
+    frame = cv2.warpPerspective(scene, to_frame, size, flags=cv2.INTER_LANCZOS4)
+    depth = np.linspace(0, 1, shape[1], dtype=np.float32)[None]
+    level = np.interp(np.abs(depth - focus) * strength, [0, 1, 2, 4, 8], np.arange(5))
+    blurred = [cv2.GaussianBlur(frame, (0, 0), s) if s else frame for s in (0, 1, 2, 4, 8)]
+    frame = sum(b * np.clip(1 - np.abs(level - i), 0, 1) for i, b in enumerate(blurred))
+    frame = frame + np.random.default_rng(seed).normal(0, 0.01, shape)
+    return (np.rint(np.clip(frame, 0, 1) * 255) / 255).astype(np.float32)
+
+
+def take_stack(shape, count, *, step=1.015, degrees=0.1, shift=(2.3, -1.4), seed=0):
+    """Frames and their transforms to the middle one."""
+    scene = draw_photo(shape[0] + 2 * MARGIN, shape[1] + 2 * MARGIN, seed)
+    transforms, frames = [], []
+    for index in range(count):
+        k = index - count // 2
+        move = (shift[0] * k, shift[1] * k)
+        transforms.append(around_middle(shape, step**k, degrees * k, move))
+        frames.append(take_frame(scene, transforms[-1], shape, index / (count - 1), index))
+    return frames, transforms

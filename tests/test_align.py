@@ -1,4 +1,3 @@
-import json
 import math
 
 import cv2
@@ -7,58 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawing import around_middle, draw_photo, take_frame, take_stack
 from drpl.align import align_stack, estimate_transform
-from drpl.errors import AlignmentError, ConfigError, WriteError
-from drpl.exposure import Exposure, apply_exposure, match_exposure
+from drpl.errors import AlignmentError, ConfigError
 from drpl.register import match_planes
-from drpl.transforms import read_transforms, write_transforms
 from drpl.warp import common_area, map_points, rescale, valid_area, warp
-
-MARGIN = 90
-
-
-def draw_photo(height, width, seed=0):
-    """A picture with the 1/f spectrum of photos, float32 in [0, 1]."""
-    rng = np.random.default_rng(seed)
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
-    frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.standard_normal((height, width))) / frequency
-    picture = np.fft.irfft2(spectrum, (height, width))
-    return np.clip(0.5 + 0.18 * picture / picture.std(), 0, 1).astype(np.float32)
-
-
-def around_middle(shape, scale=1.0, degrees=0.0, shift=(0.0, 0.0)):
-    """Similarity around the middle of a picture."""
-    height, width = shape
-    centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1.0]])
-    cos, sin = (scale * f(math.radians(degrees)) for f in (math.cos, math.sin))
-    matrix = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]], [0, 0, 1.0]])
-    return centre @ matrix @ np.linalg.inv(centre)
-
-
-def take_frame(scene, transform, shape, focus=0.5, seed=0, strength=6.0):
-    """A frame in its own geometry, sharp where the slanted depth is the focus; noise, 8 bits."""
-    to_frame = np.linalg.inv(transform) @ [[1, 0, -MARGIN], [0, 1, -MARGIN], [0, 0, 1.0]]
-    size = shape[::-1]
-    frame = cv2.warpPerspective(scene, to_frame, size, flags=cv2.INTER_LANCZOS4)
-    depth = np.linspace(0, 1, shape[1], dtype=np.float32)[None]
-    level = np.interp(np.abs(depth - focus) * strength, [0, 1, 2, 4, 8], np.arange(5))
-    blurred = [cv2.GaussianBlur(frame, (0, 0), s) if s else frame for s in (0, 1, 2, 4, 8)]
-    frame = sum(b * np.clip(1 - np.abs(level - i), 0, 1) for i, b in enumerate(blurred))
-    frame = frame + np.random.default_rng(seed).normal(0, 0.01, shape)
-    return (np.rint(np.clip(frame, 0, 1) * 255) / 255).astype(np.float32)
-
-
-def take_stack(shape, count, *, step=1.015, degrees=0.1, shift=(2.3, -1.4), seed=0):
-    """Frames and their transforms to the middle one."""
-    scene = draw_photo(shape[0] + 2 * MARGIN, shape[1] + 2 * MARGIN, seed)
-    transforms, frames = [], []
-    for index in range(count):
-        k = index - count // 2
-        move = (shift[0] * k, shift[1] * k)
-        transforms.append(around_middle(shape, step**k, degrees * k, move))
-        frames.append(take_frame(scene, transforms[-1], shape, index / (count - 1), index))
-    return frames, transforms
 
 
 def misfit(found, true, shape):
@@ -301,120 +253,6 @@ def test_common_area_is_covered_by_all_and_large(shape):
     assert common_area([np.eye(3)], shape) == (slice(0, shape[0]), slice(0, shape[1]))
     with pytest.raises(AlignmentError, match="share no area"):
         common_area([around_middle(shape, shift=(shape[1] + 5, 0))], shape)
-
-
-@pytest.mark.parametrize("gain", [0.7, 1.2])
-@pytest.mark.parametrize("blur", [0, 6])
-def test_gain_is_found_in_spite_of_defocus(gain, blur):
-    light = draw_photo(400, 500, 1) * 0.8 + 0.05
-    reference = light ** np.float32(1 / 2.2)
-    blurred = cv2.GaussianBlur(light, (0, 0), blur) if blur else light
-    moving = np.clip(blurred ** np.float32(1 / 2.2) / np.float32(gain), 0, 1)
-    found = match_exposure(reference, moving)
-    assert found.gain[0] == pytest.approx(gain, rel=0.03)
-    assert found.offset == (0,)
-
-
-def test_offset_is_found_where_a_gain_does_not_do():
-    reference = draw_photo(400, 500, 2) * 0.6 + 0.1
-    moving = reference + np.float32(37 / 255)
-    found = match_exposure(np.dstack([reference] * 3), np.dstack([moving] * 3))
-    assert found.gain == pytest.approx((1, 1, 1), abs=0.02)
-    assert found.offset == pytest.approx((-37 / 255,) * 3, abs=0.01)
-
-
-def test_exposure_below_the_noise_is_left_alone():
-    reference = draw_photo(300, 400, 3)
-    noise = np.random.default_rng(0).normal(0, 0.02, reference.shape).astype(np.float32)
-    assert match_exposure(reference, reference * np.float32(1.003) + noise).is_identity
-    assert match_exposure(np.full((1, 1), 0.5, np.float32), np.ones((1, 1), np.float32)).is_identity
-    flat = np.full((200, 200), 0.5, np.float32)
-    assert match_exposure(flat, flat).is_identity
-    with pytest.raises(AlignmentError, match="pictures to match"):
-        match_exposure(flat, flat[1:])
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("channels", [None, 2, 3, 4])
-def test_exposure_is_applied_to_colours_only(dtype, channels):
-    white = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
-    shape = (9, 7) if channels is None else (9, 7, channels)
-    pixels = (np.random.default_rng(0).random(shape) * white).astype(dtype)
-    changed = apply_exposure(pixels, Exposure((1.5,), (0.1,)), white=white)
-    assert changed.dtype == dtype
-    colours = (channels or 1) - (channels in (2, 4))
-    wanted = pixels.astype(np.float64).reshape(9, 7, -1)[..., :colours] * 1.5 + 0.1 * white
-    wanted = wanted if dtype == np.float32 else np.rint(np.clip(wanted, 0, white))
-    assert np.allclose(changed.reshape(9, 7, -1)[..., :colours], wanted)
-    if channels in (2, 4):
-        assert np.array_equal(changed[..., -1], pixels[..., -1])
-    assert apply_exposure(pixels, Exposure(), white=white) is pixels
-
-
-def test_exposure_of_other_colours_is_refused():
-    with pytest.raises(AlignmentError, match="3 colours; expected 1 or 1"):
-        apply_exposure(np.zeros((2, 2), np.uint8), Exposure((2.0,) * 3, (0.0,) * 3), white=255)
-
-
-def test_transforms_come_back_as_they_were_written(stack, tmp_path):
-    alignments = align_stack([*stack[0][:3], np.zeros((480, 640), np.float32)])
-    names = ["a.tif", "b.tif", "ö c.tif", "d.tif"]
-    exposures = [Exposure(), Exposure((1.1, 1.2, 1.3), (0.0, 0.1, 0.0)), Exposure(), Exposure()]
-    path = tmp_path / "transforms.json"
-    write_transforms(path, names, alignments, (480, 640), exposures=exposures)
-    stored = read_transforms(path, names=names, shape=(480, 640))
-    assert stored.names == tuple(names)
-    assert stored.exposures == tuple(exposures)
-    for found, wanted in zip(stored.alignments, alignments, strict=True):
-        assert np.array_equal(found.transform, wanted.transform)
-        assert (found.model, found.status, found.note) == (wanted.model, wanted.status, wanted.note)
-        assert found.residual == pytest.approx(wanted.residual, nan_ok=True)
-    assert json.loads(path.read_text())["reference"] == 2
-    assert [entry.name for entry in tmp_path.iterdir()] == ["transforms.json"]
-
-
-def test_transforms_of_another_stack_are_refused(stack, tmp_path):
-    path = tmp_path / "transforms.json"
-    alignments = align_stack(stack[0][:2])
-    write_transforms(path, ["a", "b"], alignments, (480, 640))
-    read_transforms(path, count=2)
-    with pytest.raises(AlignmentError, match="2 frames; the stack has 3"):
-        read_transforms(path, names=["a", "b", "c"])
-    with pytest.raises(AlignmentError, match="640x480 pixels; the stack has 640x481"):
-        read_transforms(path, shape=(481, 640))
-    with pytest.raises(AlignmentError, match="expects frame b, found c"):
-        read_transforms(path, names=["a", "c"])
-    with pytest.raises(AlignmentError, match="one of each"):
-        write_transforms(path, ["a"], alignments, (480, 640))
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda content: content.update(version=2), "version 2; expected 1"),
-        (lambda content: content["frames"][0].pop("transform"), "does not hold transforms"),
-        (lambda content: content["frames"][0].update(transform=[[1]]), "not 3x3"),
-        (lambda content: content["frames"][0].update(status="fine"), "status of a"),
-        (lambda content: content["frames"][0]["exposure"].update(gain=[]), "as many gains"),
-    ],
-)
-def test_damaged_transforms_are_refused(stack, tmp_path, damage, message):
-    path = tmp_path / "transforms.json"
-    write_transforms(path, ["a", "b"], align_stack(stack[0][:2]), (480, 640))
-    content = json.loads(path.read_text())
-    damage(content)
-    path.write_text(json.dumps(content))
-    with pytest.raises(AlignmentError, match=message):
-        read_transforms(path)
-
-
-def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
-    (tmp_path / "text.json").write_text("{")
-    for name in ("missing.json", "text.json"):
-        with pytest.raises(AlignmentError, match=f"{name}: cannot be read as transforms"):
-            read_transforms(tmp_path / name)
-    with pytest.raises(WriteError, match="its folder does not exist"):
-        write_transforms(tmp_path / "no" / "transforms.json", [], [], (1, 1))
 
 
 @pytest.mark.data
