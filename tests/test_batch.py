@@ -76,6 +76,23 @@ def test_what_is_done_is_not_done_again_unless_its_sources_change(root, tmp_path
     assert third == {"beetle": "done", "deep/moth": "skipped", "fly": "done"}
 
 
+def test_a_source_that_changed_meanwhile_is_fused_again(root, tmp_path, monkeypatch):
+    real = batch._fuse
+
+    def fuse(item, *arguments, **options):
+        seconds = real(item, *arguments, **options)
+        if item.name == "fly":
+            os.utime(item.sources[0], (1, 1))
+        return seconds
+
+    output = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr(batch, "_fuse", fuse)
+        list(run_batch(find_stacks(root, output), OPTIONS, output))
+    again = {o.item.name: o.status for o in run_batch(find_stacks(root, output), OPTIONS, output)}
+    assert again == {"beetle": "skipped", "deep/moth": "skipped", "fly": "done"}
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_one_failing_stack_does_not_stop_the_others(root, tmp_path, jobs):
     (root / "beetle" / "shot1.png").write_bytes(b"no image")
@@ -269,7 +286,9 @@ def test_a_folder_of_which_no_stack_can_be_made_does_not_stop_the_others(root, t
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_failure_that_no_one_foresaw_does_not_stop_the_others(root, tmp_path, jobs, monkeypatch):
+def test_a_failure_that_no_one_foresaw_does_not_stop_the_others(
+    root, tmp_path, jobs, monkeypatch, caplog
+):
     work = "_fuse" if jobs == 1 else "_fuse_apart"
     real = getattr(batch, work)
 
@@ -289,6 +308,7 @@ def test_a_failure_that_no_one_foresaw_does_not_stop_the_others(root, tmp_path, 
         "done",
     ]
     assert "MemoryError: no more" in outcomes["beetle"].message
+    assert "in failing" in caplog.text, "what a bug is reported with"
 
 
 def test_a_name_too_long_for_the_report_does_not_stop_the_others(root, tmp_path):

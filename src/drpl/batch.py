@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter
@@ -34,6 +35,7 @@ from drpl.sources import find_sources, natural_order
 from drpl.stack import FusionOptions
 from drpl.write import FORMATS
 
+log = logging.getLogger(__name__)
 JOURNAL = "batch.jsonl"
 GroupBy = Literal["folder", "time"]
 Status = Literal["done", "failed", "skipped", "left out"]
@@ -291,7 +293,8 @@ def _outcome(
         return Outcome(item, "failed", message=str(error))
     except BrokenProcessPool:
         return Outcome(item, "failed", message="its process was killed; too little memory?")
-    except Exception as error:  # noqa: BLE001 - what is wrong in one must not cost the others
+    except Exception as error:  # what is wrong in one must not cost the others
+        log.exception("%s: unexpected failure", item.name)
         what = f"{type(error).__name__}: {error}"
         return Outcome(item, "failed", message=f"unexpected failure ({what}); please report this")
 

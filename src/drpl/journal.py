@@ -64,13 +64,14 @@ class Journal:
         """
         may = overwrite or self._is_own(item)
         there = os.path.exists(item.output) or os.path.exists(item.report)
-        self._write("begun", item, own=may or not there)
+        self._write("begun", item, own=may or not there, sources=item.state())
         return may
 
     def end(self, status: str, item: BatchItem) -> None:
-        """Note what became of a stack that was begun."""
-        own = status == "done" or self._last[str(item.output)]["own"]
-        self._write(status, item, own=own)
+        """Note what became of a stack that was begun, with its sources as they were then."""
+        begun = self._last[str(item.output)]
+        own = status == "done" or begun["own"]
+        self._write(status, item, own=own, sources=begun["sources"])
 
     def _is_own(self, item: BatchItem) -> bool:
         """Whether what lies at the place of a result is of an earlier run."""
@@ -85,12 +86,12 @@ class Journal:
             or entry["result"] == size_and_time(item.output)
         )
 
-    def _write(self, step: str, item: BatchItem, *, own: bool) -> None:
+    def _write(self, step: str, item: BatchItem, *, own: bool, sources: list[list[Any]]) -> None:
         """Add a line, and wait until it is on disk."""
         entry: dict[str, Any] = {
             "step": step,
             "output": str(item.output),
-            "sources": item.state(),
+            "sources": sources,
             "options": self._options,
             "own": own,
             "result": size_and_time(item.output),
