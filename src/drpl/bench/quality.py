@@ -29,6 +29,7 @@ from drpl.metrics import psnr, ssim
 from drpl.models import available_models, load_model, model_folder, read_card
 from drpl.pipeline import fuse, make_folder
 from drpl.stack import ComposeMode, FusionOptions, PairDecision
+from drpl.steady import SteadyModel
 from drpl.train.config import TrainOptions
 from drpl.train.data import SceneBatches
 from drpl.train.degradation import DegradationOptions
@@ -117,7 +118,8 @@ class _Decider:
 
     def __call__(self, frames: list[Bytes]) -> PairDecision:
         if self._masks is None or frames is not self._frames:
-            self._frames, self._masks = frames, decide_pair(self.model, frames[0], frames[1])
+            model = SteadyModel(self.model, self.model)  # as `drpl.fuse` decides
+            self._frames, self._masks = frames, decide_pair(model, frames[0], frames[1])
         return self._masks
 
 
