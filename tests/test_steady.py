@@ -5,7 +5,7 @@ import pytest
 
 from drpl.fold import reduced
 from drpl.stack import PairDecision
-from drpl.steady import FACTOR, SMALLEST, UNSURE, SteadyModel
+from drpl.steady import FACTOR, SMALLEST, SteadyModel
 
 
 class Stripes:
@@ -53,9 +53,7 @@ def test_where_nothing_is_clear_from_afar_what_is_near_decides():
     model.decide(
         np.zeros((1024, 1024, 3)), np.zeros((1024, 1024, 3)), white=1, tile=64, masks=alone
     )
-    clear = np.abs(alone.mask_a - alone.mask_b) > UNSURE + 0.01
-    assert 0.3 < clear.mean() < 0.9
-    assert np.abs(masks.mask_a - alone.mask_a)[clear].max() < 2e-3
+    assert np.abs(masks.mask_a - alone.mask_a).max() < 2e-3
 
 
 @pytest.mark.parametrize("size", [(203, 157), (600, 64), (3, 5)])
@@ -72,7 +70,9 @@ def test_unsure_decisions_go_with_those_around_them(size):
 
     source = np.zeros(size, np.uint8)
     masks = PairDecision(*(np.empty(size, np.float32) for _ in range(2)))
-    SteadyModel(Speckled(), None).decide(source, source, white=255.0, tile=64, masks=masks)
+    SteadyModel(Speckled(), None, settles=True).decide(
+        source, source, white=255.0, tile=64, masks=masks
+    )
     margin = 24
     assert (masks.mask_a[:, : size[1] // 2 - margin] > 0.5).all()
     assert (masks.mask_a[:, size[1] // 2 + margin :] < 0.5).all()

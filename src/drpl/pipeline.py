@@ -139,7 +139,7 @@ def fuse_stack(
         )
         clock.lap("fuse")
         return _result(composite, masks, plan, options, clock.seconds, ())
-    load = _loader(model, options)
+    load = _loader(model, options, count)
     folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
     runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
     numbers = [number for run in runs for number in run]
@@ -161,10 +161,17 @@ def _slab_runs(slabs: Slabs, plan: Plan) -> list[list[int]]:
     return runs if plan.sweep == plan.order else [run[::-1] for run in runs]
 
 
-def _loader(model: DecisionModel | None, options: FusionOptions) -> Callable[[], DecisionModel]:
+def _loader(
+    model: DecisionModel | None, options: FusionOptions, count: int
+) -> Callable[[], DecisionModel]:
     """What gives a model: the one at hand, else that of the options."""
     load = partial(load_model, options.model, threads=options.threads)
-    return lambda: SteadyModel(load(), load()) if model is None else SteadyModel(model, model)
+
+    def steady() -> DecisionModel:
+        near, afar = (load(), load()) if model is None else (model, model)
+        return SteadyModel(near, afar, settles=count > 2)
+
+    return steady
 
 
 def _result(

@@ -33,9 +33,6 @@ CLEAREST = 5e-4
 class SteadyModel:
     """A model whose decisions of large pictures are joined with its decisions at a quarter.
 
-    Where a decision is unsure, the mean of those around it stands. Else folding frames that are all
-    blurred would leave patchwork, pixel by pixel, which looks like detail to the network.
-
     A network that is trained on blur of some pixels tells strong blur by noise, pixel by pixel;
     at a quarter of the resolution the same blur is small. Where frames differ by little blur, it
     is the coarse decision that is undecided. So the logits of both are added.
@@ -44,10 +41,15 @@ class SteadyModel:
     ----------
     model, rough_model : DecisionModel
         Two of the same weights: what one keeps from picture to picture is of one size.
+    settles : bool
+        Whether unsure decisions go with those around them, as folding more than two frames needs:
+        frames that are all blurred would else leave patchwork, pixel by pixel, which looks like
+        detail to the network when the next frame comes.
     """
 
     model: DecisionModel
     rough_model: DecisionModel
+    settles: bool = False
 
     def decide(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
@@ -58,7 +60,8 @@ class SteadyModel:
             self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
         else:
             self._decide_twice(source_a, source_b, white=white, tile=tile, masks=masks)
-        _settle(masks)
+        if self.settles:
+            _settle(masks)
 
     def _decide_twice(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
