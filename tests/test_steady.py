@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from drpl.decide import decide_pair
 from drpl.fold import reduced
 from drpl.stack import PairDecision
 from drpl.steady import FACTOR, SMALLEST, SteadyModel
@@ -105,3 +106,24 @@ def test_odd_sizes(model, size):
     SteadyModel(model, model).decide(source, 255 - source, white=255.0, tile=256, masks=masks)
     assert np.isfinite(masks.mask_a).all()
     assert reduced(source, FACTOR).shape == tuple(-(-side // FACTOR) for side in size)
+
+
+def test_single_pixels_go_with_those_around_them_and_thin_lines_stay():
+    class Drawn:
+        """Decides for the second frame where a line and a few pixels are."""
+
+        def decide(self, source_a, source_b, *, white, tile, masks):
+            masks.mask_b[...] = 0.02
+            masks.mask_b[:, 20] = 0.98
+            masks.mask_b[30:33, 40:42] = 0.98
+            masks.mask_b[50, 50] = 0.98
+            masks.mask_a[...] = 1 - masks.mask_b
+
+    source = np.zeros((64, 64), np.uint8)
+    model = SteadyModel(Drawn(), Drawn(), settles=True)
+    masks = decide_pair(model, source, source)
+    taken = masks.mask_b > masks.mask_a
+    assert taken[2:-2, 20].all()
+    assert taken[31, 40]
+    assert not taken[50, 50]
+    assert taken.sum() <= 64 + 6

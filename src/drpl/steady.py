@@ -25,6 +25,8 @@ UNSURE = 0.4
 """Difference of the two masks up to which a decision goes with those around it."""
 AROUND = 7
 """Side of what is around, in pixels of the coarser resolution."""
+SPECK = 5
+"""Side of a square in which fewer pixels than that are no decision; a line has as many."""
 CLEAREST = 5e-4
 """Masks count as at least this far from 0 and 1: float16 tells no more."""
 
@@ -62,6 +64,7 @@ class SteadyModel:
             self._decide_twice(source_a, source_b, white=white, tile=tile, masks=masks)
         if self.settles:
             _settle(masks)
+            _clear_specks(masks)
 
     def _decide_twice(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
@@ -96,6 +99,17 @@ def _settle(masks: PairDecision) -> None:
             np.copyto(mask[rows], near, where=unsure, casting="same_kind")
 
     each_strip(work, height)
+
+
+def _clear_specks(masks: PairDecision) -> None:
+    """Let single pixels go with those around them, in place; lines one pixel wide stay."""
+    chosen = (masks.mask_b > masks.mask_a).view(np.uint8)
+    count = cv2.boxFilter(chosen, -1, (SPECK, SPECK), normalize=False)
+    few = np.logical_and(chosen, count < SPECK)
+    many = np.logical_and(chosen == 0, count > SPECK**2 - SPECK)
+    for mask, of_few in ((masks.mask_a, 1), (masks.mask_b, 0)):
+        mask[few] = of_few
+        mask[many] = 1 - of_few
 
 
 def _around(mask: NDArray[np.floating[Any]]) -> Plane:
