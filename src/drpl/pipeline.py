@@ -124,7 +124,7 @@ def fuse_stack(
         options = baseline_options(
             baseline, options, slabs=slabs is not None, observed=observe is not None
         )
-    options = within_memory(options, stack.like, slabs=slabs is not None)
+    options = within_memory(options, stack.like, count, slabs=slabs is not None)
     plan = look_at(stack, options, known=known, progress=progress)
     clock.lap("align")
     read = partial(prepared_frames, stack, plan, options, stage="fuse", progress=progress)

@@ -24,7 +24,7 @@ from drpl.pipeline import fuse, fuse_stack
 from drpl.stack import FusionOptions, source_names
 from drpl.stacks import ArrayStack
 from drpl.transforms import StackTransforms
-from drpl.warp import Transform, inverse, map_points
+from drpl.warp import Transform, inverse, map_points, warp
 
 BREATHING, SHIFT, GAIN = 0.012, (2.5, -1.8), 0.15
 """Change of size and shift (x, y, in pixels) per frame; largest change of exposure."""
@@ -37,6 +37,7 @@ AS_RENDERED, MOVED_KNOWN, MOVED_ALIGNED, MOVED = (
     "drpl, moved, aligned",
     "drpl, moved, not aligned",
 )
+TRUTH_MOVED = "the truth itself, moved and moved back"
 CLASSICAL = tuple(BASELINES)
 
 
@@ -111,6 +112,12 @@ def _moved(frame: Bytes, matrix: Transform, gain: float) -> Bytes:
     return np.asarray(np.rint(np.clip(moved * gain, 0, 255)), np.uint8)
 
 
+def _there_and_back(picture: Bytes, transform: Transform) -> Bytes:
+    """A picture moved like a frame and registered again: what resampling leaves of it."""
+    moved = _moved(picture, inverse(transform), 1.0)
+    return np.asarray(warp(moved, transform, picture.shape[:2]), np.uint8)
+
+
 def transform_error(found: Transform, true: Transform, shape: Sequence[int]) -> float:
     """Mean distance in pixels, over a grid of points, between where two transforms map them."""
     down, across = (np.linspace(0, side - 1, 9) for side in shape)
@@ -159,6 +166,7 @@ def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScor
     results[MOVED] = _fused(moved, still, model)
     restored = fuse_stack(ArrayStack(moved, known.names), still, model=model, known=known)
     results[MOVED_KNOWN] = restored.fused.astype(np.uint8)
+    results[TRUTH_MOVED] = _there_and_back(truth, known.alignments[0].transform)
     errors: list[float] = []
     try:
         aligned = fuse(moved, FusionOptions(reference=middle), model=model)
@@ -193,7 +201,7 @@ def _fused(frames: list[Bytes], options: FusionOptions, model: DecisionModel) ->
 
 def truth_table(scores: Sequence[StackScores]) -> str:
     """Markdown: mean PSNR by method, then what alignment and the order of frames come to."""
-    methods = [AS_RENDERED, MOVED_KNOWN, MOVED_ALIGNED, MOVED, *CLASSICAL]
+    methods = [AS_RENDERED, TRUTH_MOVED, MOVED_KNOWN, MOVED_ALIGNED, MOVED, *CLASSICAL]
     rows = []
     for name in methods:
         values = np.array([score.psnr[name] for score in scores])
