@@ -246,6 +246,10 @@ def batch(
     settle: Annotated[
         float, typer.Option(min=0, help="Seconds without change after which a stack is complete.")
     ] = 10.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON for each stack, and only these.")
+    ] = False,
+    max_pixels: MaxPixels = 400_000_000,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     *,
@@ -258,7 +262,8 @@ def batch(
         return find_stacks(root, output, suffix=suffix, group_by=group_by, gap=gap)
 
     items = watch_stacks(find, settle=settle) if watch else find()
-    if watch and not quiet:
+    silent = quiet or as_json
+    if watch and not silent:
         console.print(f"watching {root}; Ctrl-C ends it", highlight=False, markup=False)
     counts = Counter[str]()
     try:
@@ -268,12 +273,16 @@ def batch(
             output,
             jobs=jobs,
             overwrite=overwrite,
-            show=lambda item: progress_bar(quiet=quiet, title=item.name),
+            max_pixels=max_pixels,
+            show=lambda item: progress_bar(quiet=silent, title=item.name),
         ):
             counts[outcome.status] += 1
-            tell_outcome(outcome, quiet=quiet)
+            if as_json:
+                typer.echo(json.dumps(outcome.summary()))
+            else:
+                tell_outcome(outcome, quiet=quiet)
     finally:
-        if not quiet:
+        if not silent:
             tell_counts(counts)
     if counts["failed"]:
         raise BatchError(f"{counts['failed']} of {counts.total()} stacks failed; see above")

@@ -283,6 +283,8 @@ def fuse_files(
     sheet = DecisionSheet(stack.names, value_range=options.value_range) if sheet_files else None
     result = fuse_stack(stack, options, known=known, slabs=slabs, observe=sheet, progress=progress)
     clock = _Clock(result.seconds)
+    if progress is not None:
+        progress("write", 0, 1)
     metadata = stack.metadata[result.plan.reference]
     write_image(output, result.fused, metadata=metadata, inputs=inputs, overwrite=overwrite)
     if maps is not None:
@@ -299,6 +301,8 @@ def fuse_files(
     )
     for path in report_files:
         write_text(path, as_json(about), inputs=[*inputs, output], overwrite=overwrite)
+    if progress is not None:
+        progress("write", 1, 1)
     return result, about
 
 
