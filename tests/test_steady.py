@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from drpl.decide import decide_pair
 from drpl.fold import reduced
 from drpl.stack import PairDecision
 from drpl.steady import FACTOR, SMALLEST, SteadyModel
@@ -57,29 +56,6 @@ def test_where_nothing_is_clear_from_afar_what_is_near_decides():
     assert np.abs(masks.mask_a - alone.mask_a).max() < 2e-3
 
 
-@pytest.mark.parametrize("size", [(203, 157), (600, 64), (3, 5)])
-def test_unsure_decisions_go_with_those_around_them(size):
-    class Speckled:
-        """Clear on the left and right, unsure on some pixels."""
-
-        def decide(self, source_a, source_b, *, white, tile, masks):
-            masks.mask_a[...] = 0.95
-            masks.mask_a[:, size[1] // 2 :] = 0.05
-            masks.mask_a[::5, ::5] = 0.45
-            masks.mask_a[2::5, 2::5] = 0.55
-            masks.mask_b[...] = 1 - masks.mask_a
-
-    source = np.zeros(size, np.uint8)
-    masks = PairDecision(*(np.empty(size, np.float32) for _ in range(2)))
-    SteadyModel(Speckled(), None, settles=True).decide(
-        source, source, white=255.0, tile=64, masks=masks
-    )
-    margin = 24
-    assert (masks.mask_a[:, : size[1] // 2 - margin] > 0.5).all()
-    assert (masks.mask_a[:, size[1] // 2 + margin :] < 0.5).all()
-    assert set(np.unique(masks.mask_a[1])) == set(np.float32([0.95, 0.05]))
-
-
 def test_small_pictures_are_decided_from_near_only():
     side = int(SMALLEST**0.5) - 1
     _, model = decided(side, 7.0)
@@ -106,24 +82,3 @@ def test_odd_sizes(model, size):
     SteadyModel(model, model).decide(source, 255 - source, white=255.0, tile=256, masks=masks)
     assert np.isfinite(masks.mask_a).all()
     assert reduced(source, FACTOR).shape == tuple(-(-side // FACTOR) for side in size)
-
-
-def test_single_pixels_go_with_those_around_them_and_thin_lines_stay():
-    class Drawn:
-        """Decides for the second frame where a line and a few pixels are."""
-
-        def decide(self, source_a, source_b, *, white, tile, masks):
-            masks.mask_b[...] = 0.02
-            masks.mask_b[:, 20] = 0.98
-            masks.mask_b[30:33, 40:42] = 0.98
-            masks.mask_b[50, 50] = 0.98
-            masks.mask_a[...] = 1 - masks.mask_b
-
-    source = np.zeros((64, 64), np.uint8)
-    model = SteadyModel(Drawn(), Drawn(), settles=True)
-    masks = decide_pair(model, source, source)
-    taken = masks.mask_b > masks.mask_a
-    assert taken[2:-2, 20].all()
-    assert taken[31, 40]
-    assert not taken[50, 50]
-    assert taken.sum() <= 64 + 6

@@ -12,6 +12,7 @@ import numpy as np
 
 from drpl.align import common_area
 from drpl.classical import baseline_options, find_baseline, fuse_classical
+from drpl.consistency import ConsistentModel
 from drpl.debug import DECISIONS, DecisionSheet
 from drpl.decide import DecisionModel
 from drpl.errors import ConfigError, WriteError
@@ -139,7 +140,7 @@ def fuse_stack(
         )
         clock.lap("fuse")
         return _result(composite, masks, plan, options, clock.seconds, ())
-    load = _loader(model, options, count)
+    load = _loader(model, options)
     folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
     runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
     numbers = [number for run in runs for number in run]
@@ -161,17 +162,15 @@ def _slab_runs(slabs: Slabs, plan: Plan) -> list[list[int]]:
     return runs if plan.sweep == plan.order else [run[::-1] for run in runs]
 
 
-def _loader(
-    model: DecisionModel | None, options: FusionOptions, count: int
-) -> Callable[[], DecisionModel]:
+def _loader(model: DecisionModel | None, options: FusionOptions) -> Callable[[], DecisionModel]:
     """What gives a model: the one at hand, else that of the options."""
     load = partial(load_model, options.model, threads=options.threads)
 
-    def steady() -> DecisionModel:
+    def consistent() -> DecisionModel:
         near, afar = (load(), load()) if model is None else (model, model)
-        return SteadyModel(near, afar, settles=count > 2)
+        return ConsistentModel(SteadyModel(near, afar))
 
-    return steady
+    return consistent
 
 
 def _result(
