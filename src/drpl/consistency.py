@@ -20,8 +20,8 @@ from drpl.stack import PairDecision, Pixels
 Plane = NDArray[np.float32]
 SURENESS = 8
 """Power of ``|2 M - 1|`` as which a decision M counts."""
-AROUND = 0.2
-"""What the decision of those around counts."""
+AROUND, AROUND_IN_STACKS = 0.2, 0.05
+"""What the decision of those around counts; less where the network meets it again and again."""
 COARSE = 4
 """Pixels for each of the finest level that is kept of those around."""
 LEVELS = 7
@@ -37,29 +37,34 @@ class ConsistentModel:
     Parameters
     ----------
     model : DecisionModel
+    around : float
+        As of `settle`.
     """
 
     model: DecisionModel
+    around: float = AROUND
 
     def decide(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
     ) -> None:
         """See `DecisionModel`."""
         self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
-        settle(masks)
+        settle(masks, self.around)
 
     def release(self) -> None:
         """See `DecisionModel`."""
         self.model.release()
 
 
-def settle(masks: PairDecision) -> None:
+def settle(masks: PairDecision, around: float = AROUND) -> None:
     """Let unsure decisions go with those around them.
 
     Parameters
     ----------
     masks : PairDecision
         Changed in place; complements afterwards.
+    around : float
+        What the decision of those around counts, where a sure one counts 1.
 
     Notes
     -----
@@ -81,14 +86,14 @@ def settle(masks: PairDecision) -> None:
         count[part], total[part] = _reduced(weight), _reduced(weight * soft)
 
     each_strip(weigh, height)
-    around = _filled(total, count)
+    surroundings = _filled(total, count, around)
 
     def fill(rows: slice) -> None:
         soft = decision_map(masks, rows)
         weight = _sureness(soft)
         soft *= weight
-        soft += AROUND * enlarged_rows(around, rows, COARSE, width)
-        soft /= weight + AROUND
+        soft += around * enlarged_rows(surroundings, rows, COARSE, width)
+        soft /= weight + around
         masks.mask_a[rows] = soft
         masks.mask_b[rows] = 1 - soft
 
@@ -109,7 +114,7 @@ def _reduced(plane: Plane) -> Plane:
     return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _filled(total: Plane, count: Plane) -> Plane:
+def _filled(total: Plane, count: Plane, around: float) -> Plane:
     """Weighted means, and where weights are small those of coarser levels."""
     levels: list[tuple[Plane, Plane]] = []
     while len(levels) < LEVELS and min(total.shape) > 1:
@@ -118,7 +123,7 @@ def _filled(total: Plane, count: Plane) -> Plane:
     filled = (total + np.float32(TINY / 2)) / (count + np.float32(TINY))  # a tie where none counts
     for total, count in reversed(levels):
         coarser = cv2.pyrUp(filled, dstsize=(total.shape[1], total.shape[0]))
-        filled = (total + AROUND * coarser) / (count + AROUND)
+        filled = (total + around * coarser) / (count + around)
     return np.asarray(filled, np.float32)
 
 

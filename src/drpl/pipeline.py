@@ -12,7 +12,7 @@ import numpy as np
 
 from drpl.align import common_area
 from drpl.classical import baseline_options, find_baseline, fuse_classical
-from drpl.consistency import ConsistentModel
+from drpl.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
 from drpl.debug import DECISIONS, DecisionSheet
 from drpl.decide import DecisionModel
 from drpl.errors import ConfigError, WriteError
@@ -140,7 +140,7 @@ def fuse_stack(
         )
         clock.lap("fuse")
         return _result(composite, masks, plan, options, clock.seconds, ())
-    load = _loader(model, options)
+    load = _loader(model, options, count)
     folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
     runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
     numbers = [number for run in runs for number in run]
@@ -162,13 +162,16 @@ def _slab_runs(slabs: Slabs, plan: Plan) -> list[list[int]]:
     return runs if plan.sweep == plan.order else [run[::-1] for run in runs]
 
 
-def _loader(model: DecisionModel | None, options: FusionOptions) -> Callable[[], DecisionModel]:
+def _loader(
+    model: DecisionModel | None, options: FusionOptions, count: int
+) -> Callable[[], DecisionModel]:
     """What gives a model: the one at hand, else that of the options."""
     load = partial(load_model, options.model, threads=options.threads)
 
     def consistent() -> DecisionModel:
         near, afar = (load(), load()) if model is None else (model, model)
-        return ConsistentModel(SteadyModel(near, afar))
+        around = AROUND if count == 2 else AROUND_IN_STACKS
+        return ConsistentModel(SteadyModel(near, afar), around)
 
     return consistent
 
