@@ -1,0 +1,57 @@
+"""What a result depends on: commit, versions, machine, hashes of models and inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from drpl.models import model_folder, read_card
+from drpl.version import __version__
+
+
+def provenance(models: Sequence[str]) -> dict[str, object]:
+    """What a result depends on: commit, versions, machine, hashes of the models."""
+    hashes = {
+        name: [stage.sha256 for stage in read_card(model_folder(name)).stages] for name in models
+    }
+    return {
+        "drpl": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "models": hashes,
+    }
+
+
+def _commit() -> str | None:
+    """Commit of the checkout that this module is in, ``-dirty`` if it was changed since."""
+    here = Path(__file__)
+    if not _git(here.parent, "ls-files", "--", here.name):
+        return None  # installed, maybe inside a checkout of something else
+    return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git answers, or None."""
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return found.stdout.strip() or None
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """Short hash of names and sizes of files: other inputs, another hash."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:16]
