@@ -6,13 +6,14 @@ import hashlib
 import platform
 import subprocess
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from drpl.models import model_folder, read_card
 from drpl.version import __version__
+
+LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyvips", "torch")
 
 
 def provenance(models: Sequence[str]) -> dict[str, object]:
@@ -25,10 +26,18 @@ def provenance(models: Sequence[str]) -> dict[str, object]:
         "commit": _commit(),
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
+        "versions": _versions(),
         "models": hashes,
     }
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the libraries that numbers come from, as far as they are installed."""
+    found = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _commit() -> str | None:

@@ -6,8 +6,10 @@ on one thread, so that scores do not depend on how many there are.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -26,7 +28,7 @@ from drpl.bench.provenance import digest_of, provenance
 from drpl.bench.scenes import SEED, SceneEntry, find_real_scenes
 from drpl.bench.scoring import Row, describe_encodings, score_scene
 from drpl.bench.store import ScoreStore
-from drpl.errors import BackendUnavailable, ConfigError
+from drpl.errors import BackendUnavailable, BatchError, ConfigError
 from drpl.focus import BASELINES
 from drpl.models import available_models
 from drpl.prepare import Progress
@@ -96,7 +98,8 @@ class QualitySettings:
             unknown = [value for value in getattr(self, name) if value not in known]
             if unknown:
                 raise ConfigError(f"{name} holds {unknown[0]!r}; expected some of {known}")
-        taken = [name for name in self.fused or {} if name in (*self.method_names, *REFERENCES)]
+        reserved = {*self.method_names, *BASELINES, *REFERENCES}
+        taken = [name for name in self.fused or {} if name in reserved]
         if taken:
             raise ConfigError(f"fused: {taken[0]!r} is the name of another method; give another")
 
@@ -226,6 +229,11 @@ def _scored(
             while running:
                 yield running.pop(0).result()
                 running += [pool.submit(_score_apart, entry) for entry in islice(rest, 1)]
+        except BrokenProcessPool as error:
+            raise BatchError(
+                "a process that scores was killed; too little memory? Run the command again to go "
+                "on, with fewer --jobs"
+            ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -237,6 +245,8 @@ _methods: dict[str, Method] = {}
 def _begin_worker(settings: QualitySettings) -> None:
     """Load the methods of a process that scores scenes."""
     begin_child()
+    # Ctrl-C is told by the parent alone
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     cv2.setNumThreads(1)
     _methods.update(settings.methods())
 

@@ -92,7 +92,8 @@ class ScoreStore:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ReadError(
-                f"{path}: cannot be read ({error}); expected a folder of `drpl bench quality`"
+                f"{path}: cannot be read ({error}); expected a folder of `drpl bench quality`; "
+                "begin one with --overwrite"
             ) from error
         return found
 

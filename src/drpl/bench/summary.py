@@ -64,7 +64,7 @@ class SetScores:
         """Ranks within each scene, their mean over the ranked metrics: (scenes, methods)."""
         count = len(self.methods)
         each = [ranks(self.of(name)[:, :count], name) for name in self.ranked]
-        return np.asarray(np.mean(each, axis=0))
+        return mean(np.stack(each))
 
     def mean_ranks(self) -> Values:
         """Ranks of the mean scores by each ranked metric: (metrics, methods)."""
