@@ -227,6 +227,12 @@ def hand_made(values, metrics, names=("ours", "theirs")):
     )
 
 
+def test_rivals_are_of_other_models():
+    names = ("ours select", "ours soft", "gff", "others pyramid")
+    scores = hand_made(np.zeros((1, 4, 1)), ["psnr"], names)
+    assert scores.rivals == [2, 3]
+
+
 def test_average_rank_and_ranks_within_scenes():
     # q_mi: ours wins twice, loses once by more; q_cv (lower is better): theirs wins each time
     values = [[[0.6, 9.0], [0.5, 1.0]], [[0.6, 9.0], [0.5, 1.0]], [[0.1, 9.0], [0.9, 8.0]]]

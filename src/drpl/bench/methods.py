@@ -14,7 +14,7 @@ from drpl.decide import DecisionModel
 from drpl.focus import BASELINES
 from drpl.models import load_model
 from drpl.pipeline import fuse
-from drpl.stack import ComposeMode, FusionOptions
+from drpl.stack import COMPOSE_MODES, ComposeMode, FusionOptions
 
 Method = Callable[[list[Bytes]], Bytes]
 SOURCE = "source A"
@@ -47,6 +47,12 @@ def own_methods(models: Sequence[str], modes: Sequence[str]) -> dict[str, Method
 def own_name(model: str, mode: str) -> str:
     """What reports call a model and its way to compose."""
     return f"{model} {mode}"
+
+
+def model_of(method: str) -> str:
+    """Model of one of our methods; another method is its own."""
+    model, _, mode = method.rpartition(" ")
+    return model if mode in COMPOSE_MODES else method
 
 
 def _learned(model: DecisionModel, mode: ComposeMode) -> Method:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.bench.methods import REFERENCES
+from drpl.bench.methods import REFERENCES, model_of
 from drpl.bench.scoring import METRIC_COLUMNS, PLAIN_RANKED, TRUTH_RANKED, Row
 from drpl.metrics import METRICS
 
@@ -44,6 +44,12 @@ class SetScores:
     references: list[str]
     metrics: list[str]
     values: Values
+
+    @property
+    def rivals(self) -> list[int]:
+        """Places of the methods that are not the first one's model, composed in whatever way."""
+        model = model_of(self.methods[0])
+        return [n for n, name in enumerate(self.methods) if n and model_of(name) != model]
 
     @property
     def has_truth(self) -> bool:

@@ -49,7 +49,7 @@ def heading(metric: str) -> str:
 
 def sentence(scores: SetScores) -> str:
     """How the first method does against the best other one."""
-    if len(scores.methods) < 2:
+    if not scores.rivals:
         return ""
     return _lead_sentence(scores) if scores.has_truth else _rank_sentence(scores)
 
@@ -58,7 +58,7 @@ def _rank_sentence(scores: SetScores) -> str:
     """The average rank of the first method, and that of the best other one."""
     average = scores.mean_ranks().mean(axis=0)
     place = 1 + int((average < average[0]).sum())
-    best = 1 + int(average[1:].argmin())
+    best = min(scores.rivals, key=lambda place: float(average[place]))
     return (
         f"{scores.methods[0]}: average rank {average[0]:.2f}, place {place} of {len(average)}; "
         f"best other: {scores.methods[best]} with {average[best]:.2f}."
@@ -68,9 +68,10 @@ def _rank_sentence(scores: SetScores) -> str:
 def _lead_sentence(scores: SetScores) -> str:
     """By how much the first method leads or trails the best other one."""
     leads = lead(scores, "psnr")
-    best = int(mean(leads)[1:].argmin()) + 1
+    gaps = mean(leads)
+    best = min(scores.rivals, key=lambda place: float(gaps[place]))
     low, high = (bound[best] for bound in bootstrap(leads))
-    gap = float(mean(leads)[best])
+    gap = float(gaps[best])
     verb = "leads" if gap >= 0 else "trails"
     bounds = (low, high) if gap >= 0 else (-high, -low)
     shown = interval(abs(gap), *bounds, 2).replace(" [", " dB [")

@@ -69,17 +69,18 @@ def choose(scores: SetScores, count: int = CASES) -> list[Choice]:
 
     With a truth: by PSNR, against the best other method. Without: by its mean rank in the scene.
     """
-    if len(scores.methods) < 2:
+    rivals = scores.rivals
+    if not rivals:
         return []
     if scores.has_truth:
-        losses = -lead(scores, "psnr")[:, 1:]
-        badness, others = losses.max(axis=1), losses.argmax(axis=1) + 1
+        losses = -lead(scores, "psnr")[:, rivals]
+        badness, others = losses.max(axis=1), losses.argmax(axis=1)
     else:
         image_ranks = scores.image_ranks()
-        badness, others = image_ranks[:, 0], image_ranks[:, 1:].argmin(axis=1) + 1
+        badness, others = image_ranks[:, 0], image_ranks[:, rivals].argmin(axis=1)
     found = []
     for number in np.argsort(-badness, kind="stable")[:count]:
-        other = scores.methods[others[number]]
+        other = scores.methods[rivals[others[number]]]
         if scores.has_truth:
             way = "below" if badness[number] > 0 else "above"
             words = f"{abs(badness[number]):.2f} dB {way} {other}"
