@@ -128,6 +128,14 @@ def quality(
         list[str] | None,
         typer.Option(help=f"Way to compose (repeatable): {', '.join(COMPOSE_MODES)}."),
     ] = None,
+    exposure: Annotated[
+        bool,
+        typer.Option(
+            "--exposure/--no-exposure",
+            help="Let our models match exposure first, as drpl fuse does; baselines get the same "
+            "frames unmatched.",
+        ),
+    ] = False,
     baselines: Annotated[
         bool, typer.Option("--baselines/--no-baselines", help="Score the classical methods too.")
     ] = True,
@@ -167,6 +175,7 @@ def quality(
         align=align,
         models=tuple(model or ()),
         compose=tuple(compose or ()),
+        exposure=exposure,
         baselines=baselines,
         fused=_folders(fused or [], peers),
     )

@@ -26,10 +26,18 @@ REFERENCES = (SOURCE, *CEILINGS, SCALE_CEILING)
 """What is shown beside the methods where there is a truth, and never ranked."""
 
 
-def own_methods(models: Sequence[str], modes: Sequence[str]) -> dict[str, Method]:
+def own_methods(
+    models: Sequence[str], modes: Sequence[str], *, exposure: bool = False
+) -> dict[str, Method]:
     """Every asked way to compose with every asked model, by name; one thread each.
 
-    Frames are fused as they lie: who aligns or exposes does so before, for every method.
+    Frames are fused as they lie: who aligns does so before, for every method.
+
+    Parameters
+    ----------
+    models, modes : sequence of str
+    exposure : bool
+        Whether exposure is matched first, as `drpl.fuse` does by default.
 
     Raises
     ------
@@ -40,7 +48,10 @@ def own_methods(models: Sequence[str], modes: Sequence[str]) -> dict[str, Method
     for name in models:
         model = load_model(name, threads=1)
         for mode in modes:
-            methods[own_name(name, mode)] = _learned(model, cast(ComposeMode, mode))
+            methods[own_name(name, mode)] = _learned(
+                model,
+                FusionOptions(compose=cast(ComposeMode, mode), align=False, exposure=exposure),
+            )
     return methods
 
 
@@ -55,9 +66,8 @@ def model_of(method: str) -> str:
     return model if mode in COMPOSE_MODES else method
 
 
-def _learned(model: DecisionModel, mode: ComposeMode) -> Method:
-    """A model and a way to compose as a method."""
-    options = FusionOptions(compose=mode, align=False, exposure=False)
+def _learned(model: DecisionModel, options: FusionOptions) -> Method:
+    """A model and how it fuses as a method."""
 
     def method(frames: list[Bytes]) -> Bytes:
         return np.asarray(fuse(frames, options, model=model).fused, np.uint8)

@@ -61,6 +61,8 @@ class QualitySettings:
         Whether their frames are aligned first.
     models, compose : tuple of str
         Our models and their ways to compose; all models that ship, and the default way, if empty.
+    exposure : bool
+        Whether our models match the exposure of frames first, as `drpl.fuse` does by default.
     baselines : bool
     fused : dict of str to str
         Folders of fused images, by method.
@@ -82,6 +84,7 @@ class QualitySettings:
     align: bool = False
     models: tuple[str, ...] = ()
     compose: tuple[str, ...] = ()
+    exposure: bool = False
     baselines: bool = True
     fused: dict[str, str] | None = None
 
@@ -111,7 +114,7 @@ class QualitySettings:
 
     def methods(self) -> dict[str, Method]:
         """Load what is scored."""
-        own = own_methods(self.models, self.compose)
+        own = own_methods(self.models, self.compose, exposure=self.exposure)
         return own | (baseline_methods() if self.baselines else {})
 
     def entries(self) -> list[SceneEntry]:
