@@ -125,6 +125,10 @@ def test_settings_are_checked(real):
             settings(real, **changed)
 
 
+def test_the_default_model_is_compared_with_all(real):
+    assert settings(real, models=()).method_names == ["drpl-fast select", "drpl select"]
+
+
 def test_pictures_that_do_not_fit_are_named(real, tmp_path):
     with pytest.raises(ReadError, match="is not a folder"):
         settings(real, fused={"gone": str(tmp_path / "gone")}).entries()
@@ -322,6 +326,10 @@ def test_a_report_outlives_the_pictures(run, tmp_path):
     report.write_reports(tmp_path)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Worst scenes are not shown" in html
+    about["settings"]["mode"] = "soft"
+    (tmp_path / "about.json").write_text(json.dumps(about), encoding="utf-8")
+    with pytest.raises(ReadError, match="was made by another version of drpl"):
+        report.write_reports(tmp_path)
     with pytest.raises(ReadError, match="expected a folder of `drpl bench quality`"):
         report.write_reports(tmp_path / "nothing")
 

@@ -60,7 +60,8 @@ class QualitySettings:
     align : bool
         Whether their frames are aligned first.
     models, compose : tuple of str
-        Our models and their ways to compose; all models that ship, and the default way, if empty.
+        Our models, the one of interest first, and their ways to compose; all models that ship,
+        and the default way, if empty.
     exposure : bool
         Whether our models match the exposure of frames first, as `drpl.fuse` does by default.
     baselines : bool
@@ -90,7 +91,7 @@ class QualitySettings:
 
     def __post_init__(self) -> None:
         """Resolve and validate."""
-        object.__setattr__(self, "models", self.models or available_models())
+        object.__setattr__(self, "models", self.models or _shipped())
         object.__setattr__(self, "compose", self.compose or (FusionOptions().compose,))
         object.__setattr__(self, "fused", self.fused or {})
         if not self.photos and not self.sources:
@@ -143,6 +144,12 @@ class QualitySettings:
                 align=self.align,
             )
         return found
+
+
+def _shipped() -> tuple[str, ...]:
+    """Models that ship, the default one first: it is the one of interest."""
+    default = FusionOptions().model
+    return tuple(sorted(available_models(), key=lambda name: name != default))
 
 
 def _rendered_scene() -> Any:

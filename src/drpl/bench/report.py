@@ -84,13 +84,16 @@ def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:
     about, scores = store.about(), tabulate(store.rows())
     if not scores:
         raise ReadError(f"{folder}: holds no scores yet; run `drpl bench quality` to its end")
-    cases = _cases(about, scores)
+    settings = _settings(folder, about)
+    cases = _cases(settings, scores)
     sections = [_section(found, about, *cases[found.name]) for found in scores]
     pages = [folder / MARKDOWN, *([] if docs is None else [docs])]
-    for page in pages:
-        _write_markdown(page, sections, about)
-    html = _render("report.html.j2", sections, about)
+    says = {"sections": sections, "about": about, "settings": settings}
+    html, markdown = (_render(template, says) for template in ("report.html.j2", "report.md.j2"))
     write_text(folder / PAGE, html, overwrite=True)
+    for page in pages:
+        _write_figures(page.parent / FIGURES, sections)
+        write_text(page, markdown, overwrite=True)
     return [folder / PAGE, *pages]
 
 
@@ -119,10 +122,22 @@ def _section(scores: SetScores, about: dict[str, Any], cases: list[Case], troubl
     )
 
 
-def _cases(about: dict[str, Any], scores: Sequence[SetScores]) -> dict[str, tuple[list[Case], str]]:
+def _settings(folder: Path, about: dict[str, Any]) -> QualitySettings:
+    """Settings of a run, if this version of drpl knows them."""
+    try:
+        return QualitySettings(**about["settings"])
+    except (KeyError, TypeError) as error:
+        raise ReadError(
+            f"{folder}: was made by another version of drpl ({error}); run `drpl bench quality` "
+            "again, with --overwrite"
+        ) from error
+
+
+def _cases(
+    settings: QualitySettings, scores: Sequence[SetScores]
+) -> dict[str, tuple[list[Case], str]]:
     """Worst scenes of each data set, made again; or why they cannot be."""
     try:
-        settings = QualitySettings(**about["settings"])
         entries, methods = settings.entries(), settings.methods()
         with one_thread():
             return {s.name: (list(show_cases(s, entries, methods)), "") for s in scores}
@@ -131,17 +146,14 @@ def _cases(about: dict[str, Any], scores: Sequence[SetScores]) -> dict[str, tupl
         return {found.name: ([], str(error)) for found in scores}
 
 
-def _write_markdown(page: Path, sections: Sequence[Section], about: dict[str, Any]) -> None:
-    """Write a Markdown report, and its figures beside it."""
-    figures = page.parent / FIGURES
-    make_folder(figures)
+def _write_figures(folder: Path, sections: Sequence[Section]) -> None:
+    """Write the figures of a Markdown report."""
+    make_folder(folder)
     for section in sections:
-        svg = section.figure.replace("<svg", f'<svg color="{INK}"', 1)
-        write_text(figures / section.file, svg, overwrite=True)
-    write_text(page, _render("report.md.j2", sections, about), overwrite=True)
+        write_text(folder / section.file, section.figure, overwrite=True)
 
 
-def _render(template: str, sections: Sequence[Section], about: dict[str, Any]) -> str:
+def _render(template: str, says: dict[str, Any]) -> str:
     """Fill a template."""
     environment = Environment(
         loader=PackageLoader("drpl.bench"),
@@ -151,5 +163,4 @@ def _render(template: str, sections: Sequence[Section], about: dict[str, Any]) -
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    page = environment.get_template(template)
-    return page.render(sections=sections, about=about, ink=INK, figures=FIGURES)
+    return environment.get_template(template).render(**says, ink=INK, figures=FIGURES)

@@ -88,6 +88,8 @@ def describe_encodings(entries: Sequence[SceneEntry]) -> dict[str, str]:
             counts = kinds.setdefault(entry.data_set, {})
             counts[str(encoding)] = counts.get(str(encoding), 0) + 1
     return {
-        name: "; ".join(f"{count} scenes: {words}" for words, count in counts.items())
+        name: "; ".join(
+            f"{count} scene{'s' * (count != 1)}: {words}" for words, count in counts.items()
+        )
         for name, counts in kinds.items()
     }

@@ -50,7 +50,7 @@ def heading(metric: str) -> str:
 def sentence(scores: SetScores) -> str:
     """How the first method does against the best other one."""
     if not scores.rivals:
-        return ""
+        return f"{scores.methods[0]} has no other method beside it."
     return _lead_sentence(scores) if scores.has_truth else _rank_sentence(scores)
 
 
