@@ -13,7 +13,18 @@ import pytest
 from PIL import Image
 
 from drawing import draw_photo, draw_texture, half_sharp_pair
-from drpl.bench import encoding, methods, moved, report, scenes, scoring, store, summary, tables
+from drpl.bench import (
+    encoding,
+    methods,
+    moved,
+    provenance,
+    report,
+    scenes,
+    scoring,
+    store,
+    summary,
+    tables,
+)
 from drpl.bench.quality import QualitySettings, score_quality
 from drpl.errors import ConfigError, ReadError, StackError
 from drpl.focus import BASELINES
@@ -111,6 +122,17 @@ def test_a_run_with_other_settings_is_refused(real, run, tmp_path):
     rows = store.ScoreStore(tmp_path).rows()
     assert {row["method"] for row in rows} == {"drpl-fast select"}
     assert len(rows) == len(NAMES)
+
+
+def test_other_code_is_refused_another_commit_is_not(real, run, tmp_path, monkeypatch):
+    for name in ("scores.csv", "about.json"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    monkeypatch.setattr(provenance, "_commit", lambda: "another")
+    score_quality(settings(real), tmp_path, jobs=1)
+    assert store.ScoreStore(tmp_path).about()["commit"] == "another"
+    monkeypatch.setattr(provenance, "_code", lambda: "changed")
+    with pytest.raises(ConfigError, match="now changed"):
+        score_quality(settings(real), tmp_path, jobs=1)
 
 
 def test_settings_are_checked(real):

@@ -24,6 +24,7 @@ def provenance(models: Sequence[str]) -> dict[str, object]:
     return {
         "drpl": __version__,
         "commit": _commit(),
+        "code": _code(),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "versions": _versions(),
@@ -46,6 +47,15 @@ def _commit() -> str | None:
     if not _git(here.parent, "ls-files", "--", here.name):
         return None  # installed, maybe inside a checkout of something else
     return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _code() -> str:
+    """Short hash of the package's code: it tells changes that are not committed, too."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

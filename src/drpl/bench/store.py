@@ -21,8 +21,8 @@ SCORES, ABOUT = "scores.csv", "about.json"
 LABELS = ("set", "scene", "kind", "method")
 COLUMNS = (*LABELS, *METRIC_COLUMNS)
 HEADER: Row = {name: name for name in COLUMNS}
-TOLD = ("command", "coding")
-"""What `ABOUT` tells besides what scores depend on."""
+TOLD = ("command", "coding", "commit")
+"""What `ABOUT` tells besides what scores depend on: of the commit, only its code."""
 Key = tuple[str, str]
 """Data set and name of a scene."""
 
