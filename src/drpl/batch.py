@@ -319,11 +319,11 @@ def _fuse_apart(
 ) -> float:
     """Fuse one stack in a process of its own."""
     context = get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=_begin_child) as pool:
+    with ProcessPoolExecutor(1, context, initializer=begin_child) as pool:
         return pool.submit(_fuse, item, options, overwrite, max_pixels=max_pixels).result()
 
 
-def _begin_child() -> None:
+def begin_child() -> None:
     """Prepare a process that fuses one stack."""
     share_heap()
     _end_with_parent()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
+from drpl.bench_commands import add_benchmarks
 from drpl.errors import BatchError, DrplError
 from drpl.heap import share_heap
 from drpl.stack import ComposeMode, FusionOptions
@@ -36,7 +37,7 @@ EXIT_CODES = (
     "Exit codes: 0 done; 1 unexpected failure; 2 wrong usage; 3 a file cannot be read; 4 the "
     "images do not make a stack; 5 alignment failed; 6 a model is unknown or damaged; 7 an "
     "optional library is missing; 8 a file cannot be written; 9 a wrong option; 10 some stacks of "
-    "a batch failed; 130 interrupted."
+    "a batch failed; 11 images cannot be compared; 130 interrupted."
 )
 app = typer.Typer(
     help="One picture that is sharp everywhere, from several focused elsewhere.",
@@ -355,4 +356,5 @@ def models() -> None:
     console.print(table)
 
 
+add_benchmarks(app)
 add_training(app)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from drpl.align import Alignment, Exposure
-from drpl.bench.quality import (
-    CAP_DB,
-    SEED,
-    BenchScene,
-    Bytes,
-)
+from drpl.bench.scenes import SEED, BenchScene, Bytes, capped_psnr
 from drpl.decide import DecisionModel
 from drpl.errors import AlignmentError
 from drpl.focus import BASELINES
-from drpl.metrics import psnr
 from drpl.pipeline import fuse, fuse_stack
 from drpl.stack import FusionOptions, source_names
 from drpl.stacks import ArrayStack
@@ -29,8 +23,6 @@ from drpl.warp import Transform, inverse, map_points, warp
 BREATHING, SHIFT, GAIN = 0.012, (2.5, -1.8), 0.15
 """Change of size and shift (x, y, in pixels) per frame; largest change of exposure."""
 STACK_FRAMES = 8
-MARGIN = 0.12
-"""Share of each side that is not scored: movement brings mirrored pixels in there."""
 AS_RENDERED, MOVED_KNOWN, MOVED_ALIGNED, MOVED = (
     "drpl, as rendered, not aligned",
     "drpl, moved, movement and exposure known",
@@ -126,14 +118,6 @@ def transform_error(found: Transform, true: Transform, shape: Sequence[int]) -> 
     return float(np.linalg.norm(apart, axis=-1).mean())
 
 
-def inner_psnr(fused: Bytes, truth: Bytes) -> float:
-    """PSNR in dB, capped, without a margin at each side."""
-    rows, columns = (
-        slice(round(side * MARGIN), side - round(side * MARGIN)) for side in truth.shape[:2]
-    )
-    return min(psnr(fused[rows, columns], truth[rows, columns]), CAP_DB)
-
-
 @dataclass(frozen=True, slots=True)
 class StackScores:
     """Scores of one rendered stack.
@@ -158,7 +142,7 @@ class StackScores:
 
 def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScores:
     """Fuse a rendered stack as it is, shuffled and moved, and score what comes out."""
-    frames, truth = scene.frames, scene.truth
+    frames = scene.frames
     middle, still = len(frames) // 2, FusionOptions(align=False)
     results: dict[str, Bytes] = {name: BASELINES[name].fuse_arrays(frames) for name in CLASSICAL}
     results[AS_RENDERED] = _fused(frames, still, model)
@@ -186,12 +170,13 @@ def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScor
     if errors:
         shuffled[MOVED_ALIGNED] = _fused([moved[n] for n in order], registered, model)
     rejected = len(frames) - 1 - len(errors)
-    return StackScores(_scores(results, truth), _scores(shuffled, truth), errors, rejected)
+    return StackScores(_scores(results, scene), _scores(shuffled, scene), errors, rejected)
 
 
-def _scores(results: dict[str, Bytes], truth: Bytes) -> dict[str, float]:
-    """PSNR of pictures by method."""
-    return {name: inner_psnr(fused, truth) for name, fused in results.items()}
+def _scores(results: dict[str, Bytes], scene: BenchScene) -> dict[str, float]:
+    """PSNR in dB, capped, of the inner part of pictures by method."""
+    inner = replace(scene, inner=True)
+    return {name: capped_psnr(fused, inner) for name, fused in results.items()}
 
 
 def _fused(frames: list[Bytes], options: FusionOptions, model: DecisionModel) -> Bytes:
