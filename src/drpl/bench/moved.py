@@ -150,7 +150,7 @@ def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScor
     results[MOVED] = _fused(moved, still, model)
     restored = fuse_stack(ArrayStack(moved, known.names), still, model=model, known=known)
     results[MOVED_KNOWN] = restored.fused.astype(np.uint8)
-    results[TRUTH_MOVED] = _there_and_back(truth, known.alignments[0].transform)
+    results[TRUTH_MOVED] = _there_and_back(scene.truth, known.alignments[0].transform)
     errors: list[float] = []
     try:
         aligned = fuse(moved, FusionOptions(reference=middle), model=model)
