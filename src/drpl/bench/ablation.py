@@ -13,6 +13,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -55,17 +56,17 @@ PAPER_LOSSES = NO_FUSED_LOSSES | {
 VARIANTS: dict[str, dict[str, Any]] = {
     FULL: {},
     "full, seed 1": {"seed": 1},
+    "full, seed 2": {"seed": 2},
     "single input": {"network": "drpl-fast-single"},
     "no pair complement": {"losses": {"pair_complement": 0.0}},
+    "pair complement 1": {"losses": {"pair_complement": 1.0}},
     "no gradient loss": {"losses": {"gradient": 0.0}},
     "no SSIM loss": {"losses": {"ssim": 0.0}},
+    "SSIM loss 1": {"losses": {"ssim": 1.0}},
     "losses on masks only": {"losses": NO_FUSED_LOSSES},
     "target: depth": {"target": "mask"},
     "scenes: the paper's": {"scenes": {"recipe": "paper"}},
     "losses: the paper's": {"losses": PAPER_LOSSES},
-    "pair complement 1": {"losses": {"pair_complement": 1.0}},
-    "SSIM loss 1": {"losses": {"ssim": 1.0}},
-    "full, seed 2": {"seed": 2},
     "losses, target and scenes: the paper's": {
         "losses": PAPER_LOSSES,
         "target": "mask",
@@ -102,6 +103,11 @@ def variant_options(base: TrainOptions, changes: Mapping[str, Any]) -> TrainOpti
     for name, value in changes.items():
         table[name] = table.get(name, {}) | value if isinstance(value, Mapping) else value
     return config_from_dict(table)
+
+
+def folder_name(variant: str) -> str:
+    """A variant's name in small letters and digits, joined by dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", variant.lower()).strip("-")
 
 
 def trained(photos: Path, options: TrainOptions, folder: Path, *, workers: int) -> dict[str, Any]:
@@ -295,8 +301,7 @@ def main(
     for name in names:
         options = variant_options(base, VARIANTS[name])
         typer.echo(f"{name}: {options.steps} steps")
-        folder = output / "runs" / name.replace(" ", "-").replace(",", "").replace(":", "")
-        state = trained(photos, options, folder, workers=workers)
+        state = trained(photos, options, output / "runs" / folder_name(name), workers=workers)
         network = averaged_network(state)
         rows += score_variant(name, network, pairs)
         of_variants[name] = described(state, network)
