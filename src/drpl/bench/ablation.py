@@ -157,7 +157,7 @@ def score_variant(name: str, network: DRPL | DRPLFast, scenes: Sequence[BenchSce
         for mode in MODES:
             scores = score(composed(scene.frames, masks, mode), scene)
             named: Row = {"scene": number, "kind": scene.kind, "variant": name, "compose": mode}
-            rows.append(named | scores | {"apart": apart})
+            rows.append(named | {key: scores[key] for key in COLUMNS} | {"apart": apart})
     return rows
 
 
