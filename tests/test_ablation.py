@@ -33,6 +33,7 @@ CHANGES = {
     "SSIM loss 1": {"losses.ssim": 1},
     "losses on masks only": dict.fromkeys(FUSED, 0),
     "target: depth": {"target": "mask"},
+    "losses on masks only, target: depth": dict.fromkeys(FUSED, 0) | {"target": "mask"},
     "scenes: the paper's": PAPER_SCENES,
 }
 PAPER_WEIGHTS = {"losses.mask_l1": 0.8, "losses.gradient": 0.1, "losses.ssim": 0.1}

@@ -65,6 +65,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "SSIM loss 1": {"losses": {"ssim": 1.0}},
     "losses on masks only": {"losses": NO_FUSED_LOSSES},
     "target: depth": {"target": "mask"},
+    "losses on masks only, target: depth": {"losses": NO_FUSED_LOSSES, "target": "mask"},
     "scenes: the paper's": {"scenes": {"recipe": "paper"}},
     "losses: the paper's": {"losses": PAPER_LOSSES},
     "losses, target and scenes: the paper's": {
