@@ -4,7 +4,9 @@
 PYTHON ?= python3
 PHOTOS ?= ../shared/data/photos/open
 STACKS ?= ../shared/data/stacks
-SCENES ?= 200
+PAIRS ?= ../shared/data/pairs
+PEERS ?= ../shared/data/peers
+SCENES ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -23,7 +25,7 @@ setup: $(VENV)/.done
 $(VENV)/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,raw]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,dev,raw]'
 	touch $@
 
 test: $(VENV)/.done
@@ -38,7 +40,7 @@ check: $(VENV)/.done
 bench: $(VENV)/.done
 	$(BIN)/python -m drpl.bench.metrics
 	$(BIN)/python -m drpl.bench.speed -o bench-results/speed
-	$(BIN)/python -m drpl.bench.quality --photos $(PHOTOS) --scenes $(SCENES) --clean -o bench-results/quality
+	$(BIN)/drpl bench quality --photos $(PHOTOS) --scenes $(SCENES) --sources $(PAIRS) --peers $(PEERS) -o bench-results/quality
 	$(BIN)/python -m drpl.bench.training --photos $(PHOTOS) --config configs/drpl-fast-long.toml
 	$(BIN)/python -m drpl.bench.stacks --stacks $(STACKS) --photos $(PHOTOS) -o bench-results/stacks
 

@@ -100,16 +100,6 @@ def test_hard_takes_each_pixel_from_one_source():
     assert not np.array_equal(hard, ablation.composed([a, b], masks, "soft"))
 
 
-def test_interval_is_that_of_the_mean():
-    differences = np.random.default_rng(1).normal(0.3, 2.0, 400)
-    low, high = ablation.interval(differences)
-    reach = 1.96 * differences.std() / 20
-    assert (low, high) == pytest.approx(
-        (differences.mean() - reach, differences.mean() + reach), abs=0.02
-    )
-    assert ablation.interval(np.full(5, -0.25)) == (-0.25, -0.25)
-
-
 def test_compared_leaves_out_what_a_scene_lacks():
     reference = np.array([30.0, np.nan, 32.0])
     assert ablation.compared(reference, reference, 2) == ["31.00", ""]

@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 import sys
@@ -10,8 +9,11 @@ import typer
 
 from drawing import draw_texture, half_sharp_pair, striped_stack
 from drpl.align import apply_exposure
-from drpl.bench import moved, quality, speed, stacks, training
-from drpl.focus import BASELINES
+from drpl.bench import moved, speed, stacks, training
+from drpl.bench.methods import scale_ceiling, selection_ceiling
+from drpl.bench.rendered import bench_scenes
+from drpl.bench.scenes import BenchScene
+from drpl.bench.scoring import score
 from drpl.metrics import psnr
 from drpl.train.config import SceneOptions, TrainOptions
 from drpl.warp import identity, map_points, warp
@@ -21,60 +23,35 @@ def scene(seed):
     source_a, source_b, truth = half_sharp_pair(80, 100, seed)
     band = np.zeros((80, 100), bool)
     band[:, 40:60] = True
-    return quality.BenchScene([source_a, source_b], truth, band, "halves")
+    return BenchScene([source_a, source_b], truth, band, "halves")
 
 
 def test_ceiling_is_an_upper_bound_of_selection():
     one = scene(0)
-    ceiling = quality.selection_ceiling(one.frames, one.truth)
+    ceiling = selection_ceiling(one.frames, one.truth)
     assert np.array_equal(ceiling, one.truth)
-    wide = quality.selection_ceiling(one.frames, one.truth, window=7)
-    assert 30 < quality.score(wide, one)["psnr"] < 60
+    wide = selection_ceiling(one.frames, one.truth, window=7)
+    assert 30 < score(wide, one)["psnr"] < 60
 
 
 def test_scale_ceiling():
     one = scene(0)
-    assert np.array_equal(quality.scale_ceiling([one.truth, one.frames[0]], one.truth), one.truth)
-    found = quality.scale_ceiling(one.frames, one.truth)
-    best = max(quality.score(frame, one)["psnr"] for frame in one.frames)
-    assert quality.score(found, one)["psnr"] > best + 6
-
-
-def test_rows_and_table():
-    methods = quality.baseline_methods()
-    rows = quality.run(iter([scene(0), scene(1)]), methods)
-    assert len(rows) == 2 * (len(methods) + len(quality.CEILINGS) + 1)
-    names = [*methods, quality.CEILING]
-    lines = quality.table(rows, names).splitlines()
-    assert lines[-1].startswith(f"| {quality.CEILING} | 60.00")
-    assert lines[-1].endswith("100 % |")
-    best = max(np.mean([r["psnr"] for r in rows if r["method"] == name]) for name in methods)
-    assert any(f"{best:.2f}" in line and line.endswith(" 0 % |") for line in lines)
-    kinds = quality.kinds_table(rows, names)
-    assert "| halves | 2 |" in kinds
+    assert np.array_equal(scale_ceiling([one.truth, one.frames[0]], one.truth), one.truth)
+    found = scale_ceiling(one.frames, one.truth)
+    best = max(score(frame, one)["psnr"] for frame in one.frames)
+    assert score(found, one)["psnr"] > best + 6
 
 
 def test_regions_without_pixels_are_nan():
     one = scene(0)
-    bare = quality.BenchScene(one.frames, one.truth, np.zeros_like(one.band), "bare")
-    scores = quality.score(one.frames[0], bare)
+    bare = BenchScene(one.frames, one.truth, np.zeros_like(one.band), "bare")
+    scores = score(one.frames[0], bare)
     assert np.isnan(scores["psnr_band"])
     assert scores["psnr_outside"] == scores["psnr"]
 
 
-def test_quality_from_photos_to_files(photos, tmp_path):
-    quality.main(photos, tmp_path / "out", scenes=2, size=64, clean=True, models=["drpl-fast"])
-    with (tmp_path / "out" / "scores.csv").open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    assert {row["scene"] for row in rows} == {"0", "1"}
-    assert {"drpl-fast select", "source A", *BASELINES} <= {row["method"] for row in rows}
-    about = json.loads((tmp_path / "out" / "about.json").read_text(encoding="utf-8"))
-    assert about["models"]["drpl-fast"]
-    assert "selection ceiling" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
-
-
 def test_scenes_are_repeatable(photos):
-    one, two = (next(quality.bench_scenes(photos, 1, size=64, degradation=None)) for _ in "ab")
+    one, two = (next(bench_scenes(photos, 1, size=64, degradation=None)) for _ in "ab")
     assert np.array_equal(one.truth, two.truth)
     assert one.frames[0].dtype == np.uint8
 
@@ -152,7 +129,7 @@ def test_tables_of_stacks():
 
 def test_stack_is_scored(model):
     frames, truth, _ = striped_stack(4, 160, 200)
-    one = quality.BenchScene(frames, truth, np.zeros((160, 200), bool), "stripes")
+    one = BenchScene(frames, truth, np.zeros((160, 200), bool), "stripes")
     found = moved.score_stack(one, model, seed=0)
     assert found.psnr[moved.AS_RENDERED] > found.psnr[moved.MOVED]
     assert len(found.errors) + found.rejected == 3

@@ -168,7 +168,7 @@ def test_the_memory_limit_is_kept_whatever_the_number_of_frames(tmp_path, name):
     for number, frame in enumerate(frames):
         write_image(tmp_path / f"{number}.png", cv2.resize(frame, (1600, 1200)))
     like = np.broadcast_to(np.zeros((), np.uint8), (1200, 1600, 3))
-    limit = int(estimate_mb(FusionOptions(model=name, threads=1), like)) + 1
+    limit = int(estimate_mb(FusionOptions(model=name, threads=1), like, 6)) + 1
     output = tmp_path / "out" / "f.png"
     output.parent.mkdir()
     done = run("fuse", tmp_path / "*.png", "-o", output, "--model", name, "--max-memory", limit)

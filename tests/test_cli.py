@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import threading
@@ -185,6 +186,80 @@ def test_as_a_process(files):
     )
     assert done.returncode == 4
     assert done.stderr.startswith("drpl: error: found 1 source image")
+
+
+def test_evaluate(drpl, files):
+    folder, truth = files
+    a, b = folder / "a.png", folder / "b.png"
+    write_image(folder / "truth.png", truth)
+    same = ["evaluate", "--fused", folder / "truth.png", "--truth", folder / "truth.png"]
+    code, output, errors = drpl(*same, "--sources", a, b)
+    assert (code, errors) == (0, "")
+    words = " ".join(output.split())
+    assert "psnr │ PSNR │ inf │ higher" in words
+    assert "gmsd │ GMSD │ 0.0000 │ lower" in words
+    assert "left out: psnr_band, psnr_outside (needs the focus-boundary band" in words
+    code, output, _ = drpl(*same, "--source", a, "--source", b, "--json")
+    found = json.loads(output)
+    assert found["sources"] == [str(a), str(b)]
+    assert found["metrics"]["psnr"]["value"] == "Infinity"
+    assert found["metrics"]["ssim"]["value"] == 1
+    assert 0 < found["metrics"]["q_abf"]["value"] < 1
+    assert "at least 161 pixels" in found["left_out"]["ms_ssim"]
+    for form in (
+        ["--sources", a, b],
+        ["--sources", a, "--sources", b],
+        [f"--sources={a}", "--source", b],
+    ):
+        assert json.loads(drpl(*same, *form, "--json")[1]) == found
+
+
+def test_evaluate_bad_input(drpl, files):
+    folder, _ = files
+    a, b = folder / "a.png", folder / "b.png"
+    write_image(folder / "small.png", draw_texture(40, 50))
+    for arguments, expected, words in (
+        (["--fused", folder / "no.png", "--sources", a, b], 3, "no.png: no such file"),
+        (["--fused", folder / "small.png", "--sources", a, b], 11, "a.png is (120, 170, 3) uint8"),
+        (["--fused", a, "--truth", folder / "small.png"], 11, "small.png is (40, 50, 3) uint8"),
+        (["--fused", a, "--sources", a, a], 4, "is named twice"),
+    ):
+        code, output, errors = drpl("evaluate", *arguments)
+        assert words in one_line(errors)
+        assert (code, output) == (expected, "")
+
+
+def test_bench_quality(drpl, files, tmp_path):
+    folder, truth = files
+    theirs, root = tmp_path / ".peers" / "theirs", folder.parent
+    theirs.mkdir(parents=True)
+    write_image(theirs / "shots.png", truth)
+    given = ["bench", "quality", "--sources", root, "--peers", theirs.parent, "--no-baselines"]
+    given += ["-m", "drpl-fast", "--jobs", 1]
+    out = tmp_path / ".out"
+    code, output, errors = drpl(*given, "-o", out)
+    assert (code, errors) == (0, "")
+    assert "drpl-fast select: average rank" in output
+    assert json.loads((out / "about.json").read_text(encoding="utf-8"))["command"].startswith(
+        "drpl bench quality --sources"
+    )
+    (out / "report.html").unlink()
+    code, output, _ = drpl("bench", "report", out)
+    assert code == 0
+    assert (out / "report.html").exists()
+    code, _, errors = drpl(*given, "--compose", "soft", "-o", out)
+    assert code == 9
+    assert "was made with other settings" in one_line(errors)
+    code, _, errors = drpl("bench", "quality", "-o", out)
+    assert code == 9
+    assert "give --photos, --sources or both" in one_line(errors)
+
+
+def test_bench_without_its_extra_is_explained(drpl, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "drpl.bench.report", None)
+    code, _, errors = drpl("bench", "report", tmp_path)
+    assert code == 7
+    assert "pip install 'drpl[bench]'" in one_line(errors)
 
 
 def test_demo(drpl, tmp_path):

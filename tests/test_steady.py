@@ -56,29 +56,6 @@ def test_where_nothing_is_clear_from_afar_what_is_near_decides():
     assert np.abs(masks.mask_a - alone.mask_a).max() < 2e-3
 
 
-@pytest.mark.parametrize("size", [(203, 157), (600, 64), (3, 5)])
-def test_unsure_decisions_go_with_those_around_them(size):
-    class Speckled:
-        """Clear on the left and right, unsure on some pixels."""
-
-        def decide(self, source_a, source_b, *, white, tile, masks):
-            masks.mask_a[...] = 0.95
-            masks.mask_a[:, size[1] // 2 :] = 0.05
-            masks.mask_a[::5, ::5] = 0.45
-            masks.mask_a[2::5, 2::5] = 0.55
-            masks.mask_b[...] = 1 - masks.mask_a
-
-    source = np.zeros(size, np.uint8)
-    masks = PairDecision(*(np.empty(size, np.float32) for _ in range(2)))
-    SteadyModel(Speckled(), None, settles=True).decide(
-        source, source, white=255.0, tile=64, masks=masks
-    )
-    margin = 24
-    assert (masks.mask_a[:, : size[1] // 2 - margin] > 0.5).all()
-    assert (masks.mask_a[:, size[1] // 2 + margin :] < 0.5).all()
-    assert set(np.unique(masks.mask_a[1])) == set(np.float32([0.95, 0.05]))
-
-
 def test_small_pictures_are_decided_from_near_only():
     side = int(SMALLEST**0.5) - 1
     _, model = decided(side, 7.0)

@@ -181,11 +181,14 @@ def test_completion(line, expected):
     assert complete(line) == expected
 
 
-@pytest.mark.parametrize("command", ["fuse", "align", "batch", "doctor", "demo", "models"])
+@pytest.mark.parametrize(
+    "command",
+    ["fuse", "align", "batch", "doctor", "demo", "models", "evaluate", "bench quality"],
+)
 def test_every_option_is_explained(command):
     wide = os.environ | {"COLUMNS": "200", "TERM": "dumb"}
     done = subprocess.run(
-        [*COMMAND, command, "--help"], env=wide, capture_output=True, text=True, check=True
+        [*COMMAND, *command.split(), "--help"], env=wide, capture_output=True, text=True, check=True
     )
     flags = [line for line in done.stdout.splitlines() if line.lstrip("│* ").startswith("--")]
     assert flags

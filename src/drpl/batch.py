@@ -30,7 +30,7 @@ from drpl.heap import share_heap
 from drpl.journal import Journal, size_and_time
 from drpl.pipeline import fuse_files, make_folder
 from drpl.prepare import Progress
-from drpl.read import read_capture_time
+from drpl.read import MAX_PIXELS, read_capture_time
 from drpl.sources import find_sources, natural_order
 from drpl.stack import FusionOptions
 from drpl.write import FORMATS
@@ -90,6 +90,17 @@ class Outcome:
     status: Status
     seconds: float = 0.0
     message: str = ""
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values: what `drpl batch --json` prints of it."""
+        return {
+            "name": self.item.name,
+            "status": self.status,
+            "frames": len(self.item.sources),
+            "output": str(self.item.output),
+            "seconds": round(self.seconds, 3),
+            "message": self.message,
+        }
 
 
 def find_stacks(
@@ -200,6 +211,7 @@ def run_batch(
     *,
     jobs: int = 1,
     overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
     show: Callable[[BatchItem], AbstractContextManager[Progress | None]] | None = None,
 ) -> Iterator[Outcome]:
     """Fuse stacks; one that fails does not stop the others.
@@ -221,6 +233,8 @@ def run_batch(
     overwrite : bool
         Whether files may be replaced that no earlier run of the batch wrote, or that were changed
         since.
+    max_pixels : int
+        Files with more are refused before they are decoded.
     show : callable, optional
         Gives, for the time that a stack is fused, what is told how far the work is; not used with
         several jobs.
@@ -237,6 +251,7 @@ def run_batch(
         threads=max(1, (options.threads or usable_cores()) // jobs),
         max_memory=options.max_memory // jobs,
     )
+    fuse, fuse_apart = (partial(work, max_pixels=max_pixels) for work in (_fuse, _fuse_apart))
     running: dict[Future[Outcome], BatchItem] = {}
     with ThreadPoolExecutor(jobs) as pool:
         for item in items:
@@ -250,11 +265,11 @@ def run_batch(
             may = journal.begin(item, overwrite=overwrite)
             if jobs == 1:  # where an interruption ends it at once
                 with show(item) if show is not None else nullcontext() as progress:
-                    outcome = _outcome(partial(_fuse, progress=progress), item, shared, may)
+                    outcome = _outcome(partial(fuse, progress=progress), item, shared, may)
                 journal.end(outcome.status, item)
                 yield outcome
                 continue
-            running[pool.submit(_outcome, _fuse_apart, item, shared, may)] = item
+            running[pool.submit(_outcome, fuse_apart, item, shared, may)] = item
             if len(running) == jobs:
                 yield from _ended(running, journal)
         while running:
@@ -299,14 +314,16 @@ def _outcome(
         return Outcome(item, "failed", message=f"unexpected failure ({what}); please report this")
 
 
-def _fuse_apart(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:
+def _fuse_apart(
+    item: BatchItem, options: FusionOptions, overwrite: bool, *, max_pixels: int
+) -> float:
     """Fuse one stack in a process of its own."""
     context = get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=_begin_child) as pool:
-        return pool.submit(_fuse, item, options, overwrite).result()
+    with ProcessPoolExecutor(1, context, initializer=begin_child) as pool:
+        return pool.submit(_fuse, item, options, overwrite, max_pixels=max_pixels).result()
 
 
-def _begin_child() -> None:
+def begin_child() -> None:
     """Prepare a process that fuses one stack."""
     share_heap()
     _end_with_parent()
@@ -325,7 +342,12 @@ def _end_with_parent() -> None:
 
 
 def _fuse(
-    item: BatchItem, options: FusionOptions, overwrite: bool, *, progress: Progress | None = None
+    item: BatchItem,
+    options: FusionOptions,
+    overwrite: bool,
+    *,
+    max_pixels: int,
+    progress: Progress | None = None,
 ) -> float:
     """Fuse one stack; returns the seconds that it took."""
     began = time.perf_counter()
@@ -336,6 +358,7 @@ def _fuse(
         options,
         report=item.report,
         overwrite=overwrite,
+        max_pixels=max_pixels,
         progress=progress,
     )
     return time.perf_counter() - began

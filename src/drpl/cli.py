@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
+from drpl.bench_commands import add_benchmarks
 from drpl.errors import BatchError, DrplError
 from drpl.heap import share_heap
 from drpl.stack import ComposeMode, FusionOptions
@@ -36,7 +37,7 @@ EXIT_CODES = (
     "Exit codes: 0 done; 1 unexpected failure; 2 wrong usage; 3 a file cannot be read; 4 the "
     "images do not make a stack; 5 alignment failed; 6 a model is unknown or damaged; 7 an "
     "optional library is missing; 8 a file cannot be written; 9 a wrong option; 10 some stacks of "
-    "a batch failed; 130 interrupted."
+    "a batch failed; 11 images cannot be compared; 130 interrupted."
 )
 app = typer.Typer(
     help="One picture that is sharp everywhere, from several focused elsewhere.",
@@ -246,6 +247,10 @@ def batch(
     settle: Annotated[
         float, typer.Option(min=0, help="Seconds without change after which a stack is complete.")
     ] = 10.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON for each stack, and only these.")
+    ] = False,
+    max_pixels: MaxPixels = 400_000_000,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     *,
@@ -258,7 +263,8 @@ def batch(
         return find_stacks(root, output, suffix=suffix, group_by=group_by, gap=gap)
 
     items = watch_stacks(find, settle=settle) if watch else find()
-    if watch and not quiet:
+    silent = quiet or as_json
+    if watch and not silent:
         console.print(f"watching {root}; Ctrl-C ends it", highlight=False, markup=False)
     counts = Counter[str]()
     try:
@@ -268,12 +274,16 @@ def batch(
             output,
             jobs=jobs,
             overwrite=overwrite,
-            show=lambda item: progress_bar(quiet=quiet, title=item.name),
+            max_pixels=max_pixels,
+            show=lambda item: progress_bar(quiet=silent, title=item.name),
         ):
             counts[outcome.status] += 1
-            tell_outcome(outcome, quiet=quiet)
+            if as_json:
+                typer.echo(json.dumps(outcome.summary()))
+            else:
+                tell_outcome(outcome, quiet=quiet)
     finally:
-        if not quiet:
+        if not silent:
             tell_counts(counts)
     if counts["failed"]:
         raise BatchError(f"{counts['failed']} of {counts.total()} stacks failed; see above")
@@ -346,4 +356,5 @@ def models() -> None:
     console.print(table)
 
 
+add_benchmarks(app)
 add_training(app)

@@ -20,6 +20,7 @@ from drpl.compose import (
     take,
     weights,
 )
+from drpl.contenders import Contenders
 from drpl.decide import DecisionModel, decision_map
 from drpl.stack import FusionOptions, PairDecision, Pixels, full_scale
 
@@ -127,6 +128,11 @@ def reduced(frame: Pixels, scale: int) -> Pixels:
         frame = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
     size = (frame.shape[1] // scale, frame.shape[0] // scale)
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), frame.dtype)
+
+
+def _thinned(covered: Coverage | None, scale: int) -> Coverage | None:
+    """Coverage at the scale of decisions."""
+    return None if covered is None else covered[::scale, ::scale]
 
 
 @dataclass(frozen=True)
@@ -327,10 +333,17 @@ class Folding:
         if self.observe is not None:
             self.observe(composite, Newcomer(own, composite.seen, number, covered, maps), None)
         masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
+        contenders = None
+        if self.count > 2 and maps is None:  # a part is the sharpest of its frames everywhere
+            contenders = Contenders(self.count, white)
+            contenders.meet(number, composite.seen, _thinned(covered, scale))
         for number, frame, covered, maps in frames:
             self.lap("read")
             new = Newcomer(frame, reduced(frame, scale), number, covered, maps)
             model.decide(composite.seen, new.seen, white=white, tile=options.tile, masks=masks)
+            if contenders is not None:
+                contenders.meet(number, new.seen, _thinned(covered, scale))
+                contenders.restrict(masks, composite.index_map[::scale, ::scale])
             if number == last:
                 del model  # one loaded here gives its buffers back before the result is made
             self.lap("decide")

@@ -13,9 +13,9 @@ ARENA_MAX = -8
 def share_heap() -> None:
     """Let all threads of this process allocate from one heap, where the C library is glibc.
 
-    It changes the whole process: for programs to call, not for libraries, and before threads
-    begin, as heaps that are there already stay. ``MALLOC_ARENA_MAX`` in the environment counts
-    more.
+    It changes the whole process: for programs to call, and for libraries only where they are
+    given a limit of memory. Heaps that are there already stay, so it is best called before threads
+    begin. ``MALLOC_ARENA_MAX`` in the environment counts more.
 
     Notes
     -----

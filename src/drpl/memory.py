@@ -7,13 +7,15 @@ from dataclasses import replace
 from functools import partial
 
 from drpl.backend import usable_cores
+from drpl.contenders import BLOCK
 from drpl.errors import ConfigError
 from drpl.focus import BASELINES
+from drpl.heap import share_heap
 from drpl.models import model_folder, read_card
 from drpl.stack import TILE_MULTIPLE, FusionOptions, Pixels
 
 log = logging.getLogger(__name__)
-BASE_MB = 310.0
+BASE_MB = 200.0
 """Python, libraries, and what a network holds besides its tiles."""
 TILE_MB = {"staged": 90.0, "whole": 1100.0}
 """For each megapixel of the tiles that are decided at a time, by the kind of network."""
@@ -23,11 +25,11 @@ BASELINE_MB, MAPS = 130.0, 8
 """Python and libraries of a baseline; bytes for each pixel of index map, confidence, coverage."""
 CONTEXT = 64
 """Pixels that a tile is larger by than what it decides."""
-MARGIN = 1.06
+MARGIN = 1.08
 
 
-def estimate_mb(options: FusionOptions, like: Pixels, *, slabs: bool = False) -> float:
-    """Peak memory of fusing files of a kind, in megabytes, whatever their number.
+def estimate_mb(options: FusionOptions, like: Pixels, count: int, *, slabs: bool = False) -> float:
+    """Peak memory of fusing files of a kind, in megabytes.
 
     Parameters
     ----------
@@ -35,16 +37,18 @@ def estimate_mb(options: FusionOptions, like: Pixels, *, slabs: bool = False) ->
         With ``threads`` above 0.
     like : ndarray
         A frame, or a stand-in of its shape and dtype.
+    count : int
+        How many.
     slabs : bool
         Whether runs of frames are fused apart, and these with each other.
 
     Notes
     -----
     Four frames are held (result, newest, and the next before and after its warp), at the scale of
-    decisions a fifth, with masks and features; index map, confidence, coverage. A slab has maps of
-    its own besides. A baseline has three frames, and what its table entry says. The constants
-    were fitted to measured peaks of 6 and 24 megapixels (``python -m drpl.bench.stacks``; those of
-    baselines: ``drpl fuse --json`` of three frames).
+    decisions a fifth, with masks and features; index map, confidence, coverage; a byte for each
+    block of each frame. A slab has maps of its own besides. A baseline has three frames, and what
+    its table entry says. The constants were fitted to measured peaks of 1, 6 and 24 megapixels
+    (``drpl fuse --json --scale 1`` of four frames of 8 and 16 bits; those of baselines: three).
     """
     pixels = like.shape[0] * like.shape[1]
     sample = like.nbytes / pixels
@@ -53,7 +57,8 @@ def estimate_mb(options: FusionOptions, like: Pixels, *, slabs: bool = False) ->
         method = BASELINES[options.model].held(sample / like.dtype.itemsize)
         return float(MARGIN * (BASELINE_MB + pixels * (3 * sample + MAPS + method) / 1e6))
     maps = SLAB_MAPS if slabs else 0
-    planes = pixels * (4 * sample + 10 + maps + (sample + 6) / shrink)
+    blocks = count / BLOCK**2
+    planes = pixels * (4 * sample + 10 + maps + (sample + 6 + blocks) / shrink)
     staged = len(read_card(model_folder(options.model)).stages) > 1
     side = options.tile + CONTEXT
     tiles = min((options.threads if staged else 1) * side**2, 2 * pixels / shrink + side**2)
@@ -61,7 +66,9 @@ def estimate_mb(options: FusionOptions, like: Pixels, *, slabs: bool = False) ->
     return float(MARGIN * (BASE_MB + (planes + network) / 1e6))
 
 
-def within_memory(options: FusionOptions, like: Pixels, *, slabs: bool = False) -> FusionOptions:
+def within_memory(
+    options: FusionOptions, like: Pixels, count: int, *, slabs: bool = False
+) -> FusionOptions:
     """Options whose tiles, and if need be threads, are small enough for ``max_memory``.
 
     Parameters
@@ -69,6 +76,8 @@ def within_memory(options: FusionOptions, like: Pixels, *, slabs: bool = False) 
     options : FusionOptions
     like : ndarray
         A frame, or a stand-in of its shape and dtype.
+    count : int
+        How many.
     slabs : bool
         As of `estimate_mb`.
 
@@ -78,9 +87,10 @@ def within_memory(options: FusionOptions, like: Pixels, *, slabs: bool = False) 
         If no tile is small enough.
     """
     options = replace(options, threads=options.threads or usable_cores())
-    estimate = partial(estimate_mb, like=like, slabs=slabs)
+    estimate = partial(estimate_mb, like=like, count=count, slabs=slabs)
     needed = estimate(options)
     if options.max_memory:
+        share_heap()  # the limit counts what is held, not the room that many heaps would keep
         tiles = range(options.tile, TILE_MULTIPLE - 1, -TILE_MULTIPLE)
         tries = [
             replace(options, tile=tile, threads=threads)

@@ -12,6 +12,7 @@ import numpy as np
 
 from drpl.align import common_area
 from drpl.classical import baseline_options, find_baseline, fuse_classical
+from drpl.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
 from drpl.debug import DECISIONS, DecisionSheet
 from drpl.decide import DecisionModel
 from drpl.errors import ConfigError, WriteError
@@ -124,7 +125,7 @@ def fuse_stack(
         options = baseline_options(
             baseline, options, slabs=slabs is not None, observed=observe is not None
         )
-    options = within_memory(options, stack.like, slabs=slabs is not None)
+    options = within_memory(options, stack.like, count, slabs=slabs is not None)
     plan = look_at(stack, options, known=known, progress=progress)
     clock.lap("align")
     read = partial(prepared_frames, stack, plan, options, stage="fuse", progress=progress)
@@ -167,11 +168,12 @@ def _loader(
     """What gives a model: the one at hand, else that of the options."""
     load = partial(load_model, options.model, threads=options.threads)
 
-    def steady() -> DecisionModel:
+    def consistent() -> DecisionModel:
         near, afar = (load(), load()) if model is None else (model, model)
-        return SteadyModel(near, afar, settles=count > 2)
+        around = AROUND if count == 2 else AROUND_IN_STACKS
+        return ConsistentModel(SteadyModel(near, afar), around)
 
-    return steady
+    return consistent
 
 
 def _result(
@@ -283,6 +285,8 @@ def fuse_files(
     sheet = DecisionSheet(stack.names, value_range=options.value_range) if sheet_files else None
     result = fuse_stack(stack, options, known=known, slabs=slabs, observe=sheet, progress=progress)
     clock = _Clock(result.seconds)
+    if progress is not None:
+        progress("write", 0, 1)
     metadata = stack.metadata[result.plan.reference]
     write_image(output, result.fused, metadata=metadata, inputs=inputs, overwrite=overwrite)
     if maps is not None:
@@ -299,6 +303,8 @@ def fuse_files(
     )
     for path in report_files:
         write_text(path, as_json(about), inputs=[*inputs, output], overwrite=overwrite)
+    if progress is not None:
+        progress("write", 1, 1)
     return result, about
 
 

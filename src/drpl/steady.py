@@ -1,4 +1,4 @@
-"""Decisions that hang together: from near and from afar, and with those around them."""
+"""Decisions of large pictures: from near and from afar."""
 
 from __future__ import annotations
 
@@ -21,10 +21,6 @@ WEIGHT = 0.5
 """Of its logits."""
 SMALLEST = 1_000_000
 """Pixels below which blur is small enough to be seen from near."""
-UNSURE = 0.4
-"""Difference of the two masks up to which a decision goes with those around it."""
-AROUND = 7
-"""Side of what is around, in pixels of the coarser resolution."""
 CLEAREST = 5e-4
 """Masks count as at least this far from 0 and 1: float16 tells no more."""
 
@@ -41,15 +37,10 @@ class SteadyModel:
     ----------
     model, rough_model : DecisionModel
         Two of the same weights: what one keeps from picture to picture is of one size.
-    settles : bool
-        Whether unsure decisions go with those around them, as folding more than two frames needs:
-        frames that are all blurred would else leave patchwork, pixel by pixel, which looks like
-        detail to the network when the next frame comes.
     """
 
     model: DecisionModel
     rough_model: DecisionModel
-    settles: bool = False
 
     def decide(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
@@ -60,8 +51,6 @@ class SteadyModel:
             self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
         else:
             self._decide_twice(source_a, source_b, white=white, tile=tile, masks=masks)
-        if self.settles:
-            _settle(masks)
 
     def _decide_twice(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
@@ -81,34 +70,6 @@ class SteadyModel:
         """See `DecisionModel`."""
         self.model.release()
         self.rough_model.release()
-
-
-def _settle(masks: PairDecision) -> None:
-    """Let unsure decisions go with those around them, in place."""
-    height, width = masks.mask_a.shape
-    pairs = [(mask, _around(mask)) for mask in (masks.mask_a, masks.mask_b)]
-
-    def work(rows: slice) -> None:
-        mask_a, mask_b = (mask[rows].astype(np.float32) for mask, _ in pairs)
-        unsure = np.abs(mask_a - mask_b) <= UNSURE
-        for mask, around in pairs:
-            near = enlarged_rows(around, rows, FACTOR, width)
-            np.copyto(mask[rows], near, where=unsure, casting="same_kind")
-
-    each_strip(work, height)
-
-
-def _around(mask: NDArray[np.floating[Any]]) -> Plane:
-    """Local means of a mask, at a quarter of the resolution."""
-    height, width = mask.shape
-    small = np.empty((-(-height // FACTOR), -(-width // FACTOR)), np.float32)
-
-    def work(rows: slice) -> None:
-        part = slice(rows.start // FACTOR, -(-rows.stop // FACTOR))
-        small[part] = reduced(mask[rows].astype(np.float32), FACTOR)
-
-    each_strip(work, height)
-    return np.asarray(cv2.blur(small, (AROUND, AROUND)), np.float32)
 
 
 def _add_logits(mask: NDArray[np.floating[Any]], logits: Plane, width: int) -> None:

@@ -25,6 +25,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from drpl.errors import BackendUnavailable
 from drpl.settings import PRESETS, resolve_options
 from drpl.stack import FusionOptions
 
@@ -211,3 +212,21 @@ def log_to_terminal() -> None:
     logger.setLevel(logging.INFO)
     if not logger.handlers:
         logger.addHandler(RichHandler(console=errors, show_path=False, show_level=False))
+
+
+def load_extra(name: str, extra: str) -> Any:
+    """Load a module that an extra is needed for.
+
+    Raises
+    ------
+    BackendUnavailable
+        If the extra is not installed.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise BackendUnavailable(
+            f"{error.name} is not installed; this needs: pip install 'drpl[{extra}]'"
+        ) from error

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from drpl.errors import BackendUnavailable
-from drpl.terminal import Overwrite, console, log_to_terminal
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from drpl.terminal import Overwrite, console, load_extra, log_to_terminal
 
 Photos = Annotated[Path, typer.Option(help="Folder of photos that are sharp everywhere.")]
 
@@ -113,12 +108,4 @@ def export(
 
 def _training(name: str) -> Any:
     """A module of the extra ``train``."""
-    import importlib
-
-    load: Callable[[str], ModuleType] = importlib.import_module
-    try:
-        return load(name)
-    except ImportError as error:
-        raise BackendUnavailable(
-            f"{error.name} is not installed; training needs: pip install 'drpl[train]'"
-        ) from error
+    return load_extra(name, "train")

@@ -23,9 +23,14 @@ import cv2
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 
-from drpl.bench.quality import SEED, BenchScene, Bytes, bench_scenes, provenance, score
+from drpl.bench.moved import table
+from drpl.bench.provenance import provenance
+from drpl.bench.rendered import bench_scenes
+from drpl.bench.scenes import SEED, BenchScene, Bytes
+from drpl.bench.scoring import Row, score
+from drpl.bench.summary import Values, bootstrap, mean
+from drpl.bench.tables import interval
 from drpl.compose import compose, compose_select
 from drpl.errors import ConfigError
 from drpl.pipeline import make_folder
@@ -38,8 +43,6 @@ from drpl.train.paper import DRPL
 from drpl.train.run import read_checkpoint
 from drpl.write import write_text
 
-Row = dict[str, str | float]
-Values = NDArray[np.float64]
 FULL = "full"
 NO_FUSED_LOSSES = dict.fromkeys(
     ("gradient", "laplacian", "ssim", "fused_charbonnier", "fused_log_error"), 0.0
@@ -82,7 +85,7 @@ SHOWN_MODE = "select"
 """Way to compose that variants are compared in: the default."""
 COLUMNS = {"psnr": 2, "psnr_band": 2, "ssim": 4}
 """Decimals of the scores that are compared, by name."""
-RESAMPLES = 10_000
+HEADS = ("PSNR", "difference", "in the band", "difference", "SSIM", "difference")
 
 
 def variant_options(base: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
@@ -170,65 +173,43 @@ def column(rows: Sequence[Row], variant: str, name: str, mode: str = SHOWN_MODE)
     )
 
 
-def interval(differences: Values) -> tuple[float, float]:
-    """95 % interval of the mean of paired differences, by the bootstrap over scenes.
-
-    References
-    ----------
-    Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979),
-    doi:10.1214/aos/1176344552; percentiles.
-    """
-    count = len(differences)
-    picks = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
-    low, high = np.percentile(differences[picks].mean(axis=1), (2.5, 97.5))
-    return float(low), float(high)
-
-
 def compared(values: Values, reference: Values, decimals: int) -> list[str]:
-    """Cells: a mean, and its paired difference to the reference with its interval.
+    """Cells: a mean, and its paired difference to the reference with a 95 % interval.
 
     Scenes that lack a region are NaN in both and count in neither.
     """
-    there = ~np.isnan(reference)
-    mean = f"{values[there].mean():.{decimals}f}"
-    differences = (values - reference)[there]
-    if not differences.any():
-        return [mean, ""]
-    low, high = interval(differences)
-    shown = f"{differences.mean():+.{decimals}f} [{low:+.{decimals}f}, {high:+.{decimals}f}]"
-    return [mean, shown]
+    differences = (values - reference)[:, None]
+    middle, apart = mean(np.stack([values, differences[:, 0]], axis=1))
+    shown = f"{middle:.{decimals}f}"
+    if not np.nan_to_num(differences).any():
+        return [shown, ""]
+    low, high = (float(bound[0]) for bound in bootstrap(differences))
+    return [shown, interval(apart, low, high, decimals, sign="+")]
 
 
 def variants_table(rows: Sequence[Row], names: Sequence[str]) -> str:
     """Markdown: scores of every variant, and its differences to the full recipe."""
-    lines = [
-        "| variant | PSNR | difference | in the band | difference | SSIM | difference "
-        "| masks apart |",
-        "| --- " * 8 + "|",
+    cells = [
+        [name, *_differences(rows, (name, SHOWN_MODE)), f"{column(rows, name, 'apart').mean():.4f}"]
+        for name in names
     ]
-    for name in names:
-        cells = [name]
-        for score_name, decimals in COLUMNS.items():
-            values, reference = (column(rows, n, score_name) for n in (name, FULL))
-            cells += compared(values, reference, decimals)
-        cells.append(f"{column(rows, name, 'apart').mean():.4f}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return table(["variant", *HEADS, "masks apart"], cells)
 
 
 def blending_table(rows: Sequence[Row]) -> str:
     """Markdown: the full recipe's decisions composed in every way."""
-    lines = [
-        "| composed | PSNR | difference | in the band | difference | SSIM | difference |",
-        "| --- " * 7 + "|",
-    ]
-    for mode in MODES:
-        cells = [mode]
-        for score_name, decimals in COLUMNS.items():
-            values, reference = (column(rows, FULL, score_name, m) for m in (mode, SHOWN_MODE))
-            cells += compared(values, reference, decimals)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    cells = [[mode, *_differences(rows, (FULL, mode))] for mode in MODES]
+    return table(["composed", *HEADS], cells)
+
+
+def _differences(rows: Sequence[Row], which: tuple[str, str]) -> list[str]:
+    """Cells: scores of a variant and way to compose, each beside its difference."""
+    cells = []
+    for name, decimals in COLUMNS.items():
+        cells += compared(
+            column(rows, which[0], name, which[1]), column(rows, FULL, name), decimals
+        )
+    return cells
 
 
 def described(state: Mapping[str, Any], network: DRPL | DRPLFast) -> dict[str, Any]:

@@ -28,8 +28,7 @@ def _call(card: MetricCard, fused: Pixels, sources: tuple[Pixels, Pixels]) -> Ca
     """A metric with what it needs; the first source stands for the truth."""
     height, width = fused.shape[:2]
     band = boundary_band(np.broadcast_to(np.arange(width) < width // 2, (height, width)))
-    arguments = {"truth": (sources[0],), "band": (sources[0], band)}.get(card.needs, sources)
-    return partial(card.function, fused, *arguments)
+    return partial(card.score, fused, sources=sources, truth=sources[0], band=band)
 
 
 def table(seconds: dict[str, list[float]]) -> str:

@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from drpl.align import Alignment, Exposure
-from drpl.bench.quality import (
-    CAP_DB,
-    SEED,
-    BenchScene,
-    Bytes,
-)
+from drpl.bench.scenes import SEED, BenchScene, Bytes, capped_psnr
 from drpl.decide import DecisionModel
 from drpl.errors import AlignmentError
 from drpl.focus import BASELINES
-from drpl.metrics import psnr
 from drpl.pipeline import fuse, fuse_stack
 from drpl.stack import FusionOptions, source_names
 from drpl.stacks import ArrayStack
 from drpl.transforms import StackTransforms
-from drpl.warp import Transform, inverse, map_points
+from drpl.warp import Transform, inverse, map_points, warp
 
 BREATHING, SHIFT, GAIN = 0.012, (2.5, -1.8), 0.15
 """Change of size and shift (x, y, in pixels) per frame; largest change of exposure."""
 STACK_FRAMES = 8
-MARGIN = 0.12
-"""Share of each side that is not scored: movement brings mirrored pixels in there."""
 AS_RENDERED, MOVED_KNOWN, MOVED_ALIGNED, MOVED = (
     "drpl, as rendered, not aligned",
     "drpl, moved, movement and exposure known",
     "drpl, moved, aligned",
     "drpl, moved, not aligned",
 )
+TRUTH_MOVED = "the truth itself, moved and moved back"
 CLASSICAL = tuple(BASELINES)
 
 
@@ -111,20 +104,18 @@ def _moved(frame: Bytes, matrix: Transform, gain: float) -> Bytes:
     return np.asarray(np.rint(np.clip(moved * gain, 0, 255)), np.uint8)
 
 
+def _there_and_back(picture: Bytes, transform: Transform) -> Bytes:
+    """A picture moved like a frame and registered again: what resampling leaves of it."""
+    moved = _moved(picture, inverse(transform), 1.0)
+    return np.asarray(warp(moved, transform, picture.shape[:2]), np.uint8)
+
+
 def transform_error(found: Transform, true: Transform, shape: Sequence[int]) -> float:
     """Mean distance in pixels, over a grid of points, between where two transforms map them."""
     down, across = (np.linspace(0, side - 1, 9) for side in shape)
     points = np.stack(np.meshgrid(across, down), axis=-1)
     apart = map_points(found, points) - map_points(true, points)
     return float(np.linalg.norm(apart, axis=-1).mean())
-
-
-def inner_psnr(fused: Bytes, truth: Bytes) -> float:
-    """PSNR in dB, capped, without a margin at each side."""
-    rows, columns = (
-        slice(round(side * MARGIN), side - round(side * MARGIN)) for side in truth.shape[:2]
-    )
-    return min(psnr(fused[rows, columns], truth[rows, columns]), CAP_DB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +142,7 @@ class StackScores:
 
 def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScores:
     """Fuse a rendered stack as it is, shuffled and moved, and score what comes out."""
-    frames, truth = scene.frames, scene.truth
+    frames = scene.frames
     middle, still = len(frames) // 2, FusionOptions(align=False)
     results: dict[str, Bytes] = {name: BASELINES[name].fuse_arrays(frames) for name in CLASSICAL}
     results[AS_RENDERED] = _fused(frames, still, model)
@@ -159,6 +150,7 @@ def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScor
     results[MOVED] = _fused(moved, still, model)
     restored = fuse_stack(ArrayStack(moved, known.names), still, model=model, known=known)
     results[MOVED_KNOWN] = restored.fused.astype(np.uint8)
+    results[TRUTH_MOVED] = _there_and_back(scene.truth, known.alignments[0].transform)
     errors: list[float] = []
     try:
         aligned = fuse(moved, FusionOptions(reference=middle), model=model)
@@ -178,12 +170,13 @@ def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScor
     if errors:
         shuffled[MOVED_ALIGNED] = _fused([moved[n] for n in order], registered, model)
     rejected = len(frames) - 1 - len(errors)
-    return StackScores(_scores(results, truth), _scores(shuffled, truth), errors, rejected)
+    return StackScores(_scores(results, scene), _scores(shuffled, scene), errors, rejected)
 
 
-def _scores(results: dict[str, Bytes], truth: Bytes) -> dict[str, float]:
-    """PSNR of pictures by method."""
-    return {name: inner_psnr(fused, truth) for name, fused in results.items()}
+def _scores(results: dict[str, Bytes], scene: BenchScene) -> dict[str, float]:
+    """PSNR in dB, capped, of the inner part of pictures by method."""
+    inner = replace(scene, inner=True)
+    return {name: capped_psnr(fused, inner) for name, fused in results.items()}
 
 
 def _fused(frames: list[Bytes], options: FusionOptions, model: DecisionModel) -> Bytes:
@@ -193,7 +186,7 @@ def _fused(frames: list[Bytes], options: FusionOptions, model: DecisionModel) ->
 
 def truth_table(scores: Sequence[StackScores]) -> str:
     """Markdown: mean PSNR by method, then what alignment and the order of frames come to."""
-    methods = [AS_RENDERED, MOVED_KNOWN, MOVED_ALIGNED, MOVED, *CLASSICAL]
+    methods = [AS_RENDERED, TRUTH_MOVED, MOVED_KNOWN, MOVED_ALIGNED, MOVED, *CLASSICAL]
     rows = []
     for name in methods:
         values = np.array([score.psnr[name] for score in scores])

@@ -1,320 +1,277 @@
-"""Quality on rendered scenes with known truth: ``python -m drpl.bench.quality --photos DIR``.
+"""`drpl bench quality`: every method on every scene, scored, remembered, reported.
 
-Scenes are rendered in colour from photos that no shipped model was trained on (the validation
-share of the training configuration's split). Every method gets the observed (degraded) frames as
-8-bit images; its fused image is scored against the all-in-focus truth.
+Rendered scenes come with their truth; real ones with what others made of them. Each process works
+on one thread, so that scores do not depend on how many there are.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-import platform
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import import_module
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Any
 
 import cv2
-import numpy as np
-import typer
-from numpy.typing import NDArray
 
-from drpl.compose import compose
-from drpl.decide import DecisionModel, decide_pair
+from drpl.backend import usable_cores
+from drpl.batch import begin_child
+from drpl.bench.methods import REFERENCES, Method, baseline_methods, own_methods, own_name
+from drpl.bench.provenance import digest_of, provenance
+from drpl.bench.scenes import SEED, SceneEntry, find_real_scenes
+from drpl.bench.scoring import Row, describe_encodings, score_scene
+from drpl.bench.store import ScoreStore
+from drpl.errors import BackendUnavailable, BatchError, ConfigError
 from drpl.focus import BASELINES
-from drpl.metrics import psnr, ssim
-from drpl.models import available_models, load_model, model_folder, read_card
-from drpl.pipeline import fuse, make_folder
-from drpl.stack import ComposeMode, FusionOptions, PairDecision
-from drpl.steady import SteadyModel
-from drpl.train.config import TrainOptions
-from drpl.train.data import SceneBatches
-from drpl.train.degradation import DegradationOptions
-from drpl.train.photos import find_photos, load_photos, split_photos
-from drpl.version import __version__
+from drpl.models import available_models
+from drpl.prepare import Progress
+from drpl.stack import COMPOSE_MODES, FusionOptions
 
-Bytes = NDArray[np.uint8]
-Method = Callable[[list[Bytes]], Bytes]
-SEED = 20_000
-SOURCE = "source A"
-CEILING = "selection ceiling"
-CEILINGS = {f"{CEILING} 7x7": 7, f"{CEILING} 3x3": 3, CEILING: 1}
-"""Side of the square in which the frames are compared with the truth, by name."""
-SCALE_CEILING = f"{CEILING} per scale"
-CAP_DB = 60.0
-"""PSNR counts as at most this much: equal images would make a mean infinite."""
-COLUMNS = ("psnr", "psnr_band", "psnr_outside", "ssim")
+KINDS = ("pairs", "stacks", "moved")
+"""Rendered scenes: pairs, stacks, and stacks that moved and were aligned."""
 
 
 @dataclass(frozen=True)
-class BenchScene:
-    """A rendered scene as 8-bit pictures.
+class QualitySettings:
+    """What is scored; the scores depend on nothing else.
 
     Attributes
     ----------
-    frames, truth : uint8 arrays (H, W, 3)
-    band : bool array (H, W)
-    kind : str
+    photos : str
+        Folder of photos that scenes are rendered from; empty for none.
+    kinds : tuple of str
+        Some of `KINDS`.
+    scenes, size : int
+        Of each kind, and their side in pixels.
+    degraded : bool
+        Whether rendered frames have shift, exposure change, noise and JPEG.
+    seed : int
+    sources : str
+        Folder of real scenes; empty for none. See `drpl.bench.scenes.find_real_scenes`.
+    truth : str
+        Folder of their truths; empty for none.
+    align : bool
+        Whether their frames are aligned first.
+    models, compose : tuple of str
+        Our models, the one of interest first, and their ways to compose; all models that ship,
+        and the default way, if empty.
+    exposure : bool
+        Whether our models match the exposure of frames first, as `drpl.fuse` does by default.
+    baselines : bool
+    fused : dict of str to str
+        Folders of fused images, by method.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to score, or a value is out of range.
     """
 
-    frames: list[Bytes]
-    truth: Bytes
-    band: NDArray[np.bool_]
-    kind: str
+    photos: str = ""
+    kinds: tuple[str, ...] = KINDS
+    scenes: int = 60
+    size: int = 384
+    degraded: bool = False
+    seed: int = SEED
+    sources: str = ""
+    truth: str = ""
+    align: bool = False
+    models: tuple[str, ...] = ()
+    compose: tuple[str, ...] = ()
+    exposure: bool = False
+    baselines: bool = True
+    fused: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        """Resolve and validate."""
+        object.__setattr__(self, "models", self.models or _shipped())
+        object.__setattr__(self, "compose", self.compose or (FusionOptions().compose,))
+        object.__setattr__(self, "fused", self.fused or {})
+        if not self.photos and not self.sources:
+            raise ConfigError("there is nothing to score; give --photos, --sources or both")
+        if not self.sources and (self.truth or self.fused or self.align):
+            raise ConfigError("truth, fused images and align are of real scenes; give --sources")
+        for name, known in (("kinds", KINDS), ("compose", COMPOSE_MODES)):
+            unknown = [value for value in getattr(self, name) if value not in known]
+            if unknown:
+                raise ConfigError(f"{name} holds {unknown[0]!r}; expected some of {known}")
+        reserved = {*self.method_names, *BASELINES, *REFERENCES}
+        taken = [name for name in self.fused or {} if name in reserved]
+        if taken:
+            raise ConfigError(f"fused: {taken[0]!r} is the name of another method; give another")
+
+    @property
+    def method_names(self) -> list[str]:
+        """Our models and the baselines, in the order of their results."""
+        own = [own_name(model, mode) for model in self.models for mode in self.compose]
+        return [*own, *(BASELINES if self.baselines else ())]
+
+    def methods(self) -> dict[str, Method]:
+        """Load what is scored."""
+        own = own_methods(self.models, self.compose, exposure=self.exposure)
+        return own | (baseline_methods() if self.baselines else {})
+
+    def entries(self) -> list[SceneEntry]:
+        """All scenes, in the order of the run.
+
+        Raises
+        ------
+        ReadError
+            If files are missing.
+        BackendUnavailable
+            If scenes are to be rendered without PyTorch.
+        """
+        found: list[SceneEntry] = []
+        if self.photos:
+            rendered = _rendered_scene()
+            found += [
+                rendered(Path(self.photos), kind, index, self.size, self.degraded, self.seed)
+                for kind in self.kinds
+                for index in range(self.scenes)
+            ]
+        if self.sources:
+            found += find_real_scenes(
+                Path(self.sources),
+                truth=Path(self.truth) if self.truth else None,
+                fused={name: Path(folder) for name, folder in (self.fused or {}).items()},
+                align=self.align,
+            )
+        return found
 
 
-def bench_scenes(
-    photos: Path,
-    count: int,
+def _shipped() -> tuple[str, ...]:
+    """Models that ship, the default one first: it is the one of interest."""
+    default = FusionOptions().model
+    return tuple(sorted(available_models(), key=lambda name: name != default))
+
+
+def _rendered_scene() -> Any:
+    """The class of rendered scenes, which needs the extra ``train``."""
+    try:
+        return import_module("drpl.bench.rendered").RenderedScene
+    except ImportError as error:
+        raise BackendUnavailable(
+            f"{error.name} is not installed; rendered scenes need: pip install 'drpl[bench,train]'"
+        ) from error
+
+
+def score_quality(
+    settings: QualitySettings,
+    output: Path,
     *,
-    size: int,
-    degradation: DegradationOptions | None,
-    frames: int = 2,
-    seed: int = SEED,
-) -> Iterator[BenchScene]:
-    """Render scenes from the photos that training keeps out.
+    jobs: int = 0,
+    overwrite: bool = False,
+    command: str = "",
+    progress: Progress | None = None,
+) -> ScoreStore:
+    """Score every method on every scene; stopped at any moment, it goes on where it was.
 
     Parameters
     ----------
-    photos : Path
-        Folder that the shipped models were trained on; its validation share is used.
-    count, size : int
-        Number of scenes, and their side in pixels.
-    degradation : DegradationOptions or None
-        None gives clean, registered frames.
-    frames : int
-        Of each scene.
-    seed : int
-        Same seed, same scenes.
+    settings : QualitySettings
+    output : Path
+        Folder for ``scores.csv`` and ``about.json``, made if need be.
+    jobs : int
+        Scenes at a time, each in a process of its own; 0 takes all cores. Scores do not depend on
+        it.
+    overwrite : bool
+        Whether what lies in the folder is replaced; else a run with the same settings goes on.
+    command : str
+        What reports give as the command of the run.
+    progress : callable, optional
+        Told how far the work is.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a run with other settings.
+    ReadError, StackError, ModelError, BackendUnavailable, WriteError
     """
-    options = TrainOptions()
-    held_out = split_photos(find_photos(photos), options.validation_share)[1]
-    dataset = SceneBatches(
-        load_photos(held_out),
-        replace(options.scenes, size=size, channels=3, frames=frames, paper_share=0.0),
-        batch=1,
-        seed=seed,
-        length=count,
-        degradation=degradation,
-        rendered=False,
-    )
-    for index in range(count):
-        scene = dataset.draw(index).render()
-        pictures = np.rint(scene.observed[0].permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
-        truth = np.rint(scene.truth[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-        yield BenchScene(list(pictures), truth, scene.band[0].numpy(), scene.kinds[0])
-
-
-class _Decider:
-    """A model that decides a scene once, however many ways of composing ask for it."""
-
-    def __init__(self, model: DecisionModel) -> None:
-        self.model = model
-        self._frames: list[Bytes] = []
-        self._masks: PairDecision | None = None
-
-    def __call__(self, frames: list[Bytes]) -> PairDecision:
-        if self._masks is None or frames is not self._frames:
-            model = SteadyModel(self.model, self.model)  # as `drpl.fuse` decides
-            self._frames, self._masks = frames, decide_pair(model, frames[0], frames[1])
-        return self._masks
-
-
-def _learned(decide: _Decider, mode: ComposeMode) -> Method:
-    """A decision model and a way to compose as a method."""
-
-    def method(frames: list[Bytes]) -> Bytes:
-        if len(frames) > 2:
-            options = FusionOptions(compose=mode, align=False)
-            fused = fuse(frames, options, model=decide.model).fused
-        else:
-            fused = compose(frames[0], frames[1], decide(frames), mode=mode, white=255.0)
-        return fused.astype(np.uint8)
-
-    return method
-
-
-def baseline_methods() -> dict[str, Method]:
-    """The first frame, and the classical methods by their ids."""
-    methods: dict[str, Method] = {SOURCE: lambda frames: frames[0]}
-    return methods | {name: baseline.fuse_arrays for name, baseline in BASELINES.items()}
-
-
-def learned_methods(models: list[str], threads: int) -> dict[str, Method]:
-    """Every way to compose with every model, by name."""
-    methods = {}
-    for name in models:
-        decide = _Decider(load_model(name, threads=threads))
-        for mode in get_args(ComposeMode):
-            methods[f"{name} {mode}"] = _learned(decide, mode)
-    return methods
-
-
-def selection_ceiling(frames: list[Bytes], truth: Bytes, *, window: int = 1) -> Bytes:
-    """Per pixel the frame nearest to the truth.
-
-    By the sum of squared differences over the channels and a square of ``window`` pixels' side.
-    """
-    stack = np.stack(frames)
-    errors = np.square(stack.astype(np.float32) - truth).sum(axis=-1)
-    nearest = np.stack([cv2.blur(error, (window, window)) for error in errors]).argmin(axis=0)
-    picked: Bytes = np.take_along_axis(stack, nearest[None, ..., None], axis=0)[0]
-    return picked
-
-
-def scale_ceiling(frames: list[Bytes], truth: Bytes, *, levels: int = 3) -> Bytes:
-    """Per coefficient of the Laplacian pyramids the frame nearest to the truth's coefficient."""
-    details = [_laplacian_pyramid(image.astype(np.float32), levels) for image in (*frames, truth)]
-    picked = []
-    for *of_frames, of_truth in zip(*details, strict=True):
-        errors = [np.square(detail - of_truth).sum(axis=-1) for detail in of_frames]
-        nearest = np.argmin(errors, axis=0)[None, ..., None]
-        picked.append(np.take_along_axis(np.stack(of_frames), nearest, axis=0)[0])
-    fused = picked[-1]
-    for detail in reversed(picked[:-1]):
-        fused = detail + cv2.pyrUp(fused, dstsize=(detail.shape[1], detail.shape[0]))
-    return np.asarray(np.rint(np.clip(fused, 0, 255)), np.uint8)
-
-
-def _laplacian_pyramid(image: NDArray[np.float32], levels: int) -> list[NDArray[np.float32]]:
-    """Details from fine to coarse, and what is left."""
-    bands = []
-    for _ in range(levels):
-        smaller = cv2.pyrDown(image).astype(np.float32)
-        size = (image.shape[1], image.shape[0])
-        bands.append(image - cv2.pyrUp(smaller, dstsize=size).astype(np.float32))
-        image = smaller
-    return [*bands, image]
-
-
-def score(fused: Bytes, scene: BenchScene) -> dict[str, float]:
-    """Scores of one fused image; regions that a scene lacks are NaN."""
-    regions = {"psnr": None, "psnr_band": scene.band, "psnr_outside": ~scene.band}
-    scores = {
-        name: min(psnr(fused, scene.truth, where=where), CAP_DB) if _some(where) else float("nan")
-        for name, where in regions.items()
+    entries = settings.entries()
+    files = dict.fromkeys(path for entry in entries for path in entry.files)
+    about = provenance(settings.models) | {
+        "settings": asdict(settings),
+        "inputs": digest_of(files),
+        "command": command,
+        "coding": describe_encodings(entries),
     }
-    return scores | {"ssim": ssim(fused, scene.truth)}
+    expected = {(entry.data_set, entry.name): _methods_of(entry, settings) for entry in entries}
+    store = ScoreStore(output)
+    done = store.begin(about, expected, overwrite=overwrite)
+    scored = _scored(entries[done:], settings, jobs or usable_cores())
+    for number, rows in enumerate(scored, start=done):
+        if progress is not None:
+            progress("score", number, len(entries))
+        store.append(rows)
+    if progress is not None:
+        progress("score", len(entries), len(entries))
+    return store
 
 
-def _some(where: NDArray[np.bool_] | None) -> bool:
-    """Whether a region has pixels."""
-    return where is None or bool(where.any())
+def _methods_of(entry: SceneEntry, settings: QualitySettings) -> list[str]:
+    """Methods of a scene, in the order of its rows."""
+    return [*settings.method_names, *entry.others, *(REFERENCES if entry.has_truth else ())]
 
 
-Row = dict[str, str | float]
+def _scored(
+    entries: Sequence[SceneEntry], settings: QualitySettings, jobs: int
+) -> Iterator[list[Row]]:
+    """Rows of scenes, in their order."""
+    if jobs == 1 or len(entries) < 2:
+        with one_thread():
+            methods = settings.methods() if entries else {}
+            for entry in entries:
+                yield score_scene(entry, methods)
+        return
+    context = get_context("spawn")
+    start = partial(_begin_worker, settings)
+    with ProcessPoolExecutor(jobs, context, initializer=start) as pool:
+        rest = iter(entries)
+        running = [pool.submit(_score_apart, entry) for entry in islice(rest, 2 * jobs)]
+        try:
+            while running:
+                yield running.pop(0).result()
+                running += [pool.submit(_score_apart, entry) for entry in islice(rest, 1)]
+        except BrokenProcessPool as error:
+            raise BatchError(
+                "a process that scores was killed; too little memory? Run the command again to go "
+                "on, with fewer --jobs"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def run(scenes: Iterator[BenchScene], methods: dict[str, Method]) -> list[Row]:
-    """Score every method on every scene."""
-    rows: list[Row] = []
-    for index, scene in enumerate(scenes):
-        results = {name: method(scene.frames) for name, method in methods.items()}
-        for name, window in CEILINGS.items():
-            results[name] = selection_ceiling(scene.frames, scene.truth, window=window)
-        results[SCALE_CEILING] = scale_ceiling(scene.frames, scene.truth)
-        rows += [
-            {"scene": index, "kind": scene.kind, "method": name, **score(fused, scene)}
-            for name, fused in results.items()
-        ]
-    return rows
+_methods: dict[str, Method] = {}
+"""Of this process, if it is a worker."""
 
 
-def _values(
-    rows: list[Row], method: str, column: str, kind: str | None = None
-) -> NDArray[np.float64]:
-    """A column of a method's rows."""
-    return np.array(
-        [r[column] for r in rows if r["method"] == method and kind in (None, r["kind"])], np.float64
-    )
+def _begin_worker(settings: QualitySettings) -> None:
+    """Load the methods of a process that scores scenes."""
+    begin_child()
+    # Ctrl-C is told by the parent alone
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    cv2.setNumThreads(1)
+    _methods.update(settings.methods())
 
 
-def table(rows: list[Row], methods: list[str]) -> str:
-    """Markdown: means, 10th percentiles of the PSNR, and share of the way to the ceiling."""
-    means = {name: float(_values(rows, name, "psnr").mean()) for name in methods}
-    classical = [name for name in methods if name in baseline_methods()]
-    best = max(means[name] for name in classical)
-    lines = [
-        "| method | PSNR | 10th percentile | in the band | outside | SSIM | way to the ceiling |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for name in sorted(methods, key=means.__getitem__):
-        psnrs = _values(rows, name, "psnr")
-        cells = [f"{psnrs.mean():.2f}", f"{np.percentile(psnrs, 10):.2f}"]
-        cells += [f"{np.nanmean(_values(rows, name, c)):.2f}" for c in COLUMNS[1:3]]
-        cells += [f"{_values(rows, name, 'ssim').mean():.4f}"]
-        cells += [f"{100 * (means[name] - best) / (means[CEILING] - best):.0f} %"]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _score_apart(entry: SceneEntry) -> list[Row]:
+    """Score a scene in a worker."""
+    return score_scene(entry, _methods)
 
 
-def kinds_table(rows: list[Row], methods: list[str]) -> str:
-    """Markdown: mean PSNR by kind of scene."""
-    kinds = sorted({str(row["kind"]) for row in rows})
-    lines = ["| kind | scenes | " + " | ".join(methods) + " |", "| --- " * (len(methods) + 2) + "|"]
-    for kind in kinds:
-        means = [f"{_values(rows, name, 'psnr', kind).mean():.2f}" for name in methods]
-        count = len(_values(rows, methods[0], "psnr", kind))
-        lines.append(f"| {kind} | {count} | " + " | ".join(means) + " |")
-    return "\n".join(lines)
-
-
-def provenance(models: list[str]) -> dict[str, object]:
-    """What a result depends on: commit, versions, machine, hashes of the models."""
-    command = ["git", "rev-parse", "HEAD"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    hashes = {
-        name: [stage.sha256 for stage in read_card(model_folder(name)).stages] for name in models
-    }
-    return {
-        "drpl": __version__,
-        "commit": found.stdout.strip() or None,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "models": hashes,
-    }
-
-
-def main(
-    photos: Annotated[Path, typer.Option(help="Folder of photos that models are trained on.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.")] = Path(
-        "bench-results/quality"
-    ),
-    scenes: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 200,
-    size: Annotated[int, typer.Option(min=64, help="Side of a scene in pixels.")] = 384,
-    clean: Annotated[
-        bool, typer.Option("--clean", help="No shift, exposure change, noise or JPEG.")
-    ] = False,
-    frames: Annotated[int, typer.Option(min=2, help="Frames of a scene.")] = 2,
-    models: Annotated[list[str] | None, typer.Option(help="Models; all by default.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads of the networks.")] = 0,
-) -> None:
-    """Score models and baselines on rendered scenes with known truth."""
-    names = models or list(available_models())
-    methods = baseline_methods() | learned_methods(names, threads)
-    degradation = None if clean else DegradationOptions()
-    started = time.perf_counter()
-    rendered = bench_scenes(photos, scenes, size=size, degradation=degradation, frames=frames)
-    rows = run(rendered, methods)
-    make_folder(output)
-    with (output / "scores.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    order = [*methods, *CEILINGS, SCALE_CEILING]
-    shown = [n for n in [*methods, CEILING] if n not in (SOURCE, "average")]
-    text = f"{table(rows, order)}\n\n{kinds_table(rows, shown)}\n"
-    (output / "table.md").write_text(text, encoding="utf-8")
-    settings = {"scenes": scenes, "frames": frames, "size": size, "clean": clean, "seed": SEED}
-    about = provenance(names) | settings | {"seconds": round(time.perf_counter() - started, 1)}
-    (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    typer.echo(text)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let OpenCV work on one thread, as scores want it."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

@@ -21,7 +21,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from drpl.bench.quality import provenance
+from drpl.bench.provenance import provenance
 from drpl.decide import decide_pair
 from drpl.focus import BASELINES
 from drpl.models import available_models, load_model

@@ -25,11 +25,9 @@ import typer
 
 from drpl.backend import usable_cores
 from drpl.bench.moved import STACK_FRAMES, bench_truth, table
-from drpl.bench.quality import (
-    SEED,
-    bench_scenes,
-    provenance,
-)
+from drpl.bench.provenance import provenance
+from drpl.bench.rendered import bench_scenes
+from drpl.bench.scenes import SEED
 from drpl.bench.speed import time_methods
 from drpl.decide import decide_pair
 from drpl.fold import Newcomer, merge_frame, reduced, start_composite

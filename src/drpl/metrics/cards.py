@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.errors import MetricError
 from drpl.metrics.boundary import psnr_band, psnr_outside
 from drpl.metrics.edges import q_abf, q_m
 from drpl.metrics.information import en, q_mi, q_ncie
@@ -15,6 +19,7 @@ from drpl.metrics.phase import q_p
 from drpl.metrics.reference import gmsd, ms_ssim, psnr, ssim
 from drpl.metrics.statistics import ag, ei, sd, sf
 from drpl.metrics.structure import q_c, q_e, q_s, q_w, q_y
+from drpl.stack import Pixels
 
 Needs = Literal["truth", "band", "sources", "pair", "nothing"]
 Direction = Literal["higher", "lower"]
@@ -50,6 +55,46 @@ class MetricCard:
     needs: Needs
     reference: str
     function: Callable[..., float]
+
+    def lacks(self, *, sources: int, truth: bool, band: bool) -> str:
+        """What the metric needs and is not there, in words; empty if it can be computed."""
+        if self.needs in ("truth", "band") and not truth:
+            return "needs a truth"
+        if self.needs == "band" and not band:
+            return "needs the focus-boundary band, which rendered scenes have"
+        if self.needs in ("sources", "pair") and sources < 2:
+            return "needs two source images or more"
+        if self.needs == "pair" and sources > 2:
+            return "is defined for two source images"
+        return ""
+
+    def score(
+        self,
+        fused: Pixels,
+        *,
+        sources: Sequence[Pixels] = (),
+        truth: Pixels | None = None,
+        band: NDArray[np.bool_] | None = None,
+    ) -> float:
+        """Score of a fused image, from what the metric needs of the rest.
+
+        Parameters
+        ----------
+        fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        sources : sequence of ndarray
+            Like the fused image.
+        band : ndarray of bool, shape (H, W)
+
+        Raises
+        ------
+        MetricError
+            If what it needs is not there, or the images cannot be compared.
+        """
+        lacks = self.lacks(sources=len(sources), truth=truth is not None, band=band is not None)
+        if lacks:
+            raise MetricError(f"{self.name} {lacks}")
+        with_what = {"truth": (truth,), "band": (truth, band), "nothing": ()}
+        return self.function(fused, *with_what.get(self.needs, sources))
 
     def improvement(self, score: float, other: float) -> float:
         """By how much a score is better than another; negative if it is worse."""

@@ -122,7 +122,8 @@ def phase_congruency(image: Plane, filters: list[OrientedFilters]) -> Features:
         down += square * np.float32(sine**2)
         product += square * np.float32(cosine * sine / 2)
     mean, difference = (across + down) / ORIENTATIONS, (across - down) / ORIENTATIONS
-    spread = cv2.magnitude(product / ORIENTATIONS, difference) + EPSILON / 2
+    # not cv2.magnitude: its last digits depend on where in memory the arrays lie
+    spread = np.sqrt(np.square(product / ORIENTATIONS) + np.square(difference)) + EPSILON / 2
     return Features(energies / (amplitudes + EPSILON), mean + spread, mean - spread)
 
 

@@ -1,0 +1,224 @@
+"""The commands of the terminal that score: `drpl evaluate`, `drpl bench quality` and `report`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from typer.core import TyperCommand
+
+from drpl.errors import ConfigError
+from drpl.stack import COMPOSE_MODES
+from drpl.terminal import complete_model, console, load_extra, progress_bar
+
+SOURCES = "--sources"
+
+
+class SpreadSources(TyperCommand):
+    """A command that takes several files after one ``--sources``, as ``--sources A B``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give each of the files a ``--sources`` of its own, then parse."""
+        return super().parse_args(ctx, _spread(args))
+
+
+def _spread(args: list[str]) -> list[str]:
+    """``--sources A B`` as ``--sources A --sources B``; the next option ends the list."""
+    spread: list[str] = []
+    listing = False
+    for argument in args:
+        if argument.startswith("-"):
+            listing = argument == SOURCES
+        elif listing and spread[-1] != SOURCES:
+            spread.append(SOURCES)
+        spread.append(argument)
+    return spread
+
+
+def add_benchmarks(app: typer.Typer) -> None:
+    """Add the commands to the terminal."""
+    app.command(cls=SpreadSources)(evaluate)
+    bench = typer.Typer(help="Score methods, and report.", no_args_is_help=True)
+    bench.command()(quality)
+    bench.command()(report)
+    app.add_typer(bench, name="bench")
+
+
+def evaluate(
+    fused: Annotated[Path, typer.Option(help="The fused image.")],
+    sources: Annotated[
+        list[Path] | None,
+        typer.Option(
+            SOURCES,
+            "--source",
+            help="Its source images: several after one --sources; folders; patterns.",
+        ),
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="The all-in-focus truth.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score one fused image by every metric that applies."""
+    from drpl.evaluate import evaluate_files
+
+    found = evaluate_files(fused, sources or [], truth)
+    if as_json:
+        typer.echo(json.dumps(found, allow_nan=False))
+        return
+    table = Table("metric", "symbol", "value", "better", title=fused.name)
+    for name, entry in found["metrics"].items():
+        table.add_row(name, entry["symbol"], f"{float(entry['value']):.4f}", entry["better"])
+    console.print(table, highlight=False)
+    reasons: dict[str, list[str]] = {}
+    for name, why in found["left_out"].items():
+        reasons.setdefault(why, []).append(name)
+    for why, names in reasons.items():
+        line = f"left out: {', '.join(names)} ({why})"
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+Docs = Annotated[
+    Path | None,
+    typer.Option(help="Write the Markdown report here too, with figures but no pictures."),
+]
+
+
+def quality(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for scores and reports.")],
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="Folder of photos: scenes are rendered from those training kept out."),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="Rendered scenes: pairs, stacks, moved (repeatable); all by default."),
+    ] = None,
+    scenes: Annotated[int, typer.Option(min=1, help="Rendered scenes of each kind.")] = 60,
+    size: Annotated[int, typer.Option(min=64, help="Side of a rendered scene in pixels.")] = 384,
+    degraded: Annotated[
+        bool,
+        typer.Option(
+            "--degraded/--clean", help="Rendered frames with shift, exposure, noise and JPEG."
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Same seed, same rendered scenes.")] = 20_000,
+    sources: Annotated[
+        Path | None, typer.Option(help="Folder of real scenes, each a folder of frames.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder with the truths of real scenes: NAME.*")
+    ] = None,
+    align: Annotated[
+        bool, typer.Option("--align/--no-align", help="Align the frames of real scenes first.")
+    ] = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Model to score (repeatable), the first is compared with all; all by default.",
+            autocompletion=complete_model,
+        ),
+    ] = None,
+    compose: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Way to compose (repeatable): {', '.join(COMPOSE_MODES)}."),
+    ] = None,
+    exposure: Annotated[
+        bool,
+        typer.Option(
+            "--exposure/--no-exposure",
+            help="Let our models match exposure first, as drpl fuse does; baselines get the same "
+            "frames unmatched.",
+        ),
+    ] = False,
+    baselines: Annotated[
+        bool, typer.Option("--baselines/--no-baselines", help="Score the classical methods too.")
+    ] = True,
+    fused: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Fused images of anybody for real scenes: NAME=FOLDER of SCENE.* (repeatable)."
+        ),
+    ] = None,
+    peers: Annotated[
+        Path | None, typer.Option(help="Folder whose folders are those of --fused, by name.")
+    ] = None,
+    docs: Docs = None,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Scenes at a time, one core each; 0 takes all cores.")
+    ] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin anew in a folder that holds another run.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Score models, baselines and others' results over scenes; stopped, it goes on where it was.
+
+    Scenes are rendered with known truth (--photos), or real (--sources), or both.
+    """
+    bench = load_extra("drpl.bench.quality", "bench")
+    load_extra("drpl.bench.report", "bench")
+    settings = bench.QualitySettings(
+        photos=_text(photos),
+        kinds=tuple(kind or bench.KINDS),
+        scenes=scenes,
+        size=size,
+        degraded=degraded,
+        seed=seed,
+        sources=_text(sources),
+        truth=_text(truth),
+        align=align,
+        models=tuple(model or ()),
+        compose=tuple(compose or ()),
+        exposure=exposure,
+        baselines=baselines,
+        fused=_folders(fused or [], peers),
+    )
+    command = f"drpl {shlex.join(sys.argv[1:])}"
+    with progress_bar(quiet=quiet) as progress:
+        bench.score_quality(
+            settings, output, jobs=jobs, overwrite=overwrite, command=command, progress=progress
+        )
+    report(output, docs=docs, quiet=quiet)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of `drpl bench quality`.")],
+    docs: Docs = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Write the reports of a run again, from its scores."""
+    bench = load_extra("drpl.bench.report", "bench")
+    written = bench.write_reports(folder, docs=docs)
+    if quiet:
+        return
+    for data_set, words in bench.sentences(folder).items():
+        console.print(f"{data_set}: {words}", highlight=False, soft_wrap=True, markup=False)
+    names = ", ".join(str(path) for path in written)
+    console.print(f"reports: {names}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _text(path: Path | None) -> str:
+    """A folder as settings hold it."""
+    return "" if path is None else path.as_posix()
+
+
+def _folders(fused: list[str], peers: Path | None) -> dict[str, str]:
+    """Folders of fused images by method."""
+    folders: dict[str, str] = {}
+    for entry in fused:
+        name, mark, folder = entry.partition("=")
+        if not (name and mark and folder):
+            raise ConfigError(f"fused is {entry!r}; expected NAME=FOLDER")
+        folders[name] = Path(folder).as_posix()
+    if peers is not None:
+        if not peers.is_dir():
+            raise ConfigError(f"peers is {peers}, no folder; expected one with a folder a method")
+        found = sorted(path for path in peers.iterdir() if path.is_dir())
+        folders |= {path.name: path.as_posix() for path in found}
+    return folders

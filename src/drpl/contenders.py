@@ -1,0 +1,128 @@
+"""Contenders: which frames of a stack can be sharpest at a place, by their own detail.
+
+The network compares each frame with a composite of those before. Where all of them are blurred,
+its decisions pick pixels at random, and such a mosaic looks sharper to it than a sharp frame. What
+detail the frames have themselves is not taken in by that.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.compose import each_strip
+from drpl.decide import luma_plane
+from drpl.stack import PairDecision, Pixels
+
+Codes = NDArray[np.uint8]
+"""Detail of each block on a logarithmic scale, `PER_OCTAVE` steps for each doubling."""
+BLOCK = 8
+"""Side, in pixels of a decision, of the squares whose detail is compared; a divisor of strips."""
+FINEST = 5
+"""Side of the mean that is taken off: what is left of the luma is detail."""
+REACH = 7
+"""Side, in blocks, of the square in which it has it somewhere: near it, detail may be faint."""
+PER_OCTAVE = 8
+OF_SHARPEST = np.uint8(PER_OCTAVE)
+"""A contender has half the detail (mean square) of the sharpest frame, or more."""
+WEAKEST = 2.0**-31
+
+
+class Contenders:
+    """The frames met so far, and where each has enough detail to be the sharpest.
+
+    A few bits of each pixel and frame are kept: a byte for each block of `BLOCK` x `BLOCK` pixels.
+
+    Parameters
+    ----------
+    count : int
+        Frames of the stack.
+    white : float
+        Value of white.
+    """
+
+    def __init__(self, count: int, white: float) -> None:
+        self._white = white
+        self._codes: list[Codes] = []
+        self._place = np.zeros(count, np.intp)
+
+    def meet(self, number: int, seen: Pixels, covered: NDArray[np.bool_] | None = None) -> None:
+        """Note the detail of a frame.
+
+        Parameters
+        ----------
+        number : int
+            Of the frame.
+        seen : ndarray, shape (h, w) or (h, w, C)
+            The frame at the scale of decisions.
+        covered : ndarray of bool, shape (h, w), optional
+            Where it shows the scene; elsewhere it has no detail.
+        """
+        self._place[number] = len(self._codes)
+        self._codes.append(_codes(seen, self._white, covered))
+
+    def restrict(self, masks: PairDecision, owners: NDArray[np.unsignedinteger]) -> None:
+        """Decide for the frame met last, or against it, where only one side contends.
+
+        Parameters
+        ----------
+        masks : PairDecision
+            Between the composite (A) and that frame (B); changed in place.
+        owners : ndarray, shape (h, w)
+            Number of the frame that each pixel of the composite is from.
+        """
+        height, width = owners.shape
+        able = np.stack(self._able())
+        blocks = able[0].size
+        columns = np.arange(width, dtype=np.intp) // BLOCK
+
+        def work(rows: slice) -> None:
+            block_rows = np.arange(rows.start, rows.stop, dtype=np.intp) // BLOCK
+            block = block_rows[:, None] * able.shape[2] + columns
+            new = able[-1].take(block)
+            old = able.take(block + blocks * self._place[owners[rows]])
+            for one, other, value in ((old, new, 1), (new, old, 0)):
+                alone = (one > other).view(np.bool_)
+                masks.mask_a[rows][alone] = value
+                masks.mask_b[rows][alone] = 1 - value
+
+        each_strip(work, height)
+
+    def _able(self) -> list[Codes]:
+        """1 where a frame contends, else 0, for each block and frame."""
+        sharpest = self._codes[0]
+        for codes in self._codes[1:]:
+            sharpest = np.maximum(sharpest, codes)
+        least = sharpest - np.minimum(sharpest, OF_SHARPEST)
+        square = np.ones((REACH, REACH), np.uint8)
+        able = [cv2.dilate((codes >= least).view(np.uint8), square) for codes in self._codes]
+        return [np.asarray(plane, np.uint8) for plane in able]
+
+
+def _codes(seen: Pixels, white: float, covered: NDArray[np.bool_] | None) -> Codes:
+    """Detail of each block of a frame, coded."""
+    height, width = seen.shape[:2]
+    codes = np.empty((-(-height // BLOCK), -(-width // BLOCK)), np.uint8)
+
+    def work(rows: slice) -> None:
+        detail = _detail(seen, rows, white)
+        if covered is not None:
+            detail *= covered[rows]
+        bottom, right = -len(detail) % BLOCK, -width % BLOCK
+        whole = cv2.copyMakeBorder(detail, 0, bottom, 0, right, cv2.BORDER_REFLECT)
+        size = (whole.shape[1] // BLOCK, len(whole) // BLOCK)
+        means = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+        octaves = np.log2(np.clip(means, WEAKEST, 1) / WEAKEST)
+        codes[rows.start // BLOCK : -(-rows.stop // BLOCK)] = np.rint(octaves * PER_OCTAVE)
+
+    each_strip(work, height)
+    return codes
+
+
+def _detail(seen: Pixels, rows: slice, white: float) -> NDArray[np.float32]:
+    """Squared detail of some rows."""
+    above = min(rows.start, FINEST)
+    luma = luma_plane(seen[rows.start - above : rows.stop + FINEST], white)
+    detail = luma - cv2.blur(luma, (FINEST, FINEST))
+    return np.asarray(np.square(detail[above : above + rows.stop - rows.start]), np.float32)

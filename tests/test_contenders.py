@@ -1,0 +1,106 @@
+"""Frames without detail at a place are not taken there, whatever a pair's decision says."""
+
+import cv2
+import numpy as np
+import pytest
+
+import drpl
+from drawing import draw_texture
+from drpl.contenders import BLOCK, Contenders
+from drpl.stack import FusionOptions, PairDecision
+
+PLAIN = FusionOptions(align=False, exposure=False)
+
+
+class Dice:
+    """Decides for either frame, pixel by pixel, surely and without looking."""
+
+    def __init__(self):
+        self._random = np.random.default_rng(3)
+
+    def decide(self, source_a, source_b, *, white, tile, masks):
+        masks.mask_a[...] = self._random.integers(0, 2, masks.mask_a.shape)
+        masks.mask_b[...] = 1 - masks.mask_a
+
+    def release(self):
+        pass
+
+
+def noisy(picture, seed):
+    noise = np.random.default_rng(seed).normal(0, 1.5, picture.shape)
+    return np.rint(np.clip(picture + noise, 0, 255)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("place", [0, 5, 11])
+def test_one_sharp_frame_among_blurred_ones_is_taken_everywhere(place):
+    truth = draw_texture(150, 180)
+    blurred = cv2.GaussianBlur(truth, (0, 0), 6)
+    frames = [noisy(truth if n == place else blurred, n) for n in range(12)]
+    result = drpl.fuse(frames, PLAIN, model=Dice())
+    assert (result.index_map == place).all()
+    assert np.array_equal(result.fused, frames[place])
+
+
+def test_between_frames_with_detail_the_model_decides():
+    frames = [draw_texture(120, 130, seed) for seed in range(3)]
+    result = drpl.fuse(frames, PLAIN, model=Dice())
+    assert np.isin([0, 1, 2], result.index_map).all()
+
+
+def test_both_sides_contend_at_their_boundary():
+    height, width, middle = 120, 240, 120
+    truth = draw_texture(height, width)
+    blurred = cv2.GaussianBlur(truth, (0, 0), 6)
+    columns = np.arange(width)[None, :, None]
+    left, right = (np.where(side, truth, blurred) for side in (columns < middle, columns >= middle))
+    contenders = Contenders(2, 255.0)
+    contenders.meet(0, left)
+    contenders.meet(1, right)
+    owners = np.zeros((height, width), np.uint8)
+    undecided = PairDecision(*(np.full((height, width), 0.4, np.float32) for _ in range(2)))
+    contenders.restrict(undecided, owners)
+    free = undecided.mask_a == np.float32(0.4)
+    near = np.abs(np.arange(width) - middle) < 2 * BLOCK
+    assert free[:, near].all()
+    assert (undecided.mask_a[:, : middle // 2] == 1).all()
+    assert (undecided.mask_b[:, -middle // 2 :] == 1).all()
+
+
+def test_mirrored_pixels_are_no_detail():
+    truth = draw_texture(96, 128)
+    blurred = cv2.GaussianBlur(truth, (0, 0), 6)
+    covered = np.ones((96, 128), bool)
+    covered[:, 40:] = False
+    contenders = Contenders(2, 255.0)
+    contenders.meet(0, blurred)
+    contenders.meet(1, truth, covered)
+    masks = PairDecision(*(np.full((96, 128), value, np.float32) for value in (0.2, 0.8)))
+    contenders.restrict(masks, np.zeros((96, 128), np.uint8))
+    assert (masks.mask_a[:, 80:] == 1).all()
+    assert (masks.mask_b[:, :BLOCK] == 1).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [0, 2, 3, 4])
+def test_strips_and_sample_types_make_no_difference(dtype, channels):
+    height, width = 523, 61
+    picture = draw_texture(height, width, 5, max(channels, 1))
+    picture = picture if channels else picture[..., 0]
+    blurred = cv2.GaussianBlur(picture, (0, 0), 1.2)
+    white = {np.uint8: 255.0, np.uint16: 65535.0, np.float32: 1.0}[dtype]
+    seen = [(frame * (white / 255)).astype(dtype) for frame in (picture, blurred)]
+
+    def restricted(rows):
+        contenders = Contenders(2, white)
+        for number, frame in enumerate(seen):
+            contenders.meet(number, frame[rows])
+        shape = seen[0][rows].shape[:2]
+        masks = PairDecision(*(np.full(shape, value, np.float32) for value in (0.2, 0.8)))
+        contenders.restrict(masks, np.zeros(shape, np.uint8))
+        return masks.mask_a
+
+    whole = restricted(slice(0, height))
+    assert (whole == 1).all()
+    margin = 8 * BLOCK
+    part = restricted(slice(200, 424))
+    assert np.array_equal(whole[200 + margin : 424 - margin], part[margin:-margin])
