@@ -12,7 +12,7 @@ import numpy as np
 from drpl.align import Alignment, Exposure
 from drpl.bench.scenes import SEED, BenchScene, Bytes, capped_psnr
 from drpl.decide import DecisionModel
-from drpl.errors import AlignmentError
+from drpl.errors import AlignmentError, MetricError
 from drpl.focus import BASELINES
 from drpl.pipeline import fuse, fuse_stack
 from drpl.stack import FusionOptions, source_names
@@ -142,7 +142,9 @@ class StackScores:
 
 def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScores:
     """Fuse a rendered stack as it is, shuffled and moved, and score what comes out."""
-    frames = scene.frames
+    frames, truth = scene.frames, scene.truth
+    if truth is None:
+        raise MetricError("stacks are scored by their truth, and the scene has none")
     middle, still = len(frames) // 2, FusionOptions(align=False)
     results: dict[str, Bytes] = {name: BASELINES[name].fuse_arrays(frames) for name in CLASSICAL}
     results[AS_RENDERED] = _fused(frames, still, model)
@@ -150,7 +152,7 @@ def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScor
     results[MOVED] = _fused(moved, still, model)
     restored = fuse_stack(ArrayStack(moved, known.names), still, model=model, known=known)
     results[MOVED_KNOWN] = restored.fused.astype(np.uint8)
-    results[TRUTH_MOVED] = _there_and_back(scene.truth, known.alignments[0].transform)
+    results[TRUTH_MOVED] = _there_and_back(truth, known.alignments[0].transform)
     errors: list[float] = []
     try:
         aligned = fuse(moved, FusionOptions(reference=middle), model=model)
