@@ -52,7 +52,7 @@ def test_single_pixels_vanish_and_thin_lines_stay():
     mask[50, 50] = 0.002
     masks = settled(mask)
     taken = masks.mask_b > masks.mask_a
-    assert taken[3:-3, 20].all()
+    assert taken[6:-6, 20].all()
     assert taken[31, 41]
     assert not taken[50, 50]
     assert taken.sum() <= 64 + 9
@@ -67,6 +67,13 @@ def test_swapping_the_pair_swaps_the_masks():
     mask = np.random.default_rng(1).uniform(0, 1, (150, 130))
     one, other = settled(mask), settled(1 - mask)
     assert np.abs(one.mask_a - other.mask_b).max() < 1e-4
+
+
+@pytest.mark.parametrize("height", [40, 256, 258, 600])
+def test_edges_go_with_the_inside(height):
+    mask = np.full((height, 90), 0.999)
+    mask[:2], mask[-3:], mask[:, :3], mask[:, -1:] = 0.001, 0.001, 0.001, 0.001
+    assert (settled(mask).mask_a > 0.5).all()
 
 
 def test_a_tie_stays_a_tie():

@@ -22,8 +22,13 @@ SURENESS = 8
 """Power of ``|2 M - 1|`` as which a decision M counts."""
 AROUND, AROUND_IN_STACKS = 0.2, 0.05
 """What the decision of those around counts; less where the network meets it again and again."""
+EDGE = 3
+"""Pixels along the edges of a picture whose decisions count nothing: there cameras and programs
+darken or repeat what they blur, and the network sees mirrored surroundings."""
 COARSE = 4
 """Pixels for each of the finest level that is kept of those around."""
+SMALLEST = 16
+"""Side of pictures that have no inside to go with."""
 LEVELS = 7
 SPECK = 7
 """Side of a square in which fewer pixels than that are no decision; a line has as many."""
@@ -81,7 +86,7 @@ def settle(masks: PairDecision, around: float = AROUND) -> None:
 
     def weigh(rows: slice) -> None:
         soft = decision_map(masks, rows)
-        weight = _sureness(soft)
+        weight = _sureness(soft, rows, height)
         part = slice(rows.start // COARSE, -(-rows.stop // COARSE))
         count[part], total[part] = _reduced(weight), _reduced(weight * soft)
 
@@ -90,7 +95,7 @@ def settle(masks: PairDecision, around: float = AROUND) -> None:
 
     def fill(rows: slice) -> None:
         soft = decision_map(masks, rows)
-        weight = _sureness(soft)
+        weight = _sureness(soft, rows, height)
         soft *= weight
         soft += around * enlarged_rows(surroundings, rows, COARSE, width)
         soft /= weight + around
@@ -101,9 +106,14 @@ def settle(masks: PairDecision, around: float = AROUND) -> None:
     _clear_specks(masks)
 
 
-def _sureness(soft: Plane) -> Plane:
-    """What decisions count."""
-    return np.asarray(cv2.pow(2 * soft - 1, SURENESS), np.float32)
+def _sureness(soft: Plane, rows: slice, height: int) -> Plane:
+    """What the decisions of some rows count."""
+    weight = np.asarray(cv2.pow(2 * soft - 1, SURENESS), np.float32)
+    if min(height, soft.shape[1]) > SMALLEST:
+        inside = slice(max(EDGE - rows.start, 0), max(height - EDGE - rows.start, 0))
+        weight[: inside.start], weight[inside.stop :] = 0, 0
+        weight[:, :EDGE], weight[:, -EDGE:] = 0, 0
+    return weight
 
 
 def _reduced(plane: Plane) -> Plane:
