@@ -1,5 +1,6 @@
 # demo: fuse a drawn scene (light install, no PyTorch)    setup: the development environment
 # test: all tests    check: format, lint, types, import contracts    bench: metrics, quality, speed, training, stacks
+# ablation: trains the recipe without each of its parts and scores it; takes more than an hour
 PYTHON ?= python3
 PHOTOS ?= ../shared/data/photos/open
 STACKS ?= ../shared/data/stacks
@@ -9,7 +10,7 @@ SCENES ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo setup test check bench
+.PHONY: demo setup test check bench ablation
 
 demo: .venv-demo/.done
 	.venv-demo/bin/drpl demo -o demo --overwrite
@@ -42,3 +43,6 @@ bench: $(VENV)/.done
 	$(BIN)/drpl bench quality --photos $(PHOTOS) --scenes $(SCENES) --sources $(PAIRS) --peers $(PEERS) -o bench-results/quality
 	$(BIN)/python -m drpl.bench.training --photos $(PHOTOS) --config configs/drpl-fast-long.toml
 	$(BIN)/python -m drpl.bench.stacks --stacks $(STACKS) --photos $(PHOTOS) -o bench-results/stacks
+
+ablation: $(VENV)/.done
+	$(BIN)/python -m drpl.bench.ablation --photos $(PHOTOS) -o bench-results/ablation

@@ -3,7 +3,7 @@ import torch
 
 from drpl.train.exchange import ExchangeBlock
 from drpl.train.export import count_macs
-from drpl.train.networks import DRPLFast, decision_map, luma
+from drpl.train.networks import DRPLFast, SingleInput, decision_map, luma
 from drpl.train.paper import DRPL
 
 
@@ -82,7 +82,7 @@ def test_drpl_refuses_another_state():
         DRPL().load_published({"conv1.weight": torch.zeros(64, 6, 9, 9)})
 
 
-@pytest.mark.parametrize("kind", [DRPL, DRPLFast])
+@pytest.mark.parametrize("kind", [DRPL, DRPLFast, SingleInput])
 @pytest.mark.parametrize("size", [(1, 1), (33, 70), (64, 128)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_masks_have_the_size_of_the_pair(kind, size, channels):
@@ -94,9 +94,10 @@ def test_masks_have_the_size_of_the_pair(kind, size, channels):
         assert bool(((mask >= 0) & (mask <= 1)).all())
 
 
-def test_fast_is_swap_equivariant_by_construction():
+@pytest.mark.parametrize("kind", [DRPLFast, SingleInput])
+def test_fast_is_swap_equivariant_by_construction(kind):
     torch.manual_seed(1)
-    network = DRPLFast()
+    network = kind()
     torch.nn.init.normal_(network.unfold2.weight)
     source_a, source_b = torch.rand(2, 1, 1, 96, 130)
     mask_a, mask_b = network(source_a, source_b)
@@ -104,6 +105,35 @@ def test_fast_is_swap_equivariant_by_construction():
     assert torch.equal(mask_a, swapped_a)
     assert torch.equal(mask_b, swapped_b)
     assert not torch.allclose(mask_a, mask_b)
+
+
+def without_zeros(network):
+    """A network none of whose layers starts at nothing."""
+    for layer in (network.up8, network.unfold2):
+        torch.nn.init.normal_(layer.weight)
+    return network
+
+
+def test_masks_of_a_single_input_know_one_source():
+    torch.manual_seed(4)
+    source_a, source_b, other = torch.rand(3, 1, 1, 96, 130)
+    single, paired = without_zeros(SingleInput()), without_zeros(DRPLFast())
+    for level, changed in zip(
+        single.levels(source_a, source_b), single.levels(source_a, other), strict=True
+    ):
+        assert torch.equal(level[0], changed[0])
+        assert not torch.equal(level[1], changed[1])
+    assert not torch.equal(paired(source_a, source_b)[0], paired(source_a, other)[0])
+
+
+def test_a_single_input_leaves_no_weights_idle_and_costs_as_much():
+    torch.manual_seed(5)
+    network = without_zeros(SingleInput())
+    levels = network.levels(*torch.rand(2, 1, 1, 64, 64))
+    sum(logits.square().sum() for level in levels for logits in level).backward()
+    assert all(bool((p.grad != 0).any()) for p in network.parameters())
+    assert count_macs(SingleInput()) == pytest.approx(count_macs(DRPLFast()), rel=0.1)
+    assert parameters(SingleInput()) == pytest.approx(0.57 * parameters(DRPLFast()), rel=0.01)
 
 
 def test_fast_stays_within_its_budget():

@@ -99,6 +99,10 @@ def test_a_run_leaves_logs_samples_and_checkpoints(photos, tmp_path):
     assert scores["psnr"] <= scores["psnr_ceiling"] + 1
     with pytest.raises(ConfigError, match="holds a run already"):
         train(photos, tmp_path / "run")
+    before = weights(tmp_path / "run" / "last.ckpt")
+    assert train(photos, tmp_path / "run", resume=True) == {}
+    after = weights(tmp_path / "run" / "last.ckpt")
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
     with pytest.raises(ConfigError, match="another configuration"):
         train(photos, tmp_path / "run", replace(TINY, steps=7), resume=True)
 

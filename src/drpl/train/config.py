@@ -89,7 +89,8 @@ class TrainOptions:
     Attributes
     ----------
     network : str
-        ``"drpl"`` or ``"drpl-fast"``.
+        ``"drpl"``, ``"drpl-fast"``, or ``"drpl-fast-single"``, whose masks are each decided from
+        one source alone.
     target : str
         Of the mask losses: ``"nearer"`` (the source nearer to the truth) or ``"mask"`` (depth).
     target_window : int
@@ -137,7 +138,7 @@ class TrainOptions:
     def __post_init__(self) -> None:
         """Check what would otherwise fail late."""
         choices = {
-            "network": (self.network, ("drpl", "drpl-fast")),
+            "network": (self.network, ("drpl", "drpl-fast", "drpl-fast-single")),
             "target": (self.target, ("nearer", "mask")),
             "schedule": (self.schedule, ("cosine", "step")),
             "precision": (self.precision, ("bf16-mixed", "32-true")),

@@ -69,6 +69,11 @@ def with_plain_layers(network: Network) -> Network:
     return network
 
 
+def _layer(gain: float | None) -> Callable[..., nn.Conv2d]:
+    """Convolutions with free kernels, or with standardised ones of a gain."""
+    return nn.Conv2d if gain is None else partial(StandardConv, gain=gain)
+
+
 class ExchangeConv(nn.Module):
     """The general 3x3 convolution of a pair that does not depend on which frame comes first.
 
@@ -90,7 +95,7 @@ class ExchangeConv(nn.Module):
 
     def __init__(self, channels: int, gain: float | None = None) -> None:
         super().__init__()
-        layer = nn.Conv2d if gain is None else partial(StandardConv, gain=gain)
+        layer = _layer(gain)
         self.common = layer(channels, channels, 3, padding=1)
         self.opposite = layer(channels, channels, 3, padding=1, bias=False)
 
@@ -102,6 +107,30 @@ class ExchangeConv(nn.Module):
         return total + opposite, total - opposite
 
 
+class FrameConv(nn.Module):
+    """One 3x3 convolution, applied to each frame by itself: the frames do not meet.
+
+    Put where `ExchangeConv` is, it shows what the exchange is worth: as many multiplications, half
+    of the weights.
+
+    Parameters
+    ----------
+    channels, gain
+        As of `ExchangeConv`.
+    """
+
+    def __init__(self, channels: int, gain: float | None = None) -> None:
+        super().__init__()
+        self.own = _layer(gain)(channels, channels, 3, padding=1)
+
+    def forward(self, pair: Pair) -> Pair:
+        """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
+        return each(self.own, pair)
+
+
+PairConv = type[ExchangeConv] | type[FrameConv]
+
+
 class ExchangeBlock(nn.Module):
     """Residual block of two convolutions with standardised kernels, linear along its identity.
 
@@ -109,10 +138,10 @@ class ExchangeBlock(nn.Module):
     negative everywhere, and whole scales can die behind one.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, conv: PairConv = ExchangeConv) -> None:
         super().__init__()
-        self.hidden = ExchangeConv(channels, gain=1.0)
-        self.out = ExchangeConv(channels, gain=0.5)
+        self.hidden = conv(channels, gain=1.0)
+        self.out = conv(channels, gain=0.5)
 
     def forward(self, pair: Pair) -> Pair:
         """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
@@ -121,9 +150,9 @@ class ExchangeBlock(nn.Module):
         return pair[0] + out_a, pair[1] + out_b
 
 
-def stage(channels: int, blocks: int) -> nn.ModuleList:
-    """``blocks`` exchange blocks in a row."""
-    return nn.ModuleList(ExchangeBlock(channels) for _ in range(blocks))
+def stage(channels: int, blocks: int, conv: PairConv = ExchangeConv) -> nn.ModuleList:
+    """``blocks`` exchange blocks in a row, of one kind of convolution."""
+    return nn.ModuleList(ExchangeBlock(channels, conv) for _ in range(blocks))
 
 
 def run(blocks: nn.ModuleList, pair: Pair) -> Pair:

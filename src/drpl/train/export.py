@@ -206,14 +206,27 @@ def largest_difference(folder: Path, network: DRPL | DRPLFast) -> float:
     for height, width in ODD_SIZES:
         pair = rng.random((2, height, width, 3), dtype=np.float32)
         found = decide_pair(model, pair[0], pair[1], tile=128, mask_dtype=np.float32)
-        expected = _masks_of(network, pair)
+        expected = canvas_masks(network, pair)
         for mask, truth in zip((found.mask_a, found.mask_b), expected, strict=True):
             largest = max(largest, float(np.abs(mask - truth).max()))
     return largest
 
 
-def _masks_of(network: DRPL | DRPLFast, pair: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-    """Masks by PyTorch; for ours on the mirrored canvas that the runtime lays out."""
+def canvas_masks(
+    network: DRPL | DRPLFast, pair: np.ndarray[Any, Any]
+) -> list[np.ndarray[Any, Any]]:
+    """Masks by PyTorch; for ours on the mirrored canvas that the runtime lays out.
+
+    Parameters
+    ----------
+    network : DRPL or DRPLFast
+        In evaluation mode, on the CPU.
+    pair : ndarray, shape (2, H, W, 3), float32, in [0, 1]
+
+    Returns
+    -------
+    list of two ndarrays, each of shape (H, W), float32, in [0, 1]
+    """
     height, width = pair.shape[1:3]
     border = BORDER if isinstance(network, DRPLFast) else 0
     multiple = CANVAS_MULTIPLE if isinstance(network, DRPLFast) else 1

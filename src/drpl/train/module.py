@@ -131,7 +131,7 @@ def train(
     minutes : float, optional
         Length of the run in time; the learning rate then falls with time instead of steps.
     resume : bool
-        Continue from ``out/last.ckpt``.
+        Continue from ``out/last.ckpt``; a run that is finished stays as it is.
     initial : Path, optional
         Checkpoint whose averaged weights the run starts from, or a model's ``weights.safetensors``.
     masks : Path, optional
@@ -144,7 +144,7 @@ def train(
     Returns
     -------
     dict
-        The last validation's scores.
+        The last validation's scores; empty if the run was finished before.
 
     Raises
     ------
@@ -159,8 +159,14 @@ def train(
     if resume:
         state = read_checkpoint(out / CHECKPOINT)
         if config_from_dict(state["config"]) != options:
-            raise ConfigError(f"{out / CHECKPOINT}: was trained with another configuration")
+            raise ConfigError(
+                f"{out / CHECKPOINT}: was trained with another configuration; give that one, or "
+                "another folder"
+            )
         run.load(state)
+        if _progress(run, minutes) >= 1.0:
+            log.info("%s: the run is finished, at step %d", out / CHECKPOINT, run.step)
+            return {}
     elif (out / CHECKPOINT).exists():
         raise ConfigError(f"{out}: holds a run already; give --resume or another folder")
     elif initial is not None:

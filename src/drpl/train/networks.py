@@ -1,6 +1,6 @@
-"""Our network, ``DRPLFast``, and the table of both; ``DRPL``, the paper's, is in `paper`.
+"""Our network, ``DRPLFast``, and the table of all; ``DRPL``, the paper's, is in `paper`.
 
-Both take a pair of source images of any size and give two complementary decision masks
+All take a pair of source images of any size and give two complementary decision masks
 ``M_A`` and ``M_B``. The soft decision map is ``M = (M_A + 1 - M_B) / 2`` and the fused image
 ``M * A + (1 - M) * B``.
 """
@@ -11,7 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drpl.train.exchange import ExchangeConv, Pair, StandardConv, each, run, stage
+from drpl.train.exchange import (
+    ExchangeConv,
+    FrameConv,
+    Pair,
+    PairConv,
+    StandardConv,
+    each,
+    run,
+    stage,
+)
 from drpl.train.paper import DRPL
 
 CONTRAST = 8.0
@@ -73,6 +82,9 @@ class DRPLFast(nn.Module):
     """Pixels around a tile that ``encode`` and ``decode`` depend on; multiples of 16."""
     size_multiple = 64
     colour = "luma"
+    pair_conv: PairConv = ExchangeConv
+    frames_seen = 2
+    """Frames that each mask is decided from."""
     fold: Tensor
 
     def __init__(
@@ -87,25 +99,25 @@ class DRPLFast(nn.Module):
         self.stem = nn.Conv2d(16, c4, 3, padding=1)
         self.down8 = nn.Conv2d(c4, c8, 3, stride=2, padding=1)
         self.down16 = StandardConv(c8, c16, 3, stride=2, padding=1)
-        self.blocks16 = stage(c16, blocks[0])
+        self.blocks16 = stage(c16, blocks[0], self.pair_conv)
         self.down32 = StandardConv(c16, c32, 3, stride=2, padding=1)
-        self.blocks32 = stage(c32, blocks[1])
+        self.blocks32 = stage(c32, blocks[1], self.pair_conv)
         self.down64 = StandardConv(c32, c64, 3, stride=2, padding=1)
-        self.blocks64 = stage(c64, blocks[2])
+        self.blocks64 = stage(c64, blocks[2], self.pair_conv)
         self.up32 = StandardConv(c64, c32, 1)
-        self.merge32 = stage(c32, 1)
+        self.merge32 = stage(c32, 1, self.pair_conv)
         self.up16 = StandardConv(c32, c16, 1)
-        self.merge16 = stage(c16, 1)
+        self.merge16 = stage(c16, 1, self.pair_conv)
         self.verdict = nn.Conv2d(c16, 1, 1, bias=False)
         self.up8 = nn.Conv2d(c16, c8, 1)
         self.skip8 = nn.Conv2d(c8, c8, 1)
-        self.block8 = ExchangeConv(c8)
+        self.block8 = self.pair_conv(c8)
         self.up4 = nn.Conv2d(c8, c4, 1)
         self.skip4 = nn.Conv2d(c4, c4, 1)
-        self.block4 = ExchangeConv(c4)
+        self.block4 = self.pair_conv(c4)
         self.refine4 = nn.Conv2d(c4, c4, 3, padding=1)
         self.unfold = nn.Conv2d(c4, 16, 1)
-        self.detail = nn.Conv2d(2, c2, 4, stride=2, padding=1)
+        self.detail = nn.Conv2d(self.frames_seen, c2, 4, stride=2, padding=1)
         self.up2 = nn.Conv2d(c4, c2, 1)
         self.hidden2 = nn.Conv2d(c2, c2, 3, padding=1)
         self.unfold2 = nn.Conv2d(c2, 4, 1)
@@ -121,8 +133,9 @@ class DRPLFast(nn.Module):
         with torch.no_grad():
             for layer in (self.unfold, self.refine4):
                 layer.weight.mul_(0.3)
-            for layer in (self.block8.common, self.block8.opposite):
-                nn.init.dirac_(layer.weight)
+            for kernels in self.block8.parameters():
+                if kernels.ndim == 4:
+                    nn.init.dirac_(kernels)
             # what comes from coarser scales is nothing at first: noise there would be fought by
             # driving features below zero, behind a ReLU, from where they do not return
             for layer in (self.up8, self.unfold2):
@@ -194,11 +207,15 @@ class DRPLFast(nn.Module):
         at4 = each(F.relu, self.block4(at4))
         at4 = each(lambda f: F.relu(f + self.refine4(f)), at4)
         verdicts = each(lambda f: _enlarged(f, 4.0), self._verdicts(contexts))
-        coarse_a, coarse_b = each(
+        coarse = each(
             lambda f, verdict: F.pixel_shuffle(self.unfold(f) + verdict, 4), at4, verdicts
         )
+        return self._with_details(coarse, sources, at4)
+
+    def _with_details(self, coarse: Pair, sources: Pair, at4: Pair) -> Pair:
+        """Mask logits (B, 1, H, W), and what single pixels change in them."""
         fine = (sources[0] - sources[1]) * self._above_mean(sources, at4)
-        return coarse_a + fine, coarse_b - fine
+        return coarse[0] + fine, coarse[1] - fine
 
     def _verdicts(self, contexts: Pair) -> Pair:
         """Mask logits (B, 1, H / 16, W / 16) by the trunk alone, each the other's negative."""
@@ -269,5 +286,33 @@ class DRPLFast(nn.Module):
         return mask_a.sigmoid(), mask_b.sigmoid()
 
 
-NETWORKS: dict[str, type[DRPL] | type[DRPLFast]] = {"drpl": DRPL, "drpl-fast": DRPLFast}
-"""The networks by the id of their shipped model."""
+class SingleInput(DRPLFast):
+    """`DRPLFast` whose frames never meet: each mask is decided from its own source alone.
+
+    It shows what pair input is worth (docs/ablation.md) and does not ship. Widths and depth are the
+    same; a frame has a verdict and details of its own, where in a pair both are told by difference.
+    """
+
+    pair_conv = FrameConv
+    frames_seen = 1
+
+    def _verdicts(self, contexts: Pair) -> Pair:
+        """Mask logits (B, 1, H / 16, W / 16) by the trunk alone."""
+        return each(self.verdict, contexts)
+
+    def _with_details(self, coarse: Pair, sources: Pair, at4: Pair) -> Pair:
+        """Mask logits (B, 1, H, W), and what single pixels change in them."""
+
+        def detailed(logits: Tensor, source: Tensor, f: Tensor) -> Tensor:
+            half = F.relu(self.detail(source - 0.5) + _enlarged(self.up2(f)))
+            return logits + F.pixel_shuffle(self.unfold2(F.relu(self.hidden2(half))), 2)
+
+        return each(detailed, coarse, sources, at4)
+
+
+NETWORKS: dict[str, type[DRPL] | type[DRPLFast]] = {
+    "drpl": DRPL,
+    "drpl-fast": DRPLFast,
+    "drpl-fast-single": SingleInput,
+}
+"""The networks by the name that a configuration gives them; that of their model, if it ships."""
