@@ -23,6 +23,9 @@ FINEST = 5
 """Side of the mean that is taken off: what is left of the luma is detail."""
 REACH = 7
 """Side, in blocks, of the square in which it has it somewhere: near it, detail may be faint."""
+ALL_AROUND = 3
+"""Side, in blocks, of the square in which the sharpest frame is sharper than all others: taken
+there though others look as sharp, which are less so where they were resampled."""
 PER_OCTAVE = 8
 OF_SHARPEST = np.uint8(PER_OCTAVE)
 """A contender has half the detail (mean square) of the sharpest frame, or more."""
@@ -63,7 +66,9 @@ class Contenders:
         self._codes.append(_codes(seen, self._white, covered))
 
     def restrict(self, masks: PairDecision, owners: NDArray[np.unsignedinteger]) -> None:
-        """Decide for the frame met last, or against it, where only one side contends.
+        """Decide for the frame met last, or against it, where detail leaves no doubt.
+
+        That is where only one side contends, and where one of them is the sharpest all around.
 
         Parameters
         ----------
@@ -73,31 +78,33 @@ class Contenders:
             Number of the frame that each pixel of the composite is from.
         """
         height, width = owners.shape
-        able = np.stack(self._able())
+        able, first = (np.stack(planes) for planes in self._ranks())
         blocks = able[0].size
         columns = np.arange(width, dtype=np.intp) // BLOCK
 
         def work(rows: slice) -> None:
             block_rows = np.arange(rows.start, rows.stop, dtype=np.intp) // BLOCK
             block = block_rows[:, None] * able.shape[2] + columns
-            new = able[-1].take(block)
-            old = able.take(block + blocks * self._place[owners[rows]])
-            for one, other, value in ((old, new, 1), (new, old, 0)):
-                alone = (one > other).view(np.bool_)
-                masks.mask_a[rows][alone] = value
-                masks.mask_b[rows][alone] = 1 - value
+            owned = block + blocks * self._place[owners[rows]]
+            for rank in (able, first):
+                new, old = rank[-1].take(block), rank.take(owned)
+                for one, other, value in ((old, new, 1), (new, old, 0)):
+                    alone = (one > other).view(np.bool_)
+                    masks.mask_a[rows][alone] = value
+                    masks.mask_b[rows][alone] = 1 - value
 
         each_strip(work, height)
 
-    def _able(self) -> list[Codes]:
-        """1 where a frame contends, else 0, for each block and frame."""
+    def _ranks(self) -> tuple[list[Codes], list[Codes]]:
+        """For each frame, 1 where a block contends, and where it is the sharpest all around."""
         sharpest = self._codes[0]
         for codes in self._codes[1:]:
             sharpest = np.maximum(sharpest, codes)
         least = sharpest - np.minimum(sharpest, OF_SHARPEST)
-        square = np.ones((REACH, REACH), np.uint8)
-        able = [cv2.dilate((codes >= least).view(np.uint8), square) for codes in self._codes]
-        return [np.asarray(plane, np.uint8) for plane in able]
+        near, beside = (np.ones((side, side), np.uint8) for side in (REACH, ALL_AROUND))
+        able = [cv2.dilate((codes >= least).view(np.uint8), near) for codes in self._codes]
+        first = [cv2.erode((codes == sharpest).view(np.uint8), beside) for codes in self._codes]
+        return [np.asarray(p, np.uint8) for p in able], [np.asarray(p, np.uint8) for p in first]
 
 
 def _codes(seen: Pixels, white: float, covered: NDArray[np.bool_] | None) -> Codes:
