@@ -188,26 +188,6 @@ def wait_for(condition, seconds=60):
         time.sleep(0.01)
 
 
-def test_programs_get_a_line_of_json_for_each_stack(root, tmp_path):
-    output = tmp_path / "out"
-
-    def run(*more):
-        command = [sys.executable, "-m", "drpl", "batch", str(root), "-o", str(output), "--json"]
-        command += ["--no-align", *more]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    done = run("--max-pixels", "100")
-    assert done.returncode == 10
-    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {outcome["name"] for outcome in outcomes} == {"beetle", "deep/moth", "fly"}
-    assert {outcome["status"] for outcome in outcomes} == {"failed"}
-    assert all("pixels" in outcome["message"] for outcome in outcomes)
-    done = run()
-    assert done.returncode == 0, done.stderr
-    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
-    assert all(Path(o["output"]).is_file() and o["frames"] > 1 for o in outcomes)
-
-
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_batch_goes_on_where_it_was(root, tmp_path, jobs):

@@ -1,10 +1,12 @@
 """The terminal as a person has it: a screen, Ctrl-C, and a shell that completes."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,3 +196,25 @@ def test_every_option_is_explained(command):
     assert flags
     for line in flags:
         assert len(line.rsplit(">", 1)[-1].strip(" │")) > 8, line
+
+
+def test_programs_get_a_line_of_json_for_each_stack(tmp_path):
+    root, output = tmp_path / "stacks", tmp_path / "out"
+    for name in ("beetle", "deep/moth"):
+        write_stack(root / name, 2)
+
+    def run(*more):
+        command = [sys.executable, "-m", "drpl", "batch", str(root), "-o", str(output), "--json"]
+        command += ["--no-align", *more]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = run("--max-pixels", "100")
+    assert done.returncode == 10
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {outcome["name"] for outcome in outcomes} == {"beetle", "deep/moth"}
+    assert {outcome["status"] for outcome in outcomes} == {"failed"}
+    assert all("pixels" in outcome["message"] for outcome in outcomes)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(Path(o["output"]).is_file() and o["frames"] > 1 for o in outcomes)

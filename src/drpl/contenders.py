@@ -22,20 +22,22 @@ BLOCK = 8
 FINEST = 5
 """Side of the mean that is taken off: what is left of the luma is detail."""
 REACH = 7
-"""Side, in blocks, of the square in which it has it somewhere: near it, detail may be faint."""
+"""Side, in blocks, of the square somewhere in which a contender has half the detail."""
 ALL_AROUND = 3
-"""Side, in blocks, of the square in which the sharpest frame is sharper than all others: taken
-there though others look as sharp, which are less so where they were resampled."""
+"""Side, in blocks, of the square in which a frame has to have the most detail to be taken unasked:
+others that look as sharp were softened when they were resampled."""
+CONTENDS, SHARPEST = np.uint8(1), np.uint8(2)
+"""Bits of a frame's rank in a block."""
 PER_OCTAVE = 8
 OF_SHARPEST = np.uint8(PER_OCTAVE)
-"""A contender has half the detail (mean square) of the sharpest frame, or more."""
+"""How far a contender is behind the sharpest frame at most: half the detail (mean square)."""
 WEAKEST = 2.0**-31
 
 
 class Contenders:
     """The frames met so far, and where each has enough detail to be the sharpest.
 
-    A few bits of each pixel and frame are kept: a byte for each block of `BLOCK` x `BLOCK` pixels.
+    A few bits of each pixel and frame are held: two bytes for a block of `BLOCK` x `BLOCK` pixels.
 
     Parameters
     ----------
@@ -78,33 +80,35 @@ class Contenders:
             Number of the frame that each pixel of the composite is from.
         """
         height, width = owners.shape
-        able, first = (np.stack(planes) for planes in self._ranks())
-        blocks = able[0].size
+        ranks = self._ranks()
+        blocks = ranks[0].size
         columns = np.arange(width, dtype=np.intp) // BLOCK
 
         def work(rows: slice) -> None:
             block_rows = np.arange(rows.start, rows.stop, dtype=np.intp) // BLOCK
-            block = block_rows[:, None] * able.shape[2] + columns
-            owned = block + blocks * self._place[owners[rows]]
-            for rank in (able, first):
-                new, old = rank[-1].take(block), rank.take(owned)
+            block = block_rows[:, None] * ranks.shape[2] + columns
+            new = ranks[-1].take(block)
+            old = ranks.take(block + blocks * self._place[owners[rows]])
+            for bit in (CONTENDS, SHARPEST):
                 for one, other, value in ((old, new, 1), (new, old, 0)):
-                    alone = (one > other).view(np.bool_)
+                    alone = (one & bit) > (other & bit)
                     masks.mask_a[rows][alone] = value
                     masks.mask_b[rows][alone] = 1 - value
 
         each_strip(work, height)
 
-    def _ranks(self) -> tuple[list[Codes], list[Codes]]:
-        """For each frame, 1 where a block contends, and where it is the sharpest all around."""
+    def _ranks(self) -> Codes:
+        """Rank of each frame in each block."""
         sharpest = self._codes[0]
         for codes in self._codes[1:]:
             sharpest = np.maximum(sharpest, codes)
         least = sharpest - np.minimum(sharpest, OF_SHARPEST)
         near, beside = (np.ones((side, side), np.uint8) for side in (REACH, ALL_AROUND))
-        able = [cv2.dilate((codes >= least).view(np.uint8), near) for codes in self._codes]
-        first = [cv2.erode((codes == sharpest).view(np.uint8), beside) for codes in self._codes]
-        return [np.asarray(p, np.uint8) for p in able], [np.asarray(p, np.uint8) for p in first]
+        ranks = np.empty((len(self._codes), *sharpest.shape), np.uint8)
+        for rank, codes in zip(ranks, self._codes, strict=True):
+            rank[:] = CONTENDS * cv2.dilate((codes >= least).view(np.uint8), near)
+            rank += SHARPEST * cv2.erode((codes == sharpest).view(np.uint8), beside)
+        return ranks
 
 
 def _codes(seen: Pixels, white: float, covered: NDArray[np.bool_] | None) -> Codes:

@@ -45,7 +45,7 @@ def estimate_mb(options: FusionOptions, like: Pixels, count: int, *, slabs: bool
     Notes
     -----
     Four frames are held (result, newest, and the next before and after its warp), at the scale of
-    decisions a fifth, with masks and features; index map, confidence, coverage; a byte for each
+    decisions a fifth, with masks and features; index map, confidence, coverage; two bytes for a
     block of each frame. A slab has maps of its own besides. A baseline has three frames, and what
     its table entry says. The constants were fitted to measured peaks of 1, 6 and 24 megapixels
     (``drpl fuse --json --scale 1`` of four frames of 8 and 16 bits; those of baselines: three).
@@ -57,7 +57,7 @@ def estimate_mb(options: FusionOptions, like: Pixels, count: int, *, slabs: bool
         method = BASELINES[options.model].held(sample / like.dtype.itemsize)
         return float(MARGIN * (BASELINE_MB + pixels * (3 * sample + MAPS + method) / 1e6))
     maps = SLAB_MAPS if slabs else 0
-    blocks = count / BLOCK**2
+    blocks = 2 * count / BLOCK**2
     planes = pixels * (4 * sample + 10 + maps + (sample + 6 + blocks) / shrink)
     staged = len(read_card(model_folder(options.model)).stages) > 1
     side = options.tile + CONTEXT
