@@ -14,6 +14,7 @@ from rich.table import Table
 from drpl.bench_commands import add_benchmarks
 from drpl.errors import BatchError, DrplError
 from drpl.heap import share_heap
+from drpl.serve_command import add_serving
 from drpl.stack import ComposeMode, FusionOptions
 from drpl.terminal import (
     Overwrite,
@@ -358,3 +359,4 @@ def models() -> None:
 
 add_benchmarks(app)
 add_training(app)
+add_serving(app)

@@ -154,3 +154,39 @@ def peak_memory_mb() -> float | None:
 def as_json(report: dict[str, Any]) -> str:
     """A report as the text of a file."""
     return json.dumps(report, indent=1, allow_nan=False) + "\n"
+
+
+def in_words(report: dict[str, Any]) -> list[str]:
+    """What a report says, as sentences for people; frames are counted from 1.
+
+    Parameters
+    ----------
+    report : dict
+        Of `build_report`.
+    """
+    frames, rejected = report["frames"], report["rejected"]
+    width, height = report["size"]
+    used = len(frames) - len(rejected)
+    words = [f"{used} of {len(frames)} frames were fused into {width} x {height} pixels."]
+    ways = {
+        "rejected": "was left out",
+        "unaligned": "could not be registered and was taken as it is",
+        "simpler": "was registered with a simpler motion",
+    }
+    for frame in frames:
+        said = "; ".join(frame["notes"])
+        way = ways.get(frame["status"], "")
+        if way or said:
+            name = f"Frame {frame['number'] + 1} ({frame['name']})"
+            words.append(
+                f"{name} {way}{': ' if way and said else ''}{said}." if way else f"{name}: {said}."
+            )
+    order = report["focus_order"]
+    if any(place != number for place, number in enumerate(order)):
+        words.append("The frames were not in the order of their focus, which was followed instead.")
+    if report["size"] != report["source_size"]:
+        words.append("The picture was cropped to what all frames show.")
+    if report["decision_scale"] > 1:
+        words.append(f"The frames are soft: decided at 1/{report['decision_scale']} of their size.")
+    words.append(f"It took {sum(report['seconds'].values()):.1f} s.")
+    return words

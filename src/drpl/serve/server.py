@@ -1,0 +1,110 @@
+"""A web server around the service: one socket, slow clients sent away."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from drpl.errors import ConfigError
+from drpl.serve.app import create_app
+from drpl.serve.settings import Settings
+
+HEADER_SECONDS = 10.0
+"""Seconds in which a request must be there, but for its body."""
+CONNECTIONS = 512
+LONGEST_HEADERS = 32_768
+"""Bytes."""
+
+
+class PromptProtocol(H11Protocol):
+    """HTTP/1.1 that does not wait for requests that trickle in."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(HEADER_SECONDS, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; the clock runs while no request is complete, or it is answered already."""
+        super().data_received(data)
+        waiting = self.conn.their_state is h11.IDLE or self.conn.our_state is h11.DONE
+        if not waiting and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        elif waiting and self._deadline is None:
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+
+class Server(uvicorn.Server):
+    """A server that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._say = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self._say()
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A socket at the address.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be had, as when the port is taken.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
+        found = socket.socket(family)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.host}, port {settings.port}: cannot be listened on ({error.strerror}); "
+            "give another --port"
+        ) from error
+    return found
+
+
+def run(settings: Settings, listening: socket.socket, started: Callable[[], None]) -> None:
+    """Serve until interrupted.
+
+    Raises
+    ------
+    ConfigError, WriteError
+        If the store cannot be used.
+    """
+    config = uvicorn.Config(
+        create_app(settings),
+        http=PromptProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=3,
+    )
+    Server(config, started).run(sockets=[listening])
