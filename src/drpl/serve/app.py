@@ -82,9 +82,17 @@ def create_app(settings: Settings) -> ASGIApp:
     _add_errors(app, refusals)
     _add_jobs(app, service)
     _add_results(app, service)
-    if STATIC.is_dir():
-        app.mount("/", StaticFiles(directory=STATIC, html=True))
+    _add_page(app)
     return Guard(app, settings, refusals)
+
+
+def _add_page(app: FastAPI) -> None:
+    """The page, and what belongs to it."""
+    app.mount("/static", StaticFiles(directory=STATIC))
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return FileResponse(STATIC / "index.html", media_type="text/html")
 
 
 def _add_errors(app: FastAPI, refusals: RefusalLog) -> None:

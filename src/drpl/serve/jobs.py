@@ -154,7 +154,7 @@ class Job:
         return {
             **{name: getattr(self, name) for name in names.split()},
             "frames": [] if short else [asdict(frame) for frame in frames],
-            "frame_count": len(frames),
+            "count": len(frames),
             "first_frame": frames[0].n if frames else None,
             "order": [] if short else self.order,
             "progress": asdict(self.progress) if self.progress is not None else None,

@@ -189,7 +189,10 @@ class Service:
     def remove_frame(self, job: Job, n: int) -> None:
         """Remove a frame of a job."""
         self.uploads.check_open(job)
-        self.store.remove_frame(job, self._frame(job, n))
+        frame = self._frame(job, n)
+        if job.state == "done" and n in job.order:
+            raise Refused(409, "the result was made of this frame; leave it out of the order")
+        self.store.remove_frame(job, frame)
 
     def _frame(self, job: Job, n: int) -> Frame:
         """A frame of a job."""

@@ -28,16 +28,16 @@ THUMBNAIL = 320
 
 def write_result_layers(result: Path, progress: Progress) -> None:
     """Cut fused image and maps of a result into tiles."""
-    progress("tiles", 0, 4)
+    progress("layers", 0, 4)
     write_layer(open_photo(result / "fused.tif"), result / "layers" / "fused")
-    progress("tiles", 1, 4)
+    progress("layers", 1, 4)
     maps = result / "maps"
     write_layer(open_index(maps / INDEX_MAP), result / "layers" / "index", exact=True, nearest=True)
-    progress("tiles", 2, 4)
+    progress("layers", 2, 4)
     write_layer(open_map(maps / CONFIDENCE), result / "layers" / "confidence", exact=True)
-    progress("tiles", 3, 4)
+    progress("layers", 3, 4)
     write_layer(open_map(maps / DEPTH), result / "layers" / "depth", exact=True)
-    progress("tiles", 4, 4)
+    progress("layers", 4, 4)
 
 
 def look_at_frame(name: str, max_pixels: int, thumbnail: str | None = None) -> dict[str, Any]:

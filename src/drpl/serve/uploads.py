@@ -12,7 +12,7 @@ from pathlib import Path
 from starlette.requests import ClientDisconnect, Request
 
 from drpl.raw import RAW_SUFFIXES
-from drpl.serve.jobs import Frame, Job, free_name, safe_name
+from drpl.serve.jobs import WAITING, Frame, Job, free_name, safe_name
 from drpl.serve.refusals import Refused, header
 from drpl.serve.settings import GIGABYTE, MEBIBYTE, Settings
 from drpl.serve.store import Store
@@ -72,8 +72,8 @@ class Uploads:
         """Refuse to change the frames of a job that needs them as they are."""
         if job.linked:
             raise Refused(409, "the frames belong to a folder of the server; make another job")
-        if job.state in ("queued", "running", "done"):
-            raise Refused(409, f"the job is {job.state}, and its frames are kept; make another job")
+        if job.state in WAITING:
+            raise Refused(409, f"the job is {job.state}; cancel it first")
 
     async def _take_in(self, job: Job, path: Path) -> Frame:
         """Look at a file that is whole, and give it its place in the job."""
