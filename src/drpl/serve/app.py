@@ -22,7 +22,7 @@ from drpl.serve.choices import offered_options
 from drpl.serve.events import job_events
 from drpl.serve.guard import Guard
 from drpl.serve.jobs import JOB_ID
-from drpl.serve.refusals import RefusalLog
+from drpl.serve.refusals import note_refusal
 from drpl.serve.service import Service
 from drpl.serve.settings import Settings
 from drpl.settings import PRESETS
@@ -64,7 +64,6 @@ def create_app(settings: Settings) -> ASGIApp:
         If the store cannot be used.
     """
     service = Service(settings)
-    refusals = RefusalLog()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -79,11 +78,11 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
         lifespan=lifespan,
     )
-    _add_errors(app, refusals)
+    _add_errors(app)
     _add_jobs(app, service)
     _add_results(app, service)
     _add_page(app)
-    return Guard(app, settings, refusals)
+    return Guard(app, settings)
 
 
 def _add_page(app: FastAPI) -> None:
@@ -95,13 +94,13 @@ def _add_page(app: FastAPI) -> None:
         return FileResponse(STATIC / "index.html", media_type="text/html")
 
 
-def _add_errors(app: FastAPI, refusals: RefusalLog) -> None:
+def _add_errors(app: FastAPI) -> None:
     """Answer errors with one sentence."""
 
     @app.exception_handler(HTTPException)
     async def _refused(request: Request, error: HTTPException) -> Response:
         if error.status_code != 404:
-            refusals.note(request.scope, error.status_code, str(error.detail))
+            note_refusal(request.scope, error.status_code, str(error.detail))
         words = {"error": str(error.detail)}
         return JSONResponse(words, error.status_code, headers=error.headers)
 
@@ -111,12 +110,12 @@ def _add_errors(app: FastAPI, refusals: RefusalLog) -> None:
         place = ".".join(str(part) for part in first["loc"])
         status = 404 if first["loc"][0] == "path" else 422
         words = f"{place[:100]}: {first['msg'][:200]}"
-        refusals.note(request.scope, status, words)
+        note_refusal(request.scope, status, words)
         return JSONResponse({"error": words}, status)
 
     @app.exception_handler(DrplError)
     async def _wrong(request: Request, error: DrplError) -> Response:
-        refusals.note(request.scope, 400, str(error))
+        note_refusal(request.scope, 400, str(error))
         return JSONResponse({"error": str(error)}, 400)
 
     @app.exception_handler(Exception)
@@ -208,7 +207,10 @@ def _add_results(app: FastAPI, service: Service) -> None:
 
     @app.get("/api/v1/jobs/{job}/layers/{layer}")
     async def layer(job: JobId, layer: Layer) -> Response:
-        return JSONResponse(await service.results.layer(service.job(job), layer))
+        info = await service.results.layer(service.job(job), layer)
+        if info is None:
+            return JSONResponse({"making": layer}, 202, headers={"Retry-After": "1"})
+        return JSONResponse(info)
 
     @app.get("/api/v1/jobs/{job}/layers/{layer}/{level}/{column}_{row}")
     async def tile(

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from drpl.serve.refusals import RefusalLog, Refused, header
+from drpl.serve.refusals import Refused, header, note_refusal
 from drpl.serve.settings import MEBIBYTE, Settings, is_loopback
 
 COOKIE = "drpl_token"
@@ -46,13 +46,11 @@ class Guard:
     ----------
     app : ASGIApp
     settings : Settings
-    refusals : RefusalLog
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, refusals: RefusalLog) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._refusals = refusals
         self._hosts = known_hosts(settings.host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,14 +69,17 @@ class Guard:
             limit = self._limit(scope)
             _check_length(scope, limit)
         except Refused as error:
-            self._refusals.note(scope, error.status_code, error.detail)
+            note_refusal(scope, error.status_code, error.detail)
             await refuse(sender, error)
             return
         await self._app(scope, _limited(receive, limit), sender)
 
     def _check_host(self, scope: Scope) -> None:
         """Refuse names that are not ours: a page of somebody else may have been rebound to us."""
-        name = urlsplit(f"//{header(scope, b'host') or ''}").hostname or ""
+        try:
+            name = urlsplit(f"//{header(scope, b'host') or ''}").hostname or ""
+        except ValueError:
+            name = ""
         if name in self._hosts:
             return
         bound_to_all = not is_loopback(self._settings.host)

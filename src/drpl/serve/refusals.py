@@ -35,14 +35,24 @@ class Refused(HTTPException):
 
 
 class RefusalLog:
-    """Logs refusals, so that neither log nor service suffers from many."""
+    """Logs refusals; of many in a short time most are only counted."""
 
     def __init__(self) -> None:
         self._since = 0.0
         self._count = 0
 
-    def note(self, scope: Scope, status: int, words: str) -> None:
-        """Log a refusal."""
+    def note(self, status: int, words: str, *, client: str, asked: str = "") -> None:
+        """Log a refusal.
+
+        Parameters
+        ----------
+        status : int
+        words : str
+        client : str
+            Its address.
+        asked : str
+            Method and path, as far as they are known.
+        """
         now = time.monotonic()
         if now - self._since > PERIOD:
             if self._count > SHOWN:
@@ -50,11 +60,17 @@ class RefusalLog:
             self._since, self._count = now, 0
         self._count += 1
         if self._count <= SHOWN:
-            client = scope.get("client") or ("unknown", 0)
-            path = ascii(scope["path"])[:120]
-            log.warning(
-                "refused %d: %s %s from %s: %s", status, scope["method"], path, client[0], words
-            )
+            log.warning("refused %d: %s from %s: %s", status, ascii(asked)[:120], client, words)
+
+
+REFUSALS = RefusalLog()
+"""Of this process, as its log is."""
+
+
+def note_refusal(scope: Scope, status: int, words: str) -> None:
+    """Log that a request was refused."""
+    client = scope.get("client") or ("unknown", 0)
+    REFUSALS.note(status, words, client=client[0], asked=f"{scope['method']} {scope['path']}")
 
 
 def header(scope: Scope, name: bytes) -> str | None:

@@ -14,7 +14,7 @@ from drpl.serve.layers import read_info, tile_file
 from drpl.serve.refusals import Refused
 from drpl.serve.settings import Settings
 from drpl.serve.store import Store
-from drpl.serve.workers import TaskRefused, Tasks, folder_bytes
+from drpl.serve.workers import TaskFailed, TaskRefused, Tasks, folder_bytes
 
 PATIENCE = 10.0
 """Seconds that a client waits for what is made when it is asked for."""
@@ -42,6 +42,9 @@ class Results:
         """Remove the result of a job that is to be fused anew."""
         job.width = job.height = job.held = 0
         job.retouched = False
+        making = [task for (owner, _), task in self._making.items() if owner == job.id]
+        if making:
+            await asyncio.wait(making)
         folder = self._store.folder(job) / "result"
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -51,11 +54,11 @@ class Results:
         found: dict[str, Any] = json.loads(text)
         return found | {"words": in_words(found)}
 
-    async def layer(self, job: Job, layer: str) -> dict[str, Any]:
-        """Size and levels of a layer; those of frames are made now."""
+    async def layer(self, job: Job, layer: str) -> dict[str, Any] | None:
+        """Size and levels of a layer; those of frames are made now, and None while they are."""
         folder = self._folder(job)
-        if layer.startswith("frame-"):
-            await self._make_frame(job, int(layer.removeprefix("frame-")))
+        if layer.startswith("frame-") and not await self._make_frame(job, int(layer[6:])):
+            return None
         info = read_info(folder / "layers" / layer)
         if info is None:
             raise Refused(404, "there is no such layer")
@@ -97,27 +100,37 @@ class Results:
             raise Refused(409, f"there is no result: the job is {job.state}")
         return self._store.folder(job) / "result"
 
-    async def _make_frame(self, job: Job, place: int) -> None:
-        """Make the tiles of a frame as it was fused."""
+    async def _make_frame(self, job: Job, place: int) -> bool:
+        """Make the tiles of a frame as it was fused; whether they are there."""
         folder = self._folder(job)
         if place >= len(job.order) or place in self.report(job)["rejected"]:
             raise Refused(404, "there is no such frame, or it was left out")
         name = f"frame-{place}"
         if read_info(folder / "layers" / name) is not None:
-            return
-        await self._make(
+            return True
+        return await self._make(
             job,
             name,
             "write_frame_layer",
             self._store.folder(job) / "frames",
+            patience=PATIENCE,
             name=job.frames[job.order[place]].name,
             number=place,
             value_range=None,
             max_pixels=self._settings.max_pixels,
         )
 
-    async def _make(self, job: Job, key: str, task: str, where: Path, **arguments: Any) -> None:
-        """Make something once, however many ask for it."""
+    async def _make(
+        self,
+        job: Job,
+        key: str,
+        task: str,
+        where: Path,
+        *,
+        patience: float | None = None,
+        **arguments: Any,
+    ) -> bool:
+        """Make something once, however many ask for it; False where it takes longer."""
         known = self._making.get((job.id, key))
         if known is None:
             if self._store.used > self._settings.quota:
@@ -126,11 +139,14 @@ class Results:
             self._making[job.id, key] = known
             known.add_done_callback(lambda _: self._making.pop((job.id, key), None))
         try:
-            await asyncio.wait_for(asyncio.shield(known), PATIENCE)
-        except TimeoutError as error:
-            raise Refused(202, "it is being made", retry_after=1) from error
+            await asyncio.wait_for(asyncio.shield(known), patience)
+        except TimeoutError:
+            return False
         except TaskRefused as error:
             raise Refused(409, str(error)) from error
+        except TaskFailed as error:
+            raise Refused(500, f"it could not be made: {error}") from error
+        return True
 
     async def _made(self, job: Job, task: str, where: Path, arguments: dict[str, Any]) -> None:
         """Make something, and count its bytes."""

@@ -13,24 +13,54 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from drpl.errors import ConfigError
 from drpl.serve.app import create_app
+from drpl.serve.refusals import REFUSALS
 from drpl.serve.settings import Settings
 
 HEADER_SECONDS = 10.0
 """Seconds in which a request must be there, but for its body."""
+READ_SECONDS = 60.0
+"""Seconds after which a client is given up that takes nothing of an answer."""
 CONNECTIONS = 512
 LONGEST_HEADERS = 32_768
 """Bytes."""
 
 
 class PromptProtocol(H11Protocol):
-    """HTTP/1.1 that does not wait for requests that trickle in."""
+    """HTTP/1.1 that waits neither for slow requests nor for answers that nobody takes."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(HEADER_SECONDS, transport.close)
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+
+    def _too_slow(self) -> None:
+        """End the connection."""
+        REFUSALS.note(408, "the request came too slowly", client=self._address())
+        self.transport.close()
+
+    def _address(self) -> str:
+        """Of the client."""
+        return self.client[0] if self.client else "unknown"
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP."""
+        REFUSALS.note(400, msg, client=self._address())
+        super().send_400_response(msg)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for a client that does not read."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; the clock runs while no request is complete, or it is answered already."""
@@ -40,12 +70,13 @@ class PromptProtocol(H11Protocol):
             self._deadline.cancel()
             self._deadline = None
         elif waiting and self._deadline is None:
-            self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        """Stop the clocks."""
+        for clock in (self._deadline, self._stalled):
+            if clock is not None:
+                clock.cancel()
         super().connection_lost(exc)
 
 
@@ -99,6 +130,7 @@ def run(settings: Settings, listening: socket.socket, started: Callable[[], None
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="error",  # refusals are logged by us, and counted
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -10,7 +10,7 @@ import shutil
 import time
 import unicodedata
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from drpl.stack import check_count
 log = logging.getLogger(__name__)
 CLEAN_UP = 3600.0
 """Seconds between looks for jobs that are old."""
+SLOWEST_LOOK, SLOWEST_MAKING = 120.0, 900.0
+"""Seconds that a look at one file may take, and tiles or another format of a result."""
 STACKS_KNOWN = 10.0
 """Seconds for which the stacks of the server's folder are not looked for again."""
 
@@ -51,7 +53,7 @@ class Service:
         self.settings = settings
         self.store = Store(settings.store)
         self.ending = False
-        self._looks, self._makes = Tasks(), Tasks()
+        self._looks, self._makes = Tasks(SLOWEST_LOOK), Tasks(SLOWEST_MAKING)
         self._workers = Workers(self.store, settings)
         self.uploads = Uploads(self.store, settings, self._looks)
         self.results = Results(self.store, settings, self._makes)
@@ -82,9 +84,12 @@ class Service:
     async def _clean_up(self) -> None:
         """Remove old jobs, now and every hour."""
         while True:
-            for job in self.store.old(self.settings.keep):
-                log.info("job %s is old, and removed", job.id)
-                await self.remove(job)
+            try:
+                for job in self.store.old(self.settings.keep):
+                    log.info("job %s is old, and removed", job.id)
+                    await self.remove(job)
+            except Exception:  # the next hour may do better
+                log.exception("old jobs could not be removed")
             await asyncio.sleep(CLEAN_UP)
 
     def job(self, job_id: str) -> Job:
@@ -228,8 +233,8 @@ class Service:
         options: dict[str, Any],
     ) -> None:
         """Put a job into the queue."""
-        if job.state in WAITING:
-            raise Refused(409, f"the job is {job.state} already")
+        if job.state in WAITING or self._workers.busy(job):
+            raise Refused(409, f"the job is {job.state}, or about to end")
         if len(self.store.queue()) >= self.settings.queue:
             raise Refused(429, "the queue is full", retry_after=30)
         if len(set(order)) != len(order) or not set(order) <= set(job.frames):
@@ -264,8 +269,7 @@ class Service:
         await self.cancel(job)
         if job.id in self.store.jobs:
             gone = self.store.remove(job)
-            with suppress(FileNotFoundError):
-                await asyncio.to_thread(shutil.rmtree, gone)
+            await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
 
 
 def _title(name: str) -> str:

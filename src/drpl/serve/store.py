@@ -19,6 +19,7 @@ from drpl.serve.jobs import ENDED, JOB_ID, Frame, Job
 
 log = logging.getLogger(__name__)
 JOURNAL, FOLDERS = "jobs.sqlite3", "jobs"
+VERSION = 1
 ATTEMPTS = 3
 """How often a job is begun that never comes to an end, before it counts as failed."""
 FORGOTTEN = 3600
@@ -51,19 +52,27 @@ class Store:
         self.jobs: dict[str, Job] = {}
         self.arriving = 0
         self._watchers: dict[str, set[asyncio.Event]] = {}
-        for (row,) in self._database.execute("SELECT row FROM jobs"):
-            job = Job(**json.loads(row))
-            self.jobs[job.id] = job
-        rows = self._database.execute("SELECT job, row FROM frames ORDER BY job, n").fetchall()
-        for owner, row in rows:
-            frame = Frame(**json.loads(row))
-            if owner in self.jobs:
-                self.jobs[owner].frames[frame.n] = frame
+        try:
+            self._read()
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            self.close()
+            raise ConfigError(f"{folder / JOURNAL}: is damaged ({error}); move it away") from error
         self._resume()
 
     def close(self) -> None:
         """Let go of the journal."""
         self._database.close()
+
+    def _read(self) -> None:
+        """Take in what the journal holds."""
+        for (row,) in self._database.execute("SELECT row FROM jobs"):
+            job = Job(**json.loads(row))
+            self.jobs[job.id] = job
+        rows = self._database.execute("SELECT job, row FROM frames ORDER BY job, n")
+        for owner, row in rows:
+            frame = Frame(**json.loads(row))
+            if owner in self.jobs:
+                self.jobs[owner].frames[frame.n] = frame
 
     def _resume(self) -> None:
         """Queue again what was running when the service ended, and remove what is nobody's."""
@@ -198,6 +207,10 @@ def _open(folder: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.executescript(f"BEGIN IMMEDIATE; {TABLES} COMMIT;")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version not in (0, VERSION):
+            raise ConfigError(f"{folder}: is a store of another drpl; expected version {VERSION}")
+        database.execute(f"PRAGMA user_version = {VERSION}")
     except OSError as error:
         raise WriteError(f"{folder}: cannot be used as a store ({error.strerror})") from error
     except sqlite3.OperationalError as error:

@@ -27,6 +27,9 @@ BEGINNINGS = re.compile(
 )
 """How files begin that are read (JPEG, PNG, TIFF, WebP, AVIF); `drpl.read` has the last word."""
 
+ENOUGH = 16
+"""Bytes that tell."""
+
 
 class Uploads:
     """Takes in frames, within the limits."""
@@ -77,6 +80,8 @@ class Uploads:
 
     async def _take_in(self, job: Job, path: Path) -> Frame:
         """Look at a file that is whole, and give it its place in the job."""
+        if job.id not in self._store.jobs:
+            raise Refused(404, "there is no such job")
         small = path.with_name(".thumbnail")
         try:
             facts = await self._tasks.do(
@@ -146,6 +151,6 @@ async def _write(request: Request, path: Path, room: _Room) -> None:
             waiting += chunk
             if written + len(waiting) > room.taken:
                 room.take(MEBIBYTE)
-            if len(waiting) >= MEBIBYTE or not written:
+            if len(waiting) >= (MEBIBYTE if written else ENOUGH):
                 await flush(stream)
         await flush(stream)

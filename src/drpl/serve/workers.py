@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -28,8 +29,6 @@ from drpl.stack import FusionOptions
 log = logging.getLogger(__name__)
 LOOKS_PER_FUSE = 4.0
 """Looks at a frame that take as long as fusing it; for the time left, while all are looked at."""
-SLOWEST_TASK = 600.0
-"""Seconds after which a small task is given up."""
 
 
 class TaskRefused(DrplError):
@@ -58,13 +57,21 @@ def _end(process: BaseProcess) -> None:
 
 
 class Tasks:
-    """One process that does small tasks, one at a time; begun when needed, ended when idle."""
+    """One process that does small tasks, one at a time; begun when needed, ended when idle.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    limit : float
+        Seconds after which a task is given up.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
         self._threads = ThreadPoolExecutor(1)
         self._child: tuple[BaseProcess, Connection] | None = None
+        self._ended = False
 
-    async def do(self, task: str, folder: Path, **arguments: Any) -> Any:
+    async def do(self, task: str, where: Path, **arguments: Any) -> Any:
         """Do a task of `drpl.serve.tasks` in a folder.
 
         Raises
@@ -75,42 +82,51 @@ class Tasks:
             If it fails otherwise, takes too long, or its process dies.
         """
         loop = asyncio.get_running_loop()
-        message = {"task": task, "folder": str(folder), "arguments": arguments}
-        work = loop.run_in_executor(self._threads, self._exchange, message)
-        return await asyncio.shield(work)
-
-    def _exchange(self, message: dict[str, Any]) -> Any:
-        """Send a task and wait for what it gives."""
-        answer = self._answer(message)
+        message = {"task": task, "folder": str(where), "arguments": arguments}
+        answer = await loop.run_in_executor(self._threads, self._answer, message)
         if "refused" in answer:
             raise TaskRefused(answer["refused"])
         if "failed" in answer:
+            log.error("%s in %s: %s", task, where, answer["failed"])
             raise TaskFailed(answer["failed"])
         return answer["gave"]
 
     def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
-        """What the process says to a task."""
+        """What the process says to a task; in the one thread that deals with it."""
         if self._child is not None and not self._child[0].is_alive():
-            self.end()  # it was idle
-        if self._child is None:
-            self._child = _start(run_tasks)
+            self._drop()  # it was idle
+        if self._ended:
+            return {"failed": "the service ends"}
+        self._child = self._child or _start(run_tasks)
         _, pipe = self._child
         try:
             tell(pipe, message)
-            if not pipe.poll(SLOWEST_TASK):
-                self.end()
-                return {"failed": f"took longer than {SLOWEST_TASK:.0f} s"}
-            answer: dict[str, Any] = json.loads(pipe.recv_bytes())
+            if pipe.poll(self._limit):
+                answer: dict[str, Any] = json.loads(pipe.recv_bytes())
+                return answer
+            answer = {"failed": f"took longer than {self._limit:.0f} s"}
         except (EOFError, OSError):
-            self.end()
-            return {"failed": "its process died; too little memory?"}
+            answer = {"failed": "its process died; too little memory?"}
+        self._drop()
         return answer
 
-    def end(self) -> None:
+    def _drop(self) -> None:
         """End the process."""
         if self._child is not None:
-            _end(self._child[0])
+            process, pipe = self._child
             self._child = None
+            pipe.close()
+            _end(process)
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._ended = True
+        child = self._child
+        if child is not None:
+            with suppress(ValueError):  # it has ended meanwhile
+                child[0].kill()
+        self._threads.shutdown(cancel_futures=True)
+        self._drop()
 
 
 class Workers:
@@ -140,8 +156,13 @@ class Workers:
             return
         process = self._processes.get(job.id)
         if process is not None:
-            process.kill()
+            with suppress(ValueError):  # it has ended meanwhile
+                process.kill()
         await asyncio.wait([task])
+
+    def busy(self, job: Job) -> bool:
+        """Whether something of a job still runs, be it about to end."""
+        return job.id in self._running
 
     async def end(self) -> None:
         """Kill all processes; what ran is queued again."""
