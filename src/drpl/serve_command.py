@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
 import webbrowser
 from pathlib import Path
@@ -32,7 +33,11 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8765,
     store: Annotated[Path | None, typer.Option(help="Folder where jobs are kept.")] = None,
     token: Annotated[
-        str, typer.Option(help="What clients must show; made where one is needed and none given.")
+        str,
+        typer.Option(
+            envvar="DRPL_TOKEN",
+            help="What clients must show; made where one is needed and none given.",
+        ),
     ] = "",
     open_page: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
@@ -77,7 +82,8 @@ def serve(
     )
     log_to_terminal()
     listening = server.bind(settings)
-    shown = f"[{host}]" if ":" in host else host
+    shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    shown = f"[{shown}]" if ":" in shown else shown
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     address += f"?token={token}" if token else ""
 
@@ -87,7 +93,7 @@ def serve(
             webbrowser.open(address)
 
     try:
-        server.run(settings, listening, started)
+        server.make_server(settings, started).run(sockets=[listening])
     except KeyboardInterrupt:
         console.print("ended; what was not done goes on at the next start", highlight=False)
 

@@ -202,12 +202,11 @@ async def _welcome(send: Send, token: str) -> None:
 
 
 async def refuse(send: Send, error: Refused) -> None:
-    """Answer with what is wrong, and end the connection: nobody reads what else is sent."""
+    """Answer with what is wrong."""
     body = json.dumps({"error": error.detail}).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": error.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": body})

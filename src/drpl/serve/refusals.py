@@ -28,7 +28,7 @@ class Refused(HTTPException):
     """
 
     def __init__(self, status: int, words: str, retry_after: int | None = None) -> None:
-        headers = {"Connection": "close"} if status in (408, 413, 503) else {}
+        headers = {"Connection": "close"} if status == 408 else {}
         if retry_after is not None:
             headers["Retry-After"] = str(retry_after)
         super().__init__(status, words, headers)

@@ -14,12 +14,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from drpl.errors import ConfigError
 from drpl.serve.app import create_app
 from drpl.serve.refusals import REFUSALS
-from drpl.serve.settings import Settings
+from drpl.serve.settings import MEBIBYTE, Settings
 
 HEADER_SECONDS = 10.0
 """Seconds in which a request must be there, but for its body."""
 READ_SECONDS = 60.0
 """Seconds after which a client is given up that takes nothing of an answer."""
+LINGER = 64 * MEBIBYTE
+"""Bytes that a client may still send when its request is answered already."""
 CONNECTIONS = 512
 LONGEST_HEADERS = 32_768
 """Bytes."""
@@ -30,6 +32,7 @@ class PromptProtocol(H11Protocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    _unread = 0
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
@@ -63,9 +66,16 @@ class PromptProtocol(H11Protocol):
             self._stalled = None
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; the clock runs while no request is complete, or it is answered already."""
+        """Take bytes; the clock runs while no request is complete, or it is answered already.
+
+        Who was refused may go on sending for a while, since most read the answer only then.
+        """
         super().data_received(data)
-        waiting = self.conn.their_state is h11.IDLE or self.conn.our_state is h11.DONE
+        answered = self.conn.our_state is h11.DONE
+        self._unread = self._unread + len(data) if answered else 0
+        if self._unread > LINGER:
+            self.transport.close()
+        waiting = answered or self.conn.their_state is h11.IDLE
         if not waiting and self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -116,8 +126,8 @@ def bind(settings: Settings) -> socket.socket:
     return found
 
 
-def run(settings: Settings, listening: socket.socket, started: Callable[[], None]) -> None:
-    """Serve until interrupted.
+def make_server(settings: Settings, started: Callable[[], None]) -> Server:
+    """The service with its web server, which calls ``started`` once it listens.
 
     Raises
     ------
@@ -139,4 +149,4 @@ def run(settings: Settings, listening: socket.socket, started: Callable[[], None
         timeout_keep_alive=30,
         timeout_graceful_shutdown=3,
     )
-    Server(config, started).run(sockets=[listening])
+    return Server(config, started)
