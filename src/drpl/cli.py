@@ -208,7 +208,7 @@ def align(
     Of another channel, light or pass of the same stack: drpl fuse ... --transforms FILE.
     """
     share_heap()
-    from drpl.pipeline import align_files
+    from drpl.align_files import align_files
 
     with progress_bar(quiet=quiet) as progress:
         plan = align_files(

@@ -1,4 +1,4 @@
-"""The visible paths: from source images to the fused one, and to aligned ones."""
+"""The visible path: from source images to the fused one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from drpl.align import common_area
 from drpl.classical import baseline_options, find_baseline, fuse_classical
 from drpl.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
 from drpl.debug import DECISIONS, DecisionSheet
@@ -30,11 +29,8 @@ from drpl.sources import find_sources
 from drpl.stack import FusionOptions, PairDecision, Pixels, check_stack, source_names
 from drpl.stacks import ArrayStack, FileStack, Stack
 from drpl.steady import SteadyModel
-from drpl.tiling import Window
-from drpl.transforms import StackTransforms, read_transforms, write_transforms
+from drpl.transforms import StackTransforms, read_transforms
 from drpl.write import check_output, check_place, write_image, write_text
-
-TRANSFORMS = "transforms.json"
 
 
 def fuse(
@@ -149,7 +145,7 @@ def fuse_stack(
     if slabs is None:
         composite, masks = folding.fold(frames, last=plan.used[-1])
     else:
-        metadata, window = stack.metadata.get(plan.reference), _window(plan, options)
+        metadata, window = stack.metadata.get(plan.reference), plan.window(crop=options.crop)
         composite, masks, made = fold_slabs(
             folding, frames, runs, slabs, window=window, metadata=metadata
         )
@@ -185,20 +181,13 @@ def _result(
     slabs: tuple[Slab, ...],
 ) -> FusionResult:
     """The composite as a result, cropped if that is asked for."""
-    window = _window(plan, options)
+    window = plan.window(crop=options.crop)
     planes = (composite.fused, composite.index_map, 255 - composite.doubt)
     fused, index_map, confidence = (np.ascontiguousarray(plane[window]) for plane in planes)
     of_pair = None
     if len(plan.alignments) == 2:
         of_pair = masks if plan.order == (0, 1) else PairDecision(masks.mask_b, masks.mask_a)
     return FusionResult(fused, index_map, confidence, of_pair, plan, window, seconds, slabs)
-
-
-def _window(plan: Plan, options: FusionOptions) -> Window:
-    """Rows and columns of the reference frame that are kept."""
-    if options.crop:
-        return common_area([plan.alignments[n].transform for n in plan.used], plan.shape)
-    return slice(0, plan.shape[0]), slice(0, plan.shape[1])
 
 
 def fuse_files(
@@ -231,7 +220,7 @@ def fuse_files(
     z_step : float, optional
         Micrometres between the focus of two frames, for a depth map.
     transforms : str or Path, optional
-        File that `align_files` wrote, of this stack or another of the same movement (another
+        File that `drpl.align_files` wrote, of this stack or another of the same movement (another
         channel, light or pass): taken instead of aligning.
     slab : int, optional
         Frames to fuse apart, each slab into a picture ``NAME_slab_01`` beside the output, before
@@ -306,70 +295,6 @@ def fuse_files(
     if progress is not None:
         progress("write", 1, 1)
     return result, about
-
-
-def align_files(
-    paths: Sequence[str | Path],
-    output: str | Path,
-    options: FusionOptions | None = None,
-    *,
-    suffix: str = ".tif",
-    overwrite: bool = False,
-    max_pixels: int = MAX_PIXELS,
-    progress: Progress | None = None,
-) -> Plan:
-    """Align files to one of them, and write the aligned frames and their transforms.
-
-    Parameters
-    ----------
-    paths : sequence of paths
-        As of `fuse_files`.
-    output : str or Path
-        Folder, made if need be, for a picture for each frame that could be aligned, and for
-        `TRANSFORMS`.
-    options : FusionOptions, optional
-    suffix : str
-        Format of the pictures.
-    overwrite, max_pixels, progress
-        As of `fuse_files`.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    ReadError, StackError, AlignmentError, WriteError
-    """
-    output = Path(output)
-    options = options or FusionOptions()
-    stack = FileStack(find_sources(paths), max_pixels=max_pixels)
-    targets = [output / f"{path.stem}{suffix}" for path in stack.paths]
-    make_folder(output)
-    for target in targets:
-        check_output(target, inputs=stack.paths, overwrite=overwrite, like=stack.like)
-    check_place(output / TRANSFORMS, inputs=stack.paths, overwrite=overwrite)
-    plan = look_at(stack, options, progress=progress)
-    frames = prepared_frames(stack, plan, options, stage="write", progress=progress)
-    window = _window(plan, options)
-    for number, frame, *_ in frames:
-        write_image(
-            targets[number],
-            np.ascontiguousarray(frame[window]),
-            metadata=stack.metadata[number],
-            inputs=stack.paths,
-            overwrite=overwrite,
-        )
-    names = [path.name for path in stack.paths]
-    write_transforms(
-        output / TRANSFORMS,
-        names,
-        plan.alignments,
-        plan.shape,
-        exposures=plan.exposures,
-        overwrite=overwrite,
-    )
-    return plan
 
 
 def make_folder(folder: Path) -> None:
