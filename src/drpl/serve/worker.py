@@ -17,9 +17,10 @@ from typing import Any
 
 import pyvips
 
+from drpl.align_files import TRANSFORMS
 from drpl.batch import begin_child
 from drpl.errors import DrplError
-from drpl.pipeline import TRANSFORMS, fuse_files
+from drpl.pipeline import fuse_files
 from drpl.read import LOADERS
 from drpl.serve.tasks import TASKS, write_result_layers
 from drpl.stack import FusionOptions
