@@ -22,7 +22,7 @@ from drpl.serve.choices import offered_options
 from drpl.serve.events import job_events
 from drpl.serve.guard import Guard
 from drpl.serve.jobs import JOB_ID
-from drpl.serve.refusals import note_refusal
+from drpl.serve.refusals import Refused, header, note_refusal
 from drpl.serve.service import Service
 from drpl.serve.settings import Settings
 from drpl.settings import PRESETS
@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 JobId = Annotated[str, InPath(pattern=f"^{JOB_ID}$")]
 Number = Annotated[int, InPath(ge=0, le=1_000_000)]
-Layer = Annotated[str, InPath(pattern=r"^(fused|retouched|index|confidence|depth|frame-\d{1,6})$")]
+Layer = Annotated[
+    str, InPath(pattern=r"^(fused|retouched|index|confidence|depth|frame-(0|[1-9]\d{0,5}))$")
+]
 What = Annotated[str, InPath(pattern=r"^(fused\.(tif|png|jpg)|maps\.zip|(report|edits)\.json)$")]
 
 
@@ -219,12 +221,17 @@ def _add_results(app: FastAPI, service: Service) -> None:
         return FileResponse(service.results.tile(service.job(job), layer, level, column, row))
 
     @app.get("/api/v1/jobs/{job}/edits")
-    async def edits(job: JobId) -> dict[str, Any]:
-        return service.results.edits(service.job(job))
+    async def edits(job: JobId) -> Response:
+        return Response(service.results.edits(service.job(job)), media_type="application/json")
 
     @app.put("/api/v1/jobs/{job}/edits")
-    async def edit(job: JobId, strokes: dict[str, Any]) -> dict[str, Any]:
-        return await service.results.edit(service.job(job), strokes)
+    async def edit(job: JobId, request: Request) -> dict[str, Any]:
+        """Replay an edit list (JSON, see docs/edits.md)."""
+        found = service.job(job)
+        if not (header(request.scope, b"content-type") or "").startswith("application/json"):
+            raise Refused(415, "the edits are not application/json")
+        text = (await request.body()).decode("utf-8", "replace")
+        return {"changed": await service.results.edit(found, text)}
 
     @app.get("/api/v1/jobs/{job}/download/{what}")
     async def download(job: JobId, what: What) -> Response:

@@ -21,6 +21,8 @@ COOKIE = "drpl_token"
 SAFE_METHODS = ("GET", "HEAD")
 METHODS = (*SAFE_METHODS, "POST", "PUT", "DELETE")
 UPLOAD = re.compile(r"/api/v1/jobs/[^/]+/frames")
+EDITS, LONGEST_EDITS = re.compile(r"/api/v1/jobs/[^/]+/edits"), 8 * MEBIBYTE
+"""Lists of strokes may be longer than other JSON: `drpl.edits` bounds their points."""
 GRACE, SLOWEST = 15.0, 16_384
 """Seconds before a body must come at a rate of so many bytes a second, on average."""
 POLICY = (
@@ -103,8 +105,9 @@ class Guard:
 
     def _limit(self, scope: Scope) -> int:
         """Bytes that a body may have."""
-        upload = scope["method"] == "PUT" and UPLOAD.fullmatch(scope["path"])
-        return self._settings.max_bytes if upload else MEBIBYTE
+        if scope["method"] == "PUT" and UPLOAD.fullmatch(scope["path"]):
+            return self._settings.max_bytes
+        return LONGEST_EDITS if EDITS.fullmatch(scope["path"]) else MEBIBYTE
 
 
 def known_hosts(host: str) -> set[str]:

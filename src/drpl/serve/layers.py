@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import tempfile
@@ -14,8 +15,10 @@ import pyvips
 
 from drpl.stack import Pixels
 
+log = logging.getLogger(__name__)
 TILE = 256
 INFO = "layer.json"
+PROFILE = "icc-profile-data"
 PHOTO, EXACT = ".jpg[Q=92,subsample_mode=off]", ".png[compression=6]"
 
 
@@ -85,34 +88,47 @@ def tile_file(folder: Path, level: int, column: int, row: int) -> Path | None:
 
 def open_photo(path: Path) -> Any:
     """A picture file as a viewer shows it: 8 bits, sRGB or grey, on white."""
-    return as_shown(pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error"))
+    return as_shown(open_map(path))
+
+
+def open_map(path: Path) -> Any:
+    """A picture file as it is, read from top to bottom."""
+    return pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
+
+
+def read_profile(path: Path) -> bytes | None:
+    """The colour profile of a picture file."""
+    image = open_map(path)
+    return image.get(PROFILE) if image.get_typeof(PROFILE) else None
+
+
+def plain(pixels: Pixels) -> Any:
+    """Pixels as pyvips has them."""
+    return pyvips.Image.new_from_array(np.ascontiguousarray(pixels))
 
 
 def pixels_shown(pixels: Pixels, icc: bytes | None) -> Any:
     """Pixels as a viewer shows them, see `open_photo`."""
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels))
+    names = ("grey16", "rgb16") if pixels.dtype == np.uint16 else ("b-w", "srgb")
     grey = pixels.ndim == 2 or pixels.shape[2] <= 2
-    deep = pixels.dtype == np.uint16
-    names = ("grey16", "rgb16") if deep else ("b-w", "srgb")
-    image = image.copy(interpretation=names[0 if grey else 1])
+    image = plain(pixels).copy(interpretation=names[0 if grey else 1])
     if icc:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)
+        image.set_type(pyvips.GValue.blob_type, PROFILE, icc)
     return as_shown(image)
 
 
 def as_shown(image: Any) -> Any:
     """A lazy image, 8 bits, sRGB or grey, on white."""
     if image.format == "float":
-        image = (
-            (image * 255).cast("uchar").copy(interpretation="b-w" if image.bands <= 2 else "srgb")
-        )
+        image = (image * 255).cast("uchar")
+        image = image.copy(interpretation="b-w" if image.bands <= 2 else "srgb")
     if image.hasalpha():
         image = image.flatten(background=65535 if image.format == "ushort" else 255)
-    if image.get_typeof("icc-profile-data"):
+    if image.get_typeof(PROFILE):
         try:
             return image.icc_transform("srgb", embedded=True, depth=8)
         except pyvips.Error:
-            pass  # a profile that does not fit is not worth a picture
+            log.info("a colour profile does not fit its picture, and is not used")
     if image.format == "ushort":
         image = (image >> 8).cast("uchar")
         image = image.copy(interpretation="b-w" if image.bands == 1 else "srgb")
@@ -121,11 +137,6 @@ def as_shown(image: Any) -> Any:
 
 def open_index(path: Path) -> Any:
     """An index map as red (low byte) and green (high byte)."""
-    image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
+    image = open_map(path)
     low, high = (image & 255).cast("uchar"), (image.cast("ushort") >> 8).cast("uchar")
     return low.bandjoin([high, low.linear(0, 0).cast("uchar")]).copy(interpretation="srgb")
-
-
-def open_map(path: Path) -> Any:
-    """A grey map of 8 bits."""
-    return pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")

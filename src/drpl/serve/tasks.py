@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pyvips
 
-from drpl.align import apply_exposure, warp
+from drpl.align_files import TRANSFORMS
 from drpl.errors import ReadError
 from drpl.maps import CONFIDENCE, DEPTH, INDEX_MAP
-from drpl.prepare import Progress
+from drpl.prepare import Progress, prepared_frame
 from drpl.raw import RAW_SUFFIXES, read_raw
 from drpl.read import read_frame, read_header
 from drpl.serve.layers import as_shown, open_index, open_map, open_photo, pixels_shown, write_layer
-from drpl.stack import full_scale
+from drpl.serve.retouching import JobFrames, retouch_result, write_retouched
+from drpl.stack import FusionOptions, full_scale
 from drpl.transforms import read_transforms
 from drpl.write import write_image
 
@@ -71,25 +72,22 @@ def write_thumbnail(name: str, target: str, max_pixels: int) -> None:
         raise ReadError(f"{name}: is damaged or cut short ({reason}); copy it again") from error
 
 
-def write_frame_layer(name: str, number: int, value_range: float | None, max_pixels: int) -> None:
+def write_frame_layer(names: list[str], number: int, max_pixels: int) -> None:
     """Cut a frame into tiles, registered, exposed and cropped as the result was."""
     result = Path("..") / "result"
-    known = read_transforms(result / "transforms.json")
+    known = read_transforms(result / TRANSFORMS)
     report = json.loads((result / "report.json").read_text(encoding="utf-8"))
-    frame = read_frame(name, max_pixels=max_pixels)
-    white = full_scale(frame.pixels, value_range)
-    pixels = apply_exposure(frame.pixels, known.exposures[number], white=white)
-    pixels = warp(pixels, known.alignments[number].transform, known.shape)
-    (width, height), window = report["size"], report["window"]
-    left, top = window["left"], window["top"]
-    kept = np.ascontiguousarray(pixels[top : top + height, left : left + width])
-    image = pixels_shown(kept, frame.metadata.icc)
+    (width, height), at = report["size"], report["window"]
+    window = (slice(at["top"], at["top"] + height), slice(at["left"], at["left"] + width))
+    frames = JobFrames(names, max_pixels)
+    prepared = prepared_frame(frames, known, FusionOptions(), number, window=window)
+    image = pixels_shown(prepared.frame, frames.metadata[number].icc)
     write_layer(image, result / "layers" / f"frame-{number}")
 
 
-def convert(source: str, target: str) -> None:
+def convert(source: str, target: str, max_pixels: int) -> None:
     """Write a result in another format: as deep as that holds."""
-    frame = read_frame(source)
+    frame = read_frame(source, max_pixels=max_pixels)
     pixels = frame.pixels
     if Path(target).suffix == ".png" and pixels.dtype == np.float32:
         pixels = np.rint(np.clip(pixels, 0, 1) * 65535).astype(np.uint16)
@@ -130,6 +128,15 @@ def draw_demo() -> list[str]:
 
 TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
-    for task in (look_at_frame, write_thumbnail, write_frame_layer, convert, pack, draw_demo)
+    for task in (
+        look_at_frame,
+        write_thumbnail,
+        draw_demo,
+        write_frame_layer,
+        retouch_result,
+        write_retouched,
+        convert,
+        pack,
+    )
 }
 """Tasks by name."""
