@@ -112,10 +112,11 @@ def bind(settings: Settings) -> socket.socket:
         If it cannot be had, as when the port is taken.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM
         )[0]
-        found = socket.socket(family)
+        # with the protocol, which asyncio wants to know before it sends small answers at once
+        found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
     except OSError as error:
