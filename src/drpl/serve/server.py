@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from drpl.errors import ConfigError
 from drpl.serve.app import create_app
 from drpl.serve.refusals import REFUSALS
+from drpl.serve.service import Service
 from drpl.serve.settings import MEBIBYTE, Settings
 
 HEADER_SECONDS = 10.0
@@ -91,11 +92,19 @@ class PromptProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server that says when it listens, and lets those go who watch when it ends."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, started: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._service = service
         self._say = started
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what waits for news, then all."""
+        self._service.end()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
@@ -135,8 +144,9 @@ def make_server(settings: Settings, started: Callable[[], None]) -> Server:
     ConfigError, WriteError
         If the store cannot be used.
     """
+    service = Service(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(service),
         http=PromptProtocol,
         ws="none",
         lifespan="on",
@@ -150,4 +160,4 @@ def make_server(settings: Settings, started: Callable[[], None]) -> Server:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=3,
     )
-    return Server(config, started)
+    return Server(config, service, started)
