@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from drpl.classical import baseline_options, find_baseline, fuse_classical
+from drpl.clipped import clipped_ceilings
 from drpl.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
 from drpl.debug import DECISIONS, DecisionSheet
 from drpl.decide import DecisionModel
@@ -26,7 +27,7 @@ from drpl.report import as_json, build_report
 from drpl.result import FusionResult, Slab
 from drpl.slabs import Slabs, fold_slabs
 from drpl.sources import find_sources
-from drpl.stack import FusionOptions, PairDecision, Pixels, check_stack, source_names
+from drpl.stack import FusionOptions, PairDecision, Pixels, check_stack, full_scale, source_names
 from drpl.stacks import ArrayStack, FileStack, Stack
 from drpl.steady import SteadyModel
 from drpl.transforms import StackTransforms, read_transforms
@@ -136,8 +137,19 @@ def fuse_stack(
         )
         clock.lap("fuse")
         return _result(composite, masks, plan, options, clock.seconds, ())
-    load = _loader(model, options, count)
-    folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
+    folding = Folding(
+        _loader(model, options, count),
+        options,
+        count,
+        plan.scale,
+        clock.lap,
+        lends=stack.lends,
+        observe=observe,
+        ceilings=clipped_ceilings(
+            plan.exposures, stack.like, full_scale(stack.like, options.value_range)
+        ),
+        preferred=plan.untouched,
+    )
     runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
     numbers = [number for run in runs for number in run]
     frames = read(numbers=numbers)
