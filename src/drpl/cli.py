@@ -146,6 +146,10 @@ def fuse(
         Path | None,
         typer.Option(help="Folder for decisions.png: what was decided, frame by frame."),
     ] = None,
+    edits: Annotated[
+        Path | None,
+        typer.Option(help="Strokes to retouch the result by (JSON), drawn from the frames."),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write a report beside the result (.json).")
     ] = True,
@@ -178,6 +182,7 @@ def fuse(
             slab=slab,
             overlap=overlap,
             debug=debug,
+            edits=edits,
             report=output.with_suffix(".json") if report else None,
             overwrite=overwrite,
             max_pixels=max_pixels,
