@@ -343,6 +343,19 @@ def test_reports(real, run, tmp_path):
     assert 1 <= float(ranks[1]) <= 3
 
 
+def test_a_report_of_a_run_that_was_stopped_says_so(run, tmp_path):
+    (tmp_path / "about.json").write_bytes((run / "about.json").read_bytes())
+    lines = (run / "scores.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    of_one = [line for line in lines if not line.startswith("lake")]
+    assert 1 < len(of_one) < len(lines)
+    for kept, said in ((of_one, True), (lines, False)):
+        (tmp_path / "scores.csv").write_text("".join(kept), encoding="utf-8")
+        report.write_reports(tmp_path)
+        for name in ("report.md", "report.html"):
+            text = (tmp_path / name).read_text(encoding="utf-8")
+            assert ("unfinished: 2 of 3 scenes are scored" in text) is said
+
+
 def test_a_report_outlives_the_pictures(run, tmp_path):
     for name in ("scores.csv", "about.json"):
         (tmp_path / name).write_bytes((run / name).read_bytes())

@@ -198,6 +198,7 @@ def score_quality(
     files = dict.fromkeys(path for entry in entries for path in entry.files)
     about = provenance(settings.models) | {
         "settings": asdict(settings),
+        "scenes": len(entries),
         "inputs": digest_of(files),
         "command": command,
         "coding": describe_encodings(entries),

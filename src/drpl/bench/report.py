@@ -88,7 +88,12 @@ def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:
     cases = _cases(settings, scores)
     sections = [_section(found, about, *cases[found.name]) for found in scores]
     pages = [folder / MARKDOWN, *([] if docs is None else [docs])]
-    says = {"sections": sections, "about": about, "settings": settings}
+    says = {
+        "sections": sections,
+        "about": about,
+        "settings": settings,
+        "unfinished": _unfinished(about, scores),
+    }
     html, markdown = (_render(template, says) for template in ("report.html.j2", "report.md.j2"))
     write_text(folder / PAGE, html, overwrite=True)
     for page in pages:
@@ -100,6 +105,15 @@ def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:
 def sentences(folder: Path) -> dict[str, str]:
     """How the first method does, in a sentence for each data set."""
     return {found.name: sentence(found) for found in tabulate(ScoreStore(folder).rows())}
+
+
+def _unfinished(about: dict[str, Any], scores: Sequence[SetScores]) -> str:
+    """What to say of a run that was stopped, or nothing."""
+    done = sum(len(found.scenes) for found in scores)
+    wanted = about.get("scenes", done)
+    if done == wanted:
+        return ""
+    return f"This run is unfinished: {done} of {wanted} scenes are scored; run it again to go on."
 
 
 def _section(scores: SetScores, about: dict[str, Any], cases: list[Case], trouble: str) -> Section:
