@@ -9,9 +9,10 @@ import pytest
 
 import drpl
 from drawing import draw_texture, striped_stack
+from drpl.align_files import TRANSFORMS, align_files
 from drpl.errors import AlignmentError, ReadError, StackError, WriteError
 from drpl.metrics import psnr
-from drpl.pipeline import TRANSFORMS, align_files, fuse_files
+from drpl.pipeline import fuse_files
 from drpl.read import read_frame
 from drpl.stack import FusionOptions
 from drpl.transforms import read_transforms

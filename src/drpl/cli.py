@@ -14,6 +14,7 @@ from rich.table import Table
 from drpl.bench_commands import add_benchmarks
 from drpl.errors import BatchError, DrplError
 from drpl.heap import share_heap
+from drpl.serve_command import add_serving
 from drpl.stack import ComposeMode, FusionOptions
 from drpl.terminal import (
     Overwrite,
@@ -146,6 +147,10 @@ def fuse(
         Path | None,
         typer.Option(help="Folder for decisions.png: what was decided, frame by frame."),
     ] = None,
+    edits: Annotated[
+        Path | None,
+        typer.Option(help="Strokes to retouch the result by (JSON), drawn from the frames."),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write a report beside the result (.json).")
     ] = True,
@@ -178,6 +183,7 @@ def fuse(
             slab=slab,
             overlap=overlap,
             debug=debug,
+            edits=edits,
             report=output.with_suffix(".json") if report else None,
             overwrite=overwrite,
             max_pixels=max_pixels,
@@ -208,7 +214,7 @@ def align(
     Of another channel, light or pass of the same stack: drpl fuse ... --transforms FILE.
     """
     share_heap()
-    from drpl.pipeline import align_files
+    from drpl.align_files import align_files
 
     with progress_bar(quiet=quiet) as progress:
         plan = align_files(
@@ -358,3 +364,4 @@ def models() -> None:
 
 add_benchmarks(app)
 add_training(app)
+add_serving(app)

@@ -194,15 +194,41 @@ def compose_pyramid(
     context = 8 * 2**levels
     for part in cover(height, width, tile=tile, context=context):
         window = PairDecision(masks.mask_a[part.read], masks.mask_b[part.read])
-        weight = decision_map(window)
-        a = source_a[part.read].astype(np.float32)
-        difference = source_b[part.read].astype(np.float32) - a
-        # blending is linear: A plus the blended pyramid of B - A, zero where the sources agree
-        blended = a + _blend(difference, np.float32(1) - weight, levels)
-        if fused.dtype.kind == "u":
-            blended = np.clip(blended, 0, white)
-        fused[part.write] = _as_dtype(blended[part.crop], fused.dtype)
+        weight = np.float32(1) - decision_map(window)
+        a, b = source_a[part.read], source_b[part.read]
+        fused[part.write] = blend_pyramids(a, b, weight, white=white, levels=levels)[part.crop]
     return fused
+
+
+def blend_pyramids(
+    source_a: Pixels, source_b: Pixels, weight: Plane, *, white: float, levels: int
+) -> Pixels:
+    """Blend the Laplacian pyramids of two pictures by the Gaussian pyramid of a weight.
+
+    Parameters
+    ----------
+    source_a, source_b : ndarray, shape (H, W) or (H, W, C)
+    weight : ndarray, shape (H, W)
+        Of ``source_b``, in [0, 1]; `pyramid_reach` pixels from where it changes, the result is the
+        one or the other.
+    white : float
+        Integer results are clipped to [0, ``white``].
+    levels : int
+        Halvings of the pyramid; 0 blends pixel by pixel.
+    """
+    a = source_a.astype(np.float32)
+    difference = source_b.astype(np.float32) - a
+    # blending is linear: A plus the blended pyramid of B - A, zero where the sources agree
+    blended = a + _blend(difference, weight, levels)
+    if source_a.dtype.kind == "u":
+        blended = np.clip(blended, 0, white)
+    return _as_dtype(blended, source_a.dtype)
+
+
+def pyramid_reach(levels: int) -> int:
+    """Pixels, along rows and columns, over which a pyramid spreads a step of the weight."""
+    # five taps: down to level k and up again, a step spreads by 2 (2^k - 1) each
+    return int(4 * (2**levels - 1))
 
 
 def _blend(image: Plane, weight: Plane, levels: int) -> Plane:

@@ -1,4 +1,4 @@
-"""The visible paths: from source images to the fused one, and to aligned ones."""
+"""The visible path: from source images to the fused one."""
 
 from __future__ import annotations
 
@@ -10,31 +10,37 @@ from typing import Any
 
 import numpy as np
 
-from drpl.align import common_area
 from drpl.classical import baseline_options, find_baseline, fuse_classical
 from drpl.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
 from drpl.debug import DECISIONS, DecisionSheet
 from drpl.decide import DecisionModel
+from drpl.edits import Edits, check_edits, read_edits
 from drpl.errors import ConfigError, WriteError
 from drpl.fold import Composite, Folding, Observer
 from drpl.maps import map_paths, write_maps
 from drpl.memory import within_memory
 from drpl.models import load_model
 from drpl.plan import Plan
-from drpl.prepare import Progress, look_at, prepared_frames
+from drpl.prepare import Progress, look_at, prepared_frame, prepared_frames
 from drpl.read import MAX_PIXELS
 from drpl.report import as_json, build_report
 from drpl.result import FusionResult, Slab
+from drpl.retouch import retouch
 from drpl.slabs import Slabs, fold_slabs
 from drpl.sources import find_sources
-from drpl.stack import FusionOptions, PairDecision, Pixels, check_stack, source_names
+from drpl.stack import (
+    FusionOptions,
+    PairDecision,
+    Pixels,
+    check_stack,
+    full_scale,
+    source_names,
+)
 from drpl.stacks import ArrayStack, FileStack, Stack
 from drpl.steady import SteadyModel
 from drpl.tiling import Window
-from drpl.transforms import StackTransforms, read_transforms, write_transforms
+from drpl.transforms import StackTransforms, read_transforms
 from drpl.write import check_output, check_place, write_image, write_text
-
-TRANSFORMS = "transforms.json"
 
 
 def fuse(
@@ -91,6 +97,7 @@ def fuse_stack(
     known: StackTransforms | None = None,
     slabs: Slabs | None = None,
     observe: Observer | None = None,
+    edits: Edits | None = None,
     progress: Progress | None = None,
 ) -> FusionResult:
     """Fuse a stack whose frames are read one at a time; memory does not grow with their number.
@@ -109,6 +116,8 @@ def fuse_stack(
         How to fuse runs of frames apart, and these with each other.
     observe : Observer, optional
         Shown each frame as it is merged.
+    edits : Edits, optional
+        Strokes to retouch the result by; pictures of slabs and the masks of a pair are left alone.
     progress : callable, optional
         Told how far the work is.
 
@@ -116,7 +125,8 @@ def fuse_stack(
     ------
     ReadError, StackError, AlignmentError, ModelError, WriteError
     ConfigError
-        If ``max_memory`` is too little, or a baseline is asked for what only a network does.
+        If ``max_memory`` is too little, a baseline is asked for what only a network does, or the
+        edits are of another result.
     """
     clock = _Clock()
     count = len(stack.names)
@@ -127,8 +137,12 @@ def fuse_stack(
         )
     options = within_memory(options, stack.like, count, slabs=slabs is not None)
     plan = look_at(stack, options, known=known, progress=progress)
+    window = plan.window(crop=options.crop)
+    if edits is not None:
+        check_edits(edits, plan.alignments, window)
     clock.lap("align")
     read = partial(prepared_frames, stack, plan, options, stage="fuse", progress=progress)
+    made: tuple[Slab, ...] = ()
     if baseline is not None:
         composite, masks = fuse_classical(
             baseline,
@@ -139,21 +153,38 @@ def fuse_stack(
             value_range=options.value_range,
         )
         clock.lap("fuse")
-        return _result(composite, masks, plan, options, clock.seconds, ())
-    load = _loader(model, options, count)
-    folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
-    runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
-    numbers = [number for run in runs for number in run]
-    frames = read(numbers=numbers)
-    made: tuple[Slab, ...] = ()
-    if slabs is None:
-        composite, masks = folding.fold(frames, last=plan.used[-1])
     else:
-        metadata, window = stack.metadata.get(plan.reference), _window(plan, options)
-        composite, masks, made = fold_slabs(
-            folding, frames, runs, slabs, window=window, metadata=metadata
-        )
-    return _result(composite, masks, plan, options, clock.seconds, made)
+        load = _loader(model, options, count)
+        folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
+        runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
+        frames = read(numbers=[number for run in runs for number in run])
+        if slabs is None:
+            composite, masks = folding.fold(frames, last=plan.used[-1])
+        else:
+            metadata = stack.metadata.get(plan.reference)
+            composite, masks, made = fold_slabs(
+                folding, frames, runs, slabs, window=window, metadata=metadata
+            )
+    result = _result(composite, masks, plan, window, clock.seconds, made)
+    if edits is not None:
+        del composite, masks  # its room is for the frames that are read once more
+        _retouch(result, edits, stack, options, progress)
+        clock.lap("retouch")
+    return result
+
+
+def _retouch(
+    result: FusionResult,
+    edits: Edits,
+    stack: Stack,
+    options: FusionOptions,
+    progress: Progress | None,
+) -> None:
+    """Replay strokes on a result."""
+    planes = (result.fused, result.index_map, result.confidence)
+    read = partial(prepared_frame, stack, result.plan, options, window=result.window)
+    white = full_scale(result.fused, options.value_range)
+    retouch(*planes, edits, read, white=white, progress=progress)
 
 
 def _slab_runs(slabs: Slabs, plan: Plan) -> list[list[int]]:
@@ -180,25 +211,17 @@ def _result(
     composite: Composite,
     masks: PairDecision,
     plan: Plan,
-    options: FusionOptions,
+    window: Window,
     seconds: dict[str, float],
     slabs: tuple[Slab, ...],
 ) -> FusionResult:
-    """The composite as a result, cropped if that is asked for."""
-    window = _window(plan, options)
+    """The composite as a result, of which a window is kept."""
     planes = (composite.fused, composite.index_map, 255 - composite.doubt)
     fused, index_map, confidence = (np.ascontiguousarray(plane[window]) for plane in planes)
     of_pair = None
     if len(plan.alignments) == 2:
         of_pair = masks if plan.order == (0, 1) else PairDecision(masks.mask_b, masks.mask_a)
     return FusionResult(fused, index_map, confidence, of_pair, plan, window, seconds, slabs)
-
-
-def _window(plan: Plan, options: FusionOptions) -> Window:
-    """Rows and columns of the reference frame that are kept."""
-    if options.crop:
-        return common_area([plan.alignments[n].transform for n in plan.used], plan.shape)
-    return slice(0, plan.shape[0]), slice(0, plan.shape[1])
 
 
 def fuse_files(
@@ -212,6 +235,7 @@ def fuse_files(
     slab: int | None = None,
     overlap: int = 0,
     debug: str | Path | None = None,
+    edits: str | Path | None = None,
     report: str | Path | None = None,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -231,7 +255,7 @@ def fuse_files(
     z_step : float, optional
         Micrometres between the focus of two frames, for a depth map.
     transforms : str or Path, optional
-        File that `align_files` wrote, of this stack or another of the same movement (another
+        File that `drpl.align_files` wrote, of this stack or another of the same movement (another
         channel, light or pass): taken instead of aligning.
     slab : int, optional
         Frames to fuse apart, each slab into a picture ``NAME_slab_01`` beside the output, before
@@ -240,6 +264,8 @@ def fuse_files(
         Frames that a slab shares with the one before.
     debug : str or Path, optional
         Folder, made if need be, for `drpl.debug.DECISIONS`, which shows what was decided.
+    edits : str or Path, optional
+        Strokes to retouch the result by, as docs/edits.md describes; see `drpl.edits`.
     report : str or Path, optional
         JSON file for what `drpl.report.build_report` tells.
     overwrite : bool
@@ -259,21 +285,23 @@ def fuse_files(
     ------
     ReadError, StackError, AlignmentError, ModelError, WriteError
     ConfigError
-        If slabs are impossible, or ``max_memory`` is too little.
+        If slabs are impossible, ``max_memory`` is too little, or the edits are damaged or of
+        another result.
     """
     output = Path(output)
     options = options or FusionOptions()
     if slab is None and overlap:
         raise ConfigError(f"overlap is {overlap}, but of no slabs; give --slab too")
+    strokes = None if edits is None else read_edits(edits)
     stack = FileStack(find_sources(paths), max_pixels=max_pixels)
-    inputs = stack.paths
+    inputs = [*stack.paths, *([] if edits is None else [Path(edits)])]
     slabs = None
     if slab is not None:
         slabs = Slabs(slab, overlap, output, (*inputs,), overwrite)
     check_output(output, inputs=inputs, overwrite=overwrite, like=stack.like)
     if slabs is not None:
-        slabs.check(count=len(inputs), like=stack.like)
-    map_files = map_paths(maps, count=len(inputs), z_step=z_step)
+        slabs.check(count=len(stack.paths), like=stack.like)
+    map_files = map_paths(maps, count=len(stack.paths), z_step=z_step)
     report_files = [Path(report)] if report is not None else []
     sheet_files = [Path(debug) / DECISIONS] if debug is not None else []
     for path in (*map_files.values(), *report_files, *sheet_files):
@@ -281,9 +309,17 @@ def fuse_files(
     known = None
     if transforms is not None:
         size = stack.like.shape[:2]
-        known = read_transforms(transforms, count=len(inputs), shape=size)
+        known = read_transforms(transforms, count=len(stack.paths), shape=size)
     sheet = DecisionSheet(stack.names, value_range=options.value_range) if sheet_files else None
-    result = fuse_stack(stack, options, known=known, slabs=slabs, observe=sheet, progress=progress)
+    result = fuse_stack(
+        stack,
+        options,
+        known=known,
+        slabs=slabs,
+        observe=sheet,
+        edits=strokes,
+        progress=progress,
+    )
     clock = _Clock(result.seconds)
     if progress is not None:
         progress("write", 0, 1)
@@ -297,79 +333,20 @@ def fuse_files(
         picture = sheet.picture()
         write_image(sheet_files[0], picture, inputs=[*inputs, output], overwrite=overwrite)
     clock.lap("write")
-    hashed = inputs if report_files else ()
     about = build_report(
-        result, options, stack.names, inputs=hashed, output=output, notes=stack.notes
+        result,
+        options,
+        stack.names,
+        inputs=stack.paths if report_files else (),
+        output=output,
+        notes=stack.notes,
+        edits=strokes,
     )
     for path in report_files:
         write_text(path, as_json(about), inputs=[*inputs, output], overwrite=overwrite)
     if progress is not None:
         progress("write", 1, 1)
     return result, about
-
-
-def align_files(
-    paths: Sequence[str | Path],
-    output: str | Path,
-    options: FusionOptions | None = None,
-    *,
-    suffix: str = ".tif",
-    overwrite: bool = False,
-    max_pixels: int = MAX_PIXELS,
-    progress: Progress | None = None,
-) -> Plan:
-    """Align files to one of them, and write the aligned frames and their transforms.
-
-    Parameters
-    ----------
-    paths : sequence of paths
-        As of `fuse_files`.
-    output : str or Path
-        Folder, made if need be, for a picture for each frame that could be aligned, and for
-        `TRANSFORMS`.
-    options : FusionOptions, optional
-    suffix : str
-        Format of the pictures.
-    overwrite, max_pixels, progress
-        As of `fuse_files`.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    ReadError, StackError, AlignmentError, WriteError
-    """
-    output = Path(output)
-    options = options or FusionOptions()
-    stack = FileStack(find_sources(paths), max_pixels=max_pixels)
-    targets = [output / f"{path.stem}{suffix}" for path in stack.paths]
-    make_folder(output)
-    for target in targets:
-        check_output(target, inputs=stack.paths, overwrite=overwrite, like=stack.like)
-    check_place(output / TRANSFORMS, inputs=stack.paths, overwrite=overwrite)
-    plan = look_at(stack, options, progress=progress)
-    frames = prepared_frames(stack, plan, options, stage="write", progress=progress)
-    window = _window(plan, options)
-    for number, frame, *_ in frames:
-        write_image(
-            targets[number],
-            np.ascontiguousarray(frame[window]),
-            metadata=stack.metadata[number],
-            inputs=stack.paths,
-            overwrite=overwrite,
-        )
-    names = [path.name for path in stack.paths]
-    write_transforms(
-        output / TRANSFORMS,
-        names,
-        plan.alignments,
-        plan.shape,
-        exposures=plan.exposures,
-        overwrite=overwrite,
-    )
-    return plan
 
 
 def make_folder(folder: Path) -> None:

@@ -17,8 +17,9 @@ from drpl.exposure import Exposure, match_exposure
 from drpl.order import focus_order, focus_profile, in_sequence
 from drpl.stack import FusionOptions, Pixels, full_scale
 from drpl.survey import OctaveDetail, decision_scale, measure_detail
+from drpl.tiling import Window
 from drpl.transforms import StackTransforms
-from drpl.warp import identity, rescale, valid_area, warp
+from drpl.warp import common_area, identity, rescale, valid_area, warp
 
 Plane = NDArray[np.float32]
 Look = Callable[[Sequence[int]], Iterable[Pixels]]
@@ -68,6 +69,12 @@ class Plan:
     def reference(self) -> int:
         """Number of the frame that the others are registered to."""
         return [alignment.status for alignment in self.alignments].index("reference")
+
+    def window(self, *, crop: bool) -> Window:
+        """Rows and columns of the reference frame that a result shows: all, or what all show."""
+        if crop:
+            return common_area([self.alignments[n].transform for n in self.used], self.shape)
+        return slice(0, self.shape[0]), slice(0, self.shape[1])
 
 
 def plan_stack(

@@ -12,6 +12,7 @@ from drpl.fold import Prepared
 from drpl.plan import Plan, plan_stack
 from drpl.stack import FusionOptions, Pixels, full_scale
 from drpl.stacks import Stack
+from drpl.tiling import Window
 from drpl.transforms import StackTransforms
 
 Item = TypeVar("Item")
@@ -62,18 +63,45 @@ def prepared_frames(
     Prepared
         The next is made while the one before is used. Arrays may be the stack's own.
     """
-    works = [partial(_prepare, stack, plan, options, number) for number in numbers or plan.used]
+    prepare = partial(prepared_frame, stack, plan, options)
+    works = [partial(prepare, number) for number in numbers or plan.used]
     return _told(_ahead(works), stage, len(works), progress)
 
 
-def _prepare(stack: Stack, plan: Plan, options: FusionOptions, number: int) -> Prepared:
-    """Read a frame, match its exposure, warp it."""
+def prepared_frame(
+    stack: Stack,
+    lie: Plan | StackTransforms,
+    options: FusionOptions,
+    number: int,
+    *,
+    window: Window | None = None,
+) -> Prepared:
+    """A frame as it is fused: read, exposed alike, warped.
+
+    Parameters
+    ----------
+    stack : Stack
+    lie : Plan or StackTransforms
+        How the frames lie and are exposed.
+    options : FusionOptions
+        Only ``value_range`` counts.
+    number : int
+        Of the frame.
+    window : tuple of two slices, optional
+        Rows and columns of the reference frame to give; by default all.
+
+    Raises
+    ------
+    ReadError, StackError, AlignmentError
+    """
     pixels = stack.read(number)
     white = full_scale(pixels, options.value_range)
-    pixels = apply_exposure(pixels, plan.exposures[number], white=white)
-    transform = plan.alignments[number].transform
-    warped = warp(pixels, transform, plan.shape)
-    covered = None if warped is pixels else valid_area(transform, plan.shape)
+    pixels = apply_exposure(pixels, lie.exposures[number], white=white)
+    transform = lie.alignments[number].transform
+    warped = warp(pixels, transform, lie.shape)
+    covered = None if warped is pixels else valid_area(transform, lie.shape)
+    if window is not None:
+        warped, covered = warped[window], None if covered is None else covered[window]
     return Prepared(number, warped, covered)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from drpl.align import Alignment, Exposure
+from drpl.edits import Edits
 from drpl.focus import BASELINES
 from drpl.models import model_folder, read_card
 from drpl.result import FusionResult
@@ -32,6 +33,7 @@ def build_report(
     inputs: Sequence[Path] = (),
     output: Path | None = None,
     notes: dict[int, tuple[str, ...]] | None = None,
+    edits: Edits | None = None,
 ) -> dict[str, Any]:
     """What went in, what was done and what came out, as plain values for JSON.
 
@@ -46,13 +48,16 @@ def build_report(
     output : Path, optional
     notes : dict, optional
         What reading changed, by number of the frame.
+    edits : Edits, optional
+        Strokes that the result was retouched by.
 
     Returns
     -------
     dict
         ``frames`` (name, sha256, status, transform, residual, exposure, coverage, notes),
-        ``slabs`` (file, frames), ``options``, ``model``, ``scale``, ``window``, ``seconds``,
-        ``peak_memory_mb`` and ``versions``.
+        ``slabs`` (file, frames), ``edits`` (file, sha256, strokes of each frame; or None),
+        ``options``, ``model``, ``scale``, ``window``, ``seconds``, ``peak_memory_mb`` and
+        ``versions``.
     """
     plan = result.plan
     shares = result.coverage()
@@ -82,12 +87,18 @@ def build_report(
         "decision_scale": plan.scale,
         "frames": frames,
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
+        "edits": None if edits is None else describe_edits(edits, len(names)),
         "options": asdict(options),
         "model": _model(options.model),
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),
     }
+
+
+def describe_edits(edits: Edits, count: int) -> dict[str, Any]:
+    """What a report tells of edits, of a stack of ``count`` frames."""
+    return {"file": edits.name, "sha256": edits.sha256 or None, "strokes": edits.counts(count)}
 
 
 def _spoken(note: str) -> list[str]:
@@ -154,3 +165,39 @@ def peak_memory_mb() -> float | None:
 def as_json(report: dict[str, Any]) -> str:
     """A report as the text of a file."""
     return json.dumps(report, indent=1, allow_nan=False) + "\n"
+
+
+def in_words(report: dict[str, Any]) -> list[str]:
+    """What a report says, as sentences for people; frames are counted from 1.
+
+    Parameters
+    ----------
+    report : dict
+        Of `build_report`.
+    """
+    frames, rejected = report["frames"], report["rejected"]
+    width, height = report["size"]
+    used = len(frames) - len(rejected)
+    words = [f"{used} of {len(frames)} frames were fused into {width} x {height} pixels."]
+    ways = {
+        "rejected": "was left out",
+        "unaligned": "could not be registered and was taken as it is",
+        "simpler": "was registered with a simpler motion",
+    }
+    for frame in frames:
+        said = "; ".join(frame["notes"])
+        way = ways.get(frame["status"], "")
+        if way or said:
+            name = f"Frame {frame['number'] + 1} ({frame['name']})"
+            words.append(
+                f"{name} {way}{': ' if way and said else ''}{said}." if way else f"{name}: {said}."
+            )
+    order = report["focus_order"]
+    if any(place != number for place, number in enumerate(order)):
+        words.append("The frames were not in the order of their focus, which was followed instead.")
+    if report["size"] != report["source_size"]:
+        words.append("The picture was cropped to what all frames show.")
+    if report["decision_scale"] > 1:
+        words.append(f"The frames are soft: decided at 1/{report['decision_scale']} of their size.")
+    words.append(f"It took {sum(report['seconds'].values()):.1f} s.")
+    return words

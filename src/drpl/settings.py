@@ -83,13 +83,27 @@ def read_table(path: Path) -> dict[str, Any]:
         If it cannot be read, is not TOML, or has an unknown field or a value of a wrong type.
     """
     table = read_toml(path)
+    try:
+        check_options({name: value for name, value in table.items() if name != "preset"})
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return table
+
+
+def check_options(table: Mapping[str, Any]) -> None:
+    """Check names and types of options, by field of `FusionOptions`.
+
+    Raises
+    ------
+    ConfigError
+        If a field is unknown, or a value has a wrong type.
+    """
     known = {entry.name: entry for entry in fields(FusionOptions)}
     for name, value in table.items():
-        if name != "preset" and name not in known:
-            raise ConfigError(f"{path}: has an unknown option {name!r}; known: {', '.join(known)}")
-        if name != "preset" and not _fits(name, value):
-            raise ConfigError(f"{path}: {name} is {value!r}; {known[name].metadata['help']}")
-    return table
+        if name not in known:
+            raise ConfigError(f"has an unknown option {name!r}; known: {', '.join(known)}")
+        if not _fits(name, value):
+            raise ConfigError(f"{name} is {value!r}; {known[name].metadata['help']}")
 
 
 def _fits(name: str, value: object) -> bool:

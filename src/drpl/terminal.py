@@ -155,6 +155,7 @@ def tell(report: dict[str, Any]) -> None:
     parts = [f"{used} of {len(frames)} frames"]
     parts += [f"decided at 1/{scale}"] if scale > 1 else []
     parts += [f"{len(report['slabs'])} slabs beside it"] if report["slabs"] else []
+    parts += [f"retouched by {_counted(report['edits']['strokes'])}"] if report["edits"] else []
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items())
     parts.append(f"{sum(report['seconds'].values()):.1f} s ({seconds})")
     text = f"{report['output']}: {width}x{height}, {', '.join(parts)}"
@@ -170,6 +171,11 @@ def tell(report: dict[str, Any]) -> None:
             said = "; ".join(frame["notes"])
             line = f"{frame['name']}: {frame['status']} ({said})"
             console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
+
+def _counted(strokes: list[int]) -> str:
+    """How many strokes there are in all."""
+    return f"{sum(strokes)} stroke{'s' * (sum(strokes) != 1)}"
 
 
 def tell_alignments(plan: Plan) -> None:

@@ -7,7 +7,7 @@ import platform
 
 __version__ = "0.1.0"
 LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pyvips")
-OPTIONAL = ("rawpy", "torch")
+OPTIONAL = ("fastapi", "rawpy", "torch", "uvicorn")
 
 
 def versions(*, optional: bool = False) -> dict[str, str | None]:

@@ -1,0 +1,1 @@
+"""The local page: a service that fuses stacks of dropped pictures; needs the extra ``web``."""

@@ -1,0 +1,276 @@
+"""Processes that work for the service: one for each job that runs, others for small tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from drpl.backend import usable_cores
+from drpl.errors import DrplError
+from drpl.serve.jobs import Job, Progress
+from drpl.serve.settings import Settings
+from drpl.serve.store import Store
+from drpl.serve.worker import run_job, run_tasks, tell
+from drpl.settings import resolve_options
+from drpl.stack import FusionOptions
+
+log = logging.getLogger(__name__)
+LOOKS_PER_FUSE = 4.0
+"""Looks at a frame that take as long as fusing it; for the time left, while all are looked at."""
+
+
+class TaskRefused(DrplError):
+    """A task found its input wrong."""
+
+
+class TaskFailed(DrplError):
+    """A task came to no end: a fault of ours, or too little memory."""
+
+
+def _start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection]:
+    """Start a process, with a pipe to it."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _end(process: BaseProcess) -> None:
+    """Kill a process and wait until it is gone."""
+    process.kill()
+    process.join()
+    process.close()
+
+
+class Tasks:
+    """One process that does small tasks, one at a time; begun when needed, ended when idle.
+
+    Parameters
+    ----------
+    limit : float
+        Seconds after which a task is given up.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._threads = ThreadPoolExecutor(1)
+        self._child: tuple[BaseProcess, Connection] | None = None
+        self._ended = False
+
+    async def do(self, task: str, where: Path, **arguments: Any) -> Any:
+        """Do a task of `drpl.serve.tasks` in a folder.
+
+        Raises
+        ------
+        TaskRefused
+            If its input is wrong, with the reason.
+        TaskFailed
+            If it fails otherwise, takes too long, or its process dies.
+        """
+        loop = asyncio.get_running_loop()
+        message = {"task": task, "folder": str(where), "arguments": arguments}
+        answer = await loop.run_in_executor(self._threads, self._answer, message)
+        if "refused" in answer:
+            raise TaskRefused(answer["refused"])
+        if "failed" in answer:
+            log.error("%s in %s: %s", task, where, answer["failed"])
+            raise TaskFailed(answer["failed"])
+        return answer["gave"]
+
+    def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
+        """What the process says to a task; in the one thread that deals with it."""
+        if self._child is not None and not self._child[0].is_alive():
+            self._drop()  # it was idle
+        if self._ended:
+            return {"failed": "the service ends"}
+        self._child = self._child or _start(run_tasks)
+        _, pipe = self._child
+        try:
+            tell(pipe, message)
+            if pipe.poll(self._limit):
+                answer: dict[str, Any] = json.loads(pipe.recv_bytes())
+                return answer
+            answer = {"failed": f"took longer than {self._limit:.0f} s"}
+        except (EOFError, OSError):
+            answer = {"failed": "its process died; too little memory?"}
+        self._drop()
+        return answer
+
+    def _drop(self) -> None:
+        """End the process."""
+        if self._child is not None:
+            process, pipe = self._child
+            self._child = None
+            pipe.close()
+            _end(process)
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._ended = True
+        child = self._child
+        if child is not None:
+            with suppress(ValueError):  # it has ended meanwhile
+                child[0].kill()
+        self._threads.shutdown(cancel_futures=True)
+        self._drop()
+
+
+class Workers:
+    """Runs the jobs of a store, some at a time, each in a process of its own."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(settings.jobs)
+        self._processes: dict[str, BaseProcess] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._ending = False
+
+    def dispatch(self) -> None:
+        """Begin jobs that wait, as many as may run."""
+        for job in self._store.queue():
+            if self._ending or len(self._running) >= self._settings.jobs:
+                return
+            job.state, job.begun, job.progress = "running", job.begun + 1, None
+            self._store.save(job)
+            self._running[job.id] = asyncio.create_task(self._run(job))
+
+    async def stop(self, job: Job) -> None:
+        """Kill the process of a job, and wait until nothing of it is left."""
+        task = self._running.get(job.id)
+        if task is None:
+            return
+        process = self._processes.get(job.id)
+        if process is not None:
+            with suppress(ValueError):  # it has ended meanwhile
+                process.kill()
+        await asyncio.wait([task])
+
+    def busy(self, job: Job) -> bool:
+        """Whether something of a job still runs, be it about to end."""
+        return job.id in self._running
+
+    async def end(self) -> None:
+        """Kill all processes; what ran is queued again."""
+        self._ending = True
+        for job_id in list(self._running):
+            job = self._store.jobs[job_id]
+            job.state, job.begun = "queued", job.begun - 1
+            self._store.save(job)
+            await self.stop(job)
+
+    def options(self, job: Job) -> FusionOptions:
+        """How a job is fused, with what the operator allows.
+
+        Raises
+        ------
+        ConfigError
+            If options are wrong.
+        """
+        reference = None if job.reference is None else job.order.index(job.reference)
+        given = {**job.options, "reference": reference}
+        jobs = self._settings.jobs
+        return replace(
+            resolve_options(given, preset=job.preset),
+            threads=0 if jobs == 1 else max(1, usable_cores() // jobs),
+            max_memory=self._settings.max_memory // jobs,
+        )
+
+    async def _run(self, job: Job) -> None:
+        """Run a job to its end."""
+        loop = asyncio.get_running_loop()
+        folder = self._store.folder(job)
+        try:
+            await asyncio.to_thread(shutil.rmtree, folder / "result", ignore_errors=True)
+            said = await loop.run_in_executor(self._threads, self._follow, job, loop)
+        except Exception as error:  # the service goes on
+            log.exception("job %s: unexpected failure", job.id)
+            said = {"failed": f"unexpected failure ({type(error).__name__}: {error})"}
+        job.progress = None
+        if job.state == "running" and "done" in said:
+            job.width, job.height = said["done"]
+            job.held = await asyncio.to_thread(folder_bytes, folder / "result")
+            job.state = "done"
+        elif job.state == "running":
+            job.state, job.error = "failed", said["failed"]
+        if job.state != "done":
+            await asyncio.to_thread(shutil.rmtree, folder / "result", ignore_errors=True)
+        if job.state != "queued":
+            job.ended = time.time()
+        del self._running[job.id]
+        if job.id in self._store.jobs:
+            self._store.save(job)
+        log.info("job %s: %s%s", job.id, job.state, f" ({job.error})" if job.error else "")
+        self.dispatch()
+
+    def _follow(self, job: Job, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
+        """Start the process of a job and listen until its last word; in a thread."""
+        if job.state != "running":
+            return {"failed": "stopped"}
+        names = [job.frames[n].name for n in job.order]
+        options = asdict(self.options(job))
+        folder, limit = str(self._store.folder(job)), self._settings.max_pixels
+        process, pipe = _start(run_job, folder, names, options, limit)
+        self._processes[job.id] = process
+        clock = _Clock(len(names))
+        try:
+            if job.state != "running":  # stopped while it was begun
+                process.kill()
+            while True:
+                said: dict[str, Any] = json.loads(pipe.recv_bytes())
+                if "stage" not in said:
+                    return said
+                loop.call_soon_threadsafe(self._note, job, clock.note(**said))
+        except (EOFError, OSError):
+            return {"failed": "its process was killed; too little memory?"}
+        finally:
+            del self._processes[job.id]
+            pipe.close()
+            _end(process)
+
+    def _note(self, job: Job, progress: Progress) -> None:
+        """Note how far a job is."""
+        if job.state == "running":
+            job.progress = progress
+            self._store.tell(job)
+
+
+class _Clock:
+    """Guesses from the time that frames took how long the others will take."""
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+        self._stage = ""
+        self._since = 0.0
+
+    def note(self, stage: str, done: int, of: int) -> Progress:
+        """What to show of a step."""
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._since = stage, now
+        if not done or stage not in ("look", "fuse"):
+            return Progress(stage, done, of)
+        each = (now - self._since) / done
+        left = each * (of - done)
+        if stage == "look":
+            left += each * LOOKS_PER_FUSE * self._frames
+        return Progress(stage, done, of, round(left, 1))
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

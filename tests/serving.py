@@ -1,0 +1,184 @@
+"""A service on a free port of loopback, for the tests: a process, or a thread of this one."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import httpx
+
+from drawing import half_sharp_pair, striped_stack
+
+PATIENCE = 60
+"""Seconds within which anything must have happened."""
+
+
+def png(pixels):
+    """A PNG file's bytes."""
+    return cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)[1].tobytes()
+
+
+def small_stack(count=3, height=120, width=170, seed=1):
+    """Frames as files: bytes by name."""
+    frames, _, _ = striped_stack(count, height, width, seed)
+    return {f"img_{number}.png": png(frame) for number, frame in enumerate(frames, start=1)}
+
+
+def slow_stack():
+    """A pair that the paper's network takes seconds for."""
+    pair = half_sharp_pair(400, 600)
+    return {f"slow_{name}.png": png(frame) for name, frame in zip("ab", pair, strict=False)}
+
+
+class Client:
+    """What a browser would ask."""
+
+    def __init__(self, url, **options):
+        self.http = httpx.Client(base_url=url, timeout=PATIENCE, **options)
+
+    def ask(self, method, path, **options):
+        return self.http.request(method, f"/api/v1{path}", **options)
+
+    def get(self, path):
+        answer = self.ask("GET", path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def create(self, **new):
+        answer = self.ask("POST", "/jobs", json=new)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def put(self, job, name, content, **options):
+        return self.ask("PUT", f"/jobs/{job}/frames", params={"name": name}, content=content)
+
+    def start(self, job, order, **how):
+        return self.ask("POST", f"/jobs/{job}/start", json={"order": order, **how})
+
+    def fill(self, files, name=""):
+        """Make a job of files."""
+        job = self.create(name=name)
+        for name, content in files.items():
+            answer = self.put(job, name, content)
+            assert answer.status_code == 201, answer.text
+        return job
+
+    def run(self, files, name="", **how):
+        """Make a job of files and start it."""
+        job = self.fill(files, name)
+        answer = self.start(job, list(range(len(files))), **how)
+        assert answer.status_code == 202, answer.text
+        return job
+
+    def wait(self, job, *states):
+        """The job, once it is in one of some states."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            found = self.get(f"/jobs/{job}")
+            if found["state"] in states:
+                return found
+            assert found["state"] not in ("done", "failed", "cancelled"), found["error"]
+            time.sleep(0.02)
+        raise AssertionError(f"still {found['state']}")
+
+
+class Served:
+    """`drpl serve` as a process."""
+
+    def __init__(self, store, *flags):
+        self.store = Path(store)
+        self.log = self.store.parent / f"{self.store.name}.log"
+        command = [sys.executable, "-u", "-m", "drpl", "serve", *flags, "--store", str(store)]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", "0"], stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        line = self.process.stdout.readline()
+        assert "http://" in line, self.log.read_text()
+        self.url = re.search(r"http://\S+", line)[0]
+        self.clients = []
+
+    def client(self, **options):
+        self.clients.append(Client(self.url, **options))
+        return self.clients[-1]
+
+    def workers(self):
+        """Processes that it has begun, by id."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [
+            int(pid)
+            for task in children.parents[1].iterdir()
+            for pid in (task / "children").read_text().split()
+        ]
+
+    def end(self, how=signal.SIGTERM):
+        for client in self.clients:
+            client.http.close()
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        code = self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        return code
+
+
+def gone(pids):
+    """Whether processes end soon."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if not any(alive(pid) for pid in pids):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def alive(pid):
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@contextmanager
+def served_here(settings):
+    """The service in a thread of this process: its address."""
+    from drpl.serve.server import bind, make_server
+
+    listening, ready = bind(settings), threading.Event()
+    server = make_server(settings, ready.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    port = listening.getsockname()[1]
+    thread.start()
+    assert ready.wait(PATIENCE)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+
+
+def events(client, job):
+    """All events of a job until they end, as its states."""
+    found = []
+    with client.http.stream("GET", f"/api/v1/jobs/{job}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                found.append(json.loads(line[6:]))
+    return found
+
+
+def files_of(folder):
+    """All files below a folder, with their sizes."""
+    return {
+        str(Path(place, name).relative_to(folder)): os.path.getsize(Path(place, name))
+        for place, _, names in os.walk(folder)
+        for name in names
+    }

@@ -1,0 +1,521 @@
+"""Edit lists, and their replay on results: what a stroke changes, what it leaves, what is told."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drawing import draw_photo, draw_texture, striped_stack
+from drpl.compose import LEVELS, blend_pyramids, pyramid_reach
+from drpl.demo import draw_pair
+from drpl.edits import (
+    MOST_POINTS,
+    Edits,
+    Stroke,
+    changed_window,
+    check_edits,
+    edits_as_json,
+    parse_edits,
+    read_edits,
+    write_edits,
+)
+from drpl.errors import ConfigError, WriteError
+from drpl.fold import Prepared
+from drpl.metrics import psnr
+from drpl.pipeline import fuse_files
+from drpl.prepare import prepared_frame
+from drpl.read import read_frame
+from drpl.retouch import frame_runs, retouch
+from drpl.stack import FusionOptions, full_scale
+from drpl.stacks import FileStack
+from drpl.transforms import read_transforms, write_transforms
+from drpl.write import write_image
+from test_pipeline import moved
+
+SIZE = (150, 210)
+LINE = ((70.3, 60.0), (140.0, 90.5))
+PLAIN = FusionOptions(align=False, exposure=False)
+WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+
+
+def distances(stroke, shape):
+    """Of every pixel from the line through the points, the slow way."""
+    rows, cols = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
+    found = np.full(shape, np.inf)
+    ends = [*stroke.points[1:], stroke.points[-1]]
+    for (x0, y0), (x1, y1) in zip(stroke.points, ends, strict=True):
+        for share in np.linspace(0, 1, 1001):
+            x, y = x0 + share * (x1 - x0), y0 + share * (y1 - y0)
+            found = np.minimum(found, np.hypot(cols - x, rows - y))
+    return found
+
+
+def pictures(count, dtype="uint8", channels=3, shape=SIZE):
+    """Unlike pictures that fill the range of their type."""
+    found = []
+    for seed in range(count):
+        picture = draw_texture(*shape, seed, channels=channels or 1).astype(np.float64) / 255
+        picture = picture[..., 0] if channels is None else picture
+        scaled = picture * WHITE[dtype]
+        found.append((scaled if dtype == "float32" else np.rint(scaled)).astype(dtype))
+    return found
+
+
+def drawn(before, frames, strokes, covered=None):
+    """Retouched copies of a picture and its maps, which say frame 9 with confidence 7."""
+    shape = before.shape[:2]
+    planes = before.copy(), np.full(shape, 9, np.uint8), np.full(shape, 7, np.uint8)
+    edits = Edits(shape[::-1], tuple(strokes))
+    white = full_scale(before, None)
+    retouch(*planes, edits, lambda n: Prepared(n, frames[n], covered), white=white)
+    return planes
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [None, 1, 2, 3, 4])
+def test_a_stroke_takes_its_core_from_the_frame_and_leaves_what_is_outside(dtype, channels):
+    before, frame = pictures(2, dtype, channels)
+    stroke = Stroke(0, 33.5, 0.8, LINE)
+    fused, index_map, confidence = drawn(before, [frame], [stroke])
+    distance = distances(stroke, SIZE)
+    outside, core = distance > 33.5, distance < 33.5 * 0.2 - 0.1
+    assert core.sum() > 800
+    assert fused.dtype == before.dtype
+    assert fused.shape == before.shape
+    assert np.array_equal(fused[outside], before[outside])
+    if dtype == "float32":
+        assert np.abs(fused[core] - frame[core]).max() < 1e-6
+    else:
+        assert np.array_equal(fused[core], frame[core])
+    # half of the soft edge is mostly the frame's
+    middle = 33.5 * 0.6
+    assert (index_map[distance < middle - 0.1] == 0).all()
+    assert (index_map[distance > middle + 0.1] == 9).all()
+    assert np.array_equal(confidence == 255, index_map == 0)
+    assert (confidence[index_map == 9] == 7).all()
+
+
+@pytest.mark.parametrize("softness", [0, 0.1, 0.35, 1])
+@pytest.mark.parametrize("radius", [1, 6, 60, 400])
+def test_the_edge_is_as_soft_as_asked(radius, softness):
+    shape = (64, 1000)
+    before, frame = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+    stroke = Stroke(0, radius, softness, ((500, -20), (500, 84)))
+    profile = drawn(before, [frame], [stroke])[0][30, 500:]
+    edge = max(1, softness * radius)
+    places = np.arange(500)
+    assert (profile[places >= radius] == 0).all()
+    assert profile[places <= radius - edge] == pytest.approx(1, abs=1e-5)
+    assert (np.diff(profile) <= 1e-5).all()
+    middle = radius - edge / 2
+    assert np.interp(middle, places, profile) == pytest.approx(0.5, abs=0.26 if edge < 3 else 0.1)
+    # the change is spread over the edge, not made at once in its middle
+    assert -np.diff(profile).min() <= max(1, 2.2 / edge) + 1e-5
+
+
+@pytest.mark.parametrize("levels", range(1, LEVELS + 1))
+def test_a_pyramid_spreads_a_step_no_farther_than_it_says(levels):
+    rng = np.random.default_rng(levels)
+    before, frame = rng.random((2, 40, 400), dtype=np.float32)
+    reached = 0
+    for step in range(200, 200 + 2**levels):
+        weight = np.zeros((40, 400), np.float32)
+        weight[:, :step] = 1
+        blended = blend_pyramids(before, frame, weight, white=1, levels=levels)
+        changed = np.flatnonzero((blended != before).any(0)).max() - step + 1
+        kept = step - np.flatnonzero((np.abs(blended - frame) > 1e-6).any(0)).min()
+        reached = max(reached, changed, kept)
+    assert pyramid_reach(levels) - 2 ** (levels + 1) <= reached <= pyramid_reach(levels)
+
+
+def test_an_edge_blended_scale_by_scale_shows_no_step_in_brightness():
+    photo = draw_photo(300, 300) * 0.6
+    bright = np.float32(0.2) + photo
+    stroke = Stroke(0, 120, 0.75, ((150, 150),))
+    fused = drawn(photo, [bright], [stroke])[0]
+    step = np.abs(np.diff(cv2.blur(fused - photo, (3, 3)), axis=1)).max()
+    assert step < 0.01  # of 0.2, spread over 90 pixels
+
+
+def test_a_hand_that_leaves_the_picture_goes_on_outside():
+    before, frame = pictures(2)
+    stroke = Stroke(0, 12, 0, ((100, 75), (300, -100), (-60, 20)))
+    fused, index_map, _ = drawn(before, [frame], [stroke])
+    distance = distances(stroke, SIZE)
+    assert np.array_equal(fused[distance > 12], before[distance > 12])
+    assert np.array_equal(fused[distance < 10.9], frame[distance < 10.9])
+    away = Stroke(0, 5, 0.5, ((-40, -40),))
+    fused, index_map, _ = drawn(before, [frame], [away])
+    assert np.array_equal(fused, before)
+    assert (index_map == 9).all()
+
+
+def test_where_a_frame_does_not_show_the_scene_nothing_is_taken():
+    before, frame = pictures(2)
+    covered = np.ones(SIZE, bool)
+    covered[:, 100:] = False
+    stroke = Stroke(0, 30, 0.3, ((100, 75),))
+    fused, index_map, _ = drawn(before, [frame], [stroke], covered)
+    assert np.array_equal(fused[:, 100:], before[:, 100:])
+    assert (index_map[:, 100:] == 9).all()
+    assert np.array_equal(fused[70:80, 80:100], frame[70:80, 80:100])
+
+
+def test_a_stroke_longer_than_a_tile_is_one(monkeypatch):
+    before, frame = pictures(2, shape=(700, 1300))
+    stroke = Stroke(0, 290, 1, ((20, 30), (1250, 650)))
+    tiled = drawn(before, [frame], [stroke])
+    monkeypatch.setattr("drpl.retouch.TILE", 4096)
+    whole = drawn(before, [frame], [stroke])
+    assert np.abs(tiled[0].astype(int) - whole[0]).max() <= 1
+    assert np.array_equal(tiled[1], whole[1])
+
+
+def test_a_halo_is_painted_away():
+    source_a, source_b, truth = draw_pair()
+    halo = ((source_a.astype(int) + source_b) // 2).astype(np.uint8)
+    strokes = [Stroke(1, 55, 0.5, ((470, 230), (640, 235)))]
+    fused = drawn(halo, [source_a, source_b], strokes)[0]
+    text = np.s_[205:265, 440:670]
+    assert psnr(halo[text], truth[text]) < 25
+    assert psnr(fused[text], truth[text]) > 38
+
+
+def test_order_counts_where_strokes_meet():
+    before, *frames = pictures(3)
+    strokes = [Stroke(0, 20, 0, ((80, 70),)), Stroke(1, 20, 0, ((95, 70),))]
+    one, index, _ = drawn(before, frames, strokes)
+    other, swapped, _ = drawn(before, frames, strokes[::-1])
+    assert (index[70, 90], swapped[70, 90]) == (1, 0)
+    assert np.array_equal(one[65:75, 85:90], frames[1][65:75, 85:90])
+    assert np.array_equal(other[65:75, 85:90], frames[0][65:75, 85:90])
+
+
+def test_a_frame_comes_once_where_its_strokes_are_apart():
+    strokes = [Stroke(n % 2, 10, 0.2, ((40 + 100 * n, 50),)) for n in range(9)]
+    assert [[s.frame for s in run] for run in frame_runs(strokes, 100, 1000)] == [[0] * 5, [1] * 4]
+    near = [replace(stroke, points=((40, 50),)) for stroke in strokes]
+    assert len(frame_runs(near, 100, 1000)) == 9
+
+
+points = st.tuples(st.integers(-20, 220), st.integers(-20, 160))
+strokes_of_three = st.lists(
+    st.builds(
+        Stroke,
+        st.integers(0, 2),
+        st.sampled_from([1.0, 7.5, 30.0]),
+        st.sampled_from([0.0, 0.5, 1.0]),
+        st.lists(points, min_size=1, max_size=3).map(tuple),
+    ),
+    max_size=7,
+)
+
+
+@given(strokes_of_three)
+@settings(max_examples=40)
+def test_drawing_frame_by_frame_is_drawing_stroke_by_stroke(strokes):
+    before, *frames = pictures(4, "float32")
+    together = drawn(before, frames, strokes)
+    planes = before.copy(), np.full(SIZE, 9, np.uint8), np.full(SIZE, 7, np.uint8)
+    for stroke in strokes:
+        edits = Edits(SIZE[::-1], (stroke,))
+        retouch(*planes, edits, lambda n: Prepared(n, frames[n]), white=1.0)
+    for one, other in zip(together, planes, strict=True):
+        assert np.array_equal(one, other)
+
+
+@given(strokes_of_three, strokes_of_three, st.integers(0, 7))
+@settings(max_examples=40)
+def test_two_states_differ_only_where_it_is_said(first, second, shared):
+    second = first[:shared] + second
+    before, *frames = pictures(4)
+    states = [drawn(before, frames, strokes) for strokes in (first, second)]
+    edits = [Edits(SIZE[::-1], tuple(strokes)) for strokes in (first, second)]
+    window = changed_window(*edits)
+    for one, other in zip(*states, strict=True):
+        differs = one != other
+        if window is not None:
+            differs[window] = False
+        assert not differs.any()
+
+
+@given(
+    st.lists(
+        st.builds(
+            Stroke,
+            st.integers(0, 400),
+            st.floats(1, 210),
+            st.floats(0, 1),
+            st.lists(
+                st.tuples(st.floats(-210, 420), st.floats(-210, 420)), min_size=1, max_size=5
+            ).map(tuple),
+        ),
+        max_size=4,
+    )
+)
+def test_edits_come_back_from_their_file(strokes):
+    edits = Edits((210, 150), tuple(strokes))
+    assert parse_edits(edits_as_json(edits).encode()) == edits
+
+
+def test_writing_keeps_what_is_there(tmp_path):
+    edits = Edits((210, 150), (Stroke(0, 3, 0.5, ((1, 2),)),))
+    write_edits(tmp_path / "edits.json", edits)
+    assert read_edits(tmp_path / "edits.json") == edits
+    with pytest.raises(WriteError, match="exists already"):
+        write_edits(tmp_path / "edits.json", edits)
+
+
+STROKE = {"frame": 1, "radius": 5, "softness": 0.5, "points": [[3, 4]]}
+BAD_FILES = [
+    ("{", "is not JSON"),
+    (b"\xff\xfe\x00", "is not JSON"),
+    ("[" * 100_000, "is not JSON"),
+    ([], "the file is no JSON object"),
+    ({"size": [9, 9], "strokes": []}, "the file has no field 'edits'"),
+    ({"edits": 2, "size": [9, 9], "strokes": []}, "version of the edits is 2; this drpl knows 1"),
+    ({"edits": True, "size": [9, 9], "strokes": []}, "version of the edits is True"),
+    ({"edits": 1, "size": [9, 9], "strokes": [], "by": "me"}, "unknown field 'by'"),
+    ({"edits": 1, "size": [9], "strokes": []}, "size is .9.; expected .width, height."),
+    ({"edits": 1, "size": [9, 0], "strokes": []}, "size is .9, 0."),
+    ({"edits": 1, "size": [9, 9.5], "strokes": []}, "size is .9, 9.5."),
+    ({"edits": 1, "size": [9, 9], "strokes": {}}, "strokes are no list"),
+    ({"edits": 1, "size": [9, 9], "strokes": [0] * 10_001}, "no list of at most 10000"),
+]
+BAD_STROKES = [
+    (7, "is no JSON object"),
+    (STROKE | {"colour": 1}, "unknown field 'colour'"),
+    ({"frame": 1}, "has no field 'radius'"),
+    (STROKE | {"frame": -1}, "frame is -1"),
+    (STROKE | {"frame": 1.0}, "frame is 1.0; expected a whole number"),
+    (STROKE | {"frame": True}, "frame is True"),
+    (STROKE | {"radius": 0.5}, "radius is 0.5; expected 1 to 90 pixels"),
+    (STROKE | {"radius": 91}, "radius is 91"),
+    (STROKE | {"radius": float("nan")}, "radius is nan"),
+    (STROKE | {"radius": "5"}, "radius is '5'"),
+    (STROKE | {"softness": 1.01}, "softness is 1.01; expected 0 to 1"),
+    (STROKE | {"softness": None}, "softness is None"),
+    (STROKE | {"points": []}, "has no points"),
+    (STROKE | {"points": "1,2"}, "has no points"),
+    (STROKE | {"points": [[1, 2, 3]]}, "a point is .1, 2, 3."),
+    (STROKE | {"points": [[1, float("inf")]]}, "a point is .1, inf."),
+    (STROKE | {"points": [[1, 10**400]]}, "a point is"),
+    (STROKE | {"points": [[1, 181]]}, "in the picture or near it"),
+    (STROKE | {"points": [[1, 2]] * (MOST_POINTS + 1)}, "expected at most 200000"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    BAD_FILES
+    + [
+        ({"edits": 1, "size": [60, 90], "strokes": [STROKE, bad]}, words)
+        for bad, words in BAD_STROKES
+    ],
+)
+def test_a_file_that_is_no_edit_list(tmp_path, content, words):
+    path = tmp_path / "mine.json"
+    if isinstance(content, (dict, list)):
+        content = json.dumps(content)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError, match=rf"mine\.json: .*{words}") as caught:
+        read_edits(path)
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["absent.json", "", "no\0thing"])
+def test_a_file_that_cannot_be_read(tmp_path, name):
+    with pytest.raises(ConfigError, match="the edits cannot be read"):
+        read_edits(f"{tmp_path}/{name}")
+
+
+@pytest.fixture(scope="module")
+def breathing(tmp_path_factory):
+    """A folder of five frames that breathe and drift, the middle one brighter, and one of noise."""
+    folder = tmp_path_factory.mktemp("stack") / "shots"
+    folder.mkdir()
+    frames = striped_stack(5, 240, 420, seed=4)[0]
+    smooth = [cv2.GaussianBlur(frame, (0, 0), 0.8) for frame in frames]
+    for number, frame in enumerate(smooth):
+        shown = moved(frame, number, 2) * (0.95 if number == 1 else 0.85)
+        write_image(folder / f"{number}.png", np.rint(shown * 257).astype(np.uint16))
+    noise = np.random.default_rng(0).integers(0, 60000, (240, 420, 3), np.uint16)
+    write_image(folder / "5.png", noise)
+    return folder
+
+
+OPTIONS = FusionOptions(reference=2, threads=1)
+
+
+def edits_for(result):
+    height, width = result.fused.shape[:2]
+    strokes = (
+        Stroke(1, 22, 0.6, ((200, 100), (260.5, 140.25))),
+        Stroke(4, 9, 0, ((40, 60),)),
+        Stroke(1, 14, 1, ((230, 120), (10, 200))),
+        Stroke(2, 30, 0.3, ((width - 10, height - 5),)),
+    )
+    return Edits((width, height), strokes)
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        (OPTIONS, {}),
+        (replace(OPTIONS, crop=True), {}),
+        (replace(OPTIONS, model="average"), {}),
+        (OPTIONS, {"slab": 3, "overlap": 1}),
+    ],
+    ids=["plain", "cropped", "baseline", "slabs"],
+)
+def test_replayed_later_is_replayed_at_once(tmp_path, breathing, options, more):
+    plain, _ = fuse_files([breathing], tmp_path / "a.tif", options, **more)
+    write_edits(tmp_path / "edits.json", edits_for(plain))
+    told = []
+    output, report = tmp_path / "b.tif", tmp_path / "b.json"
+    result, about = fuse_files(
+        [breathing],
+        output,
+        options,
+        edits=tmp_path / "edits.json",
+        report=report,
+        progress=lambda *step: told.append(step),
+        **more,
+        overwrite=True,
+    )
+    assert np.array_equal(read_frame(output).pixels, result.fused)
+    assert (result.fused != plain.fused).any(axis=2).mean() > 0.02
+    hashed = hashlib.sha256((tmp_path / "edits.json").read_bytes()).hexdigest()
+    expected = {
+        "file": str(tmp_path / "edits.json"),
+        "sha256": hashed,
+        "strokes": [0, 2, 1, 0, 1, 0],
+    }
+    assert json.loads(report.read_text())["edits"] == about["edits"] == expected
+    assert about["frames"][1]["coverage"] > plain.coverage()[1]
+    assert "retouch" in about["seconds"]
+    assert [step for step in told if step[0] == "retouch"][-1] == ("retouch", 3, 3)
+    # as a process started later does it, from what was stored
+    plan = plain.plan
+    stored = tmp_path / "transforms.json"
+    names = [str(number) for number in range(6)]
+    write_transforms(stored, names, plan.alignments, plan.shape, exposures=plan.exposures)
+    lie = read_transforms(stored)
+    edits = read_edits(tmp_path / "edits.json")
+    check_edits(edits, lie.alignments, plain.window)
+    stack = FileStack(sorted(breathing.iterdir()), max_pixels=10**6)
+    read = partial(prepared_frame, stack, lie, options, window=plain.window)
+    white = full_scale(plain.fused, options.value_range)
+    planes = plain.fused, plain.index_map, plain.confidence
+    retouch(*planes, edits, read, white=white)
+    for one, other in zip(planes, (result.fused, result.index_map, result.confidence), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_strokes_one_by_one_are_strokes_together_and_undo_is_without_the_last(tmp_path, breathing):
+    plain, _ = fuse_files([breathing], tmp_path / "a.tif", OPTIONS)
+    edits = edits_for(plain)
+
+    def fused(name, strokes):
+        path = tmp_path / f"{name}.json"
+        write_edits(path, Edits(edits.size, strokes))
+        return fuse_files([breathing], tmp_path / f"{name}.tif", OPTIONS, edits=path)[0]
+
+    whole, undone = fused("whole", edits.strokes), fused("undone", edits.strokes[:-1])
+    assert np.array_equal(fused("none", ()).fused, plain.fused)
+    window = changed_window(edits, replace(edits, strokes=edits.strokes[:-1]))
+    assert not np.array_equal(whole.fused, undone.fused)
+    whole_outside = whole.fused.copy()
+    whole_outside[window] = undone.fused[window]
+    assert np.array_equal(whole_outside, undone.fused)
+    # the last stroke on the state before it gives the whole
+    stack = FileStack(sorted(breathing.iterdir()), max_pixels=10**6)
+    read = partial(prepared_frame, stack, undone.plan, OPTIONS)
+    planes = undone.fused, undone.index_map, undone.confidence
+    retouch(*planes, replace(edits, strokes=edits.strokes[-1:]), read, white=65535.0)
+    assert np.array_equal(undone.fused, whole.fused)
+    assert np.array_equal(undone.index_map, whole.index_map)
+
+
+def test_a_stroke_shows_the_frame_as_it_was_registered_and_exposed(tmp_path, breathing):
+    plain, _ = fuse_files([breathing], tmp_path / "a.tif", OPTIONS)
+    stroke = Stroke(1, 20, 0.3, ((300, 120),))
+    write_edits(tmp_path / "edits.json", Edits((420, 240), (stroke,)))
+    result, _ = fuse_files([breathing], tmp_path / "b.tif", OPTIONS, edits=tmp_path / "edits.json")
+    stack = FileStack(sorted(breathing.iterdir()), max_pixels=10**6)
+    frame = prepared_frame(stack, plain.plan, OPTIONS, 1).frame
+    core = np.s_[112:129, 292:309]
+    assert np.array_equal(result.fused[core], frame[core])
+    assert (result.index_map[core] == 1).all()
+    assert (result.confidence[core] == 255).all()
+    assert abs(frame.mean() / stack.read(2).mean() - 1) < 0.02 < stack.read(1).mean() / frame.mean()
+
+
+@pytest.mark.parametrize(
+    ("size", "frame", "words"),
+    [
+        ((420, 239), 0, "are of a picture of 420x239 pixels; the result has 420x240"),
+        ((420, 240), 6, "stroke 2 is of frame 6; expected a frame of the stack, 0 to 5"),
+        ((420, 240), 5, "stroke 2 is of frame 5, which was left out"),
+    ],
+)
+def test_edits_of_another_result_are_refused_before_fusing(tmp_path, breathing, size, frame, words):
+    strokes = (Stroke(0, 5, 0, ((3, 3),)), Stroke(frame, 5, 0, ((3, 3),)))
+    write_edits(tmp_path / "edits.json", Edits(size, strokes))
+    told = set()
+    with pytest.raises(ConfigError, match=rf"edits\.json: .*{words}"):
+        fuse_files(
+            [breathing],
+            tmp_path / "out.tif",
+            OPTIONS,
+            edits=tmp_path / "edits.json",
+            progress=lambda stage, *_: told.add(stage),
+        )
+    assert told == {"look"}
+    assert [path.name for path in tmp_path.iterdir()] == ["edits.json"]
+
+
+def test_the_edits_are_never_overwritten(tmp_path, breathing):
+    path = tmp_path / "out.json"
+    write_edits(path, Edits((420, 240), ()))
+    before = path.read_bytes()
+    with pytest.raises(WriteError, match="is an input"):
+        fuse_files([breathing], tmp_path / "out.tif", edits=path, report=path, overwrite=True)
+    assert path.read_bytes() == before
+
+
+def test_a_picture_of_another_size_is_not_drawn_on():
+    before, frame = pictures(2)
+    planes = before.copy(), np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8)
+    with pytest.raises(ConfigError, match="the edits are of 9x9 pixels; the picture has 210x150"):
+        retouch(*planes, Edits((9, 9), ()), lambda n: Prepared(n, frame), white=255.0)
+
+
+def test_the_terminal_replays_edits(tmp_path, breathing):
+    edits = Edits((420, 240), (Stroke(3, 15, 0.5, LINE),))
+    write_edits(tmp_path / "edits.json", edits)
+
+    def run(*more):
+        command = [sys.executable, "-m", "drpl", "fuse", str(breathing), "--reference", "2"]
+        command += ["-o", str(tmp_path / "out.tif"), "--threads", "1", *map(str, more)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = run("--edits", tmp_path / "edits.json")
+    assert done.returncode == 0, done.stderr
+    assert "retouched by 1 stroke," in done.stdout
+    assert json.loads((tmp_path / "out.json").read_text())["edits"]["strokes"] == [0, 0, 0, 1, 0, 0]
+    result, _ = fuse_files([breathing], tmp_path / "b.tif", OPTIONS, edits=tmp_path / "edits.json")
+    assert np.array_equal(read_frame(tmp_path / "out.tif").pixels, result.fused)
+    done = run("--edits", tmp_path / "absent.json", "--overwrite")
+    assert done.returncode == 9
+    assert done.stderr.startswith(f"drpl: error: {tmp_path / 'absent.json'}: ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,256 @@
+"""Strokes over a stored result: the pixels of the terminal, and tiles renewed around them."""
+
+import json
+import shutil
+import zipfile
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+import pyvips
+
+from drpl.pipeline import fuse_files
+from drpl.read import read_frame
+from drpl.serve.cutting import cut_tiles, index_pixels
+from drpl.serve.layers import open_index, plain, read_info, write_layer
+from drpl.serve.settings import Settings
+from drpl.stack import FusionOptions
+from serving import Client, served_here, small_stack
+
+SIZE = [330, 280]
+OPTIONS = {"options": {"motion": "translation"}}
+FIRST = {"frame": 0, "radius": 30, "softness": 0.5, "points": [[250, 60], [270, 80]]}
+SECOND = {"frame": 2, "radius": 25.5, "softness": 0.9, "points": [[60, 150]]}
+SOFT_OVER = {"frame": 1, "radius": 40, "softness": 1, "points": [[240, 70], [100, 160]]}
+
+
+@pytest.fixture(scope="module")
+def files():
+    return small_stack(3, 280, 330)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("edited") / "store"
+
+
+@pytest.fixture(scope="module")
+def client(store):
+    with served_here(Settings(store, port=0)) as url:
+        client = Client(url)
+        yield client
+        client.http.close()
+
+
+@pytest.fixture(scope="module")
+def job(client, files):
+    job = client.run(files, **OPTIONS)
+    client.wait(job, "done")
+    return job
+
+
+@pytest.fixture(autouse=True)
+def as_fused(client, job):
+    yield
+    put(client, job)
+
+
+def put(client, job, *strokes):
+    answer = client.ask("PUT", f"/jobs/{job}/edits", json=edit_list(*strokes))
+    assert answer.status_code == 200, answer.text
+    return answer.json()["changed"]
+
+
+def edit_list(*strokes):
+    return {"edits": 1, "size": SIZE, "strokes": list(strokes)}
+
+
+def download(client, job, what):
+    answer = client.ask("GET", f"/jobs/{job}/download/{what}")
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def by_terminal(folder, files, edits):
+    """What `drpl fuse --edits` writes: TIFF, maps and report."""
+    (folder / "edits.json").write_bytes(edits)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    options = FusionOptions(motion="translation")
+    _, about = fuse_files(
+        list(files), "fused.tif", options, maps="maps", report="report.json", edits="edits.json"
+    )
+    maps = {path.name: path.read_bytes() for path in (folder / "maps").iterdir()}
+    return (folder / "fused.tif").read_bytes(), maps, json.loads(json.dumps(about))
+
+
+def tiles(client, job, layer):
+    """All tiles of the largest level, put together."""
+    info = client.get(f"/jobs/{job}/layers/{layer}")
+    rows, cols = (-(-info[side] // 256) for side in ("height", "width"))
+    level = info["levels"] - 1
+    return np.vstack(
+        [
+            np.hstack([tile(client, job, layer, level, col, row) for col in range(cols)])
+            for row in range(rows)
+        ]
+    )
+
+
+def tile(client, job, layer, level, col, row):
+    answer = client.ask("GET", f"/jobs/{job}/layers/{layer}/{level}/{col}_{row}")
+    return cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_what_is_saved_is_what_the_terminal_writes(client, job, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for strokes in ([FIRST], [FIRST, SECOND], [FIRST, SECOND, SOFT_OVER]):
+        put(client, job, *strokes)  # one more each time, as a brush does
+    assert client.get(f"/jobs/{job}")["retouched"]
+    fused, maps, report = by_terminal(tmp_path, files, download(client, job, "edits.json"))
+    assert download(client, job, "fused.tif") == fused
+    with zipfile.ZipFile(BytesIO(download(client, job, "maps.zip"))) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == maps
+    mine = client.get(f"/jobs/{job}/report")
+    varying = {"seconds", "peak_memory_mb", "words"}
+    assert {k: v for k, v in mine.items() if k not in varying} == {
+        k: v for k, v in report.items() if k not in varying
+    }
+    assert mine["edits"]["strokes"] == [1, 1, 1]
+    png = cv2.imdecode(np.frombuffer(download(client, job, "fused.png"), np.uint8), 1)
+    assert (png[..., ::-1] == read_frame(tmp_path / "fused.tif").pixels).all()
+
+
+def test_undone_strokes_leave_nothing(client, job):
+    before = {name: download(client, job, name) for name in ("fused.tif", "maps.zip")}
+    layers = {name: tiles(client, job, name) for name in ("index", "confidence", "depth")}
+    for strokes in ([FIRST], [FIRST, SOFT_OVER], [FIRST], [SECOND], []):
+        put(client, job, *strokes)
+    assert not client.get(f"/jobs/{job}")["retouched"]
+    assert {name: download(client, job, name) for name in before} == before
+    for name, picture in layers.items():
+        assert (tiles(client, job, name) == picture).all()
+    apart = np.abs(tiles(client, job, "retouched").astype(int) - tiles(client, job, "fused"))
+    assert apart.max() == 0
+
+
+def test_tiles_show_the_stroke_and_nothing_else(client, job):
+    fused, index = tiles(client, job, "fused").astype(int), tiles(client, job, "index")
+    left, top, width, height = put(client, job, FIRST)
+    inside = np.zeros(index.shape[:2], bool)
+    inside[top : top + height, left : left + width] = True
+    assert (left, top, width, height) == (220, 30, 81, 81)
+    client.get(f"/jobs/{job}/layers/frame-0")
+    frame = tiles(client, job, "frame-0").astype(int)
+    retouched = tiles(client, job, "retouched").astype(int)
+    core = (slice(66, 75), slice(256, 265))
+    assert np.abs(retouched - frame)[core].mean() < 3 < np.abs(fused - frame)[core].mean()
+    around = cv2.dilate(inside.astype(np.uint8), np.ones((17, 17))) > 0  # blocks of JPEG
+    assert np.abs(retouched - fused)[~around].max() <= 1
+    changed = (tiles(client, job, "index") != index).any(-1)
+    assert changed.any()
+    assert not (changed & ~inside).any()
+    assert (tiles(client, job, "confidence")[core] == 255).all()
+    assert (tiles(client, job, "depth")[core] == 0).all()
+    coarse = tile(client, job, "index", 0, 0, 0)
+    assert (coarse == tiles(client, job, "index")[::2, ::2]).all()
+
+
+def test_interrupted_in_the_middle(client, job, store, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    put(client, job, FIRST)
+    folder = store / "jobs" / job / "result" / "retouched"
+    wanted = json.dumps(edit_list(FIRST, SECOND))
+    (folder / "edits.json").unlink()
+    (folder / "wanted.json").write_text(wanted)
+    (folder / "fused.tif").unlink(missing_ok=True)
+    planes = np.load(folder / "fused.npy", mmap_mode="r+")
+    planes[:50] = 0  # half done
+    planes.flush()
+    assert client.get(f"/jobs/{job}/edits") == edit_list(FIRST, SECOND)
+    assert download(client, job, "fused.tif") == by_terminal(tmp_path, files, wanted.encode())[0]
+
+
+def test_a_stroke_that_cannot_be_drawn(client, job, store):
+    before = tiles(client, job, "index")
+    lost = store / "jobs" / job / "frames" / "img_3.png"
+    away = shutil.move(lost, store.parent / "away.png")
+    put(client, job, FIRST)
+    kept = download(client, job, "fused.tif")
+    for path in (store / "jobs" / job / "result" / "retouched").glob("frame-2*"):
+        path.unlink()
+    answer = client.ask("PUT", f"/jobs/{job}/edits", json=edit_list(FIRST, SECOND))
+    assert (answer.status_code, "img_3.png" in answer.json()["error"]) == (422, True)
+    assert download(client, job, "fused.tif") == kept
+    assert client.get(f"/jobs/{job}/edits")["strokes"] == [FIRST]
+    shutil.move(away, lost)
+    put(client, job)
+    assert (tiles(client, job, "index") == before).all()
+
+
+@pytest.mark.parametrize(
+    ("edits", "word"),
+    [
+        (edit_list(FIRST | {"frame": 3}), "frame 3"),
+        (edit_list(FIRST | {"frame": "../img.png"}), "frame is"),
+        (edit_list(FIRST | {"radius": 1e9}), "radius"),
+        (edit_list() | {"size": [10, 10]}, "330x280"),
+        (edit_list() | {"edits": 2}, "version"),
+        ([], "JSON object"),
+        ("x" * 9_000_000, "too large"),
+    ],
+)
+def test_edits_that_are_wrong(client, job, edits, word):
+    content = json.dumps(edits).encode()
+    headers = {"content-type": "application/json"}
+    pieces = (content[start : start + 65536] for start in range(0, len(content), 65536))
+    answer = client.ask("PUT", f"/jobs/{job}/edits", content=pieces, headers=headers)
+    assert answer.status_code == (413 if word == "too large" else 422)
+    assert word in answer.json()["error"]
+    assert client.get(f"/jobs/{job}/edits")["strokes"] == []
+
+
+class TestCutting:
+    """Tiles of a part are those that the whole picture has."""
+
+    @pytest.fixture
+    def index(self):
+        random = np.random.default_rng(0)
+        return np.kron(random.integers(0, 700, (40, 57)), np.ones((19, 21))).astype(np.uint16)
+
+    def tiles_of(self, folder):
+        found = {}
+        for path in (folder / "tiles_files").rglob("*_*.*"):
+            found[path.relative_to(folder)] = pyvips.Image.new_from_file(str(path)).numpy()
+        return found
+
+    def test_index_maps(self, tmp_path, index):
+        cv2.imwrite(str(tmp_path / "index.png"), index)
+        write_layer(open_index(tmp_path / "index.png"), tmp_path / "a", exact=True, nearest=True)
+        assert read_info(tmp_path / "a")["levels"] == 4
+        shutil.copytree(tmp_path / "a", tmp_path / "b")
+        for path in (tmp_path / "b").rglob("*.png"):
+            plain(np.zeros((9, 9, 3), np.uint8)).pngsave(str(path))
+        whole = (slice(0, index.shape[0]), slice(0, index.shape[1]))
+        cut_tiles(
+            lambda part: index_pixels(index[part]), tmp_path / "b", whole, plain, nearest=True
+        )
+        mine, theirs = self.tiles_of(tmp_path / "b"), self.tiles_of(tmp_path / "a")
+        assert mine.keys() == theirs.keys()
+        assert all((mine[name] == theirs[name]).all() for name in theirs)
+
+    def test_means(self, tmp_path, monkeypatch, index):
+        monkeypatch.setattr("drpl.serve.cutting.STRIP", 50_000)
+        picture = cv2.GaussianBlur(index.astype(np.float32), (0, 0), 9).astype(np.uint8)
+        write_layer(plain(picture), tmp_path / "a", exact=True)
+        before = self.tiles_of(tmp_path / "a")
+        changed = (slice(300, 310), slice(520, 540))
+        for path in (tmp_path / "a" / "tiles_files" / "3").iterdir():
+            path.unlink()
+        cut_tiles(lambda part: picture[part], tmp_path / "a", changed, plain)
+        after = self.tiles_of(tmp_path / "a")
+        deepest = {name.name for name in after if name.parts[1] == "3"}
+        assert deepest == {"2_1.png"}
+        for name, pixels in after.items():
+            assert np.abs(pixels.astype(int) - before[name]).max() <= 2
