@@ -164,7 +164,7 @@ export function createApi(root, told) {
      * Follows a job until it is over; connects again when the line breaks.
      *
      * @param {string} id
-     * @param {(job: import("./types.js").Job) => void} tell
+     * @param {(job: ?import("./types.js").Job) => void} tell null when it was removed
      * @returns {() => void} stops
      */
     follow(id, tell) {
@@ -182,6 +182,10 @@ export function createApi(root, told) {
           if (!["queued", "running"].includes(job.state)) stop();
           tell(job);
         });
+        source.addEventListener("gone", () => {
+          stop();
+          tell(null);
+        });
         source.onerror = async () => {
           source.close();
           if (stopped) return;
@@ -192,8 +196,9 @@ export function createApi(root, told) {
             if (!["queued", "running"].includes(job.state)) stop();
             tell(job);
           } catch (error) {
-            if (error instanceof ApiError && error.status < 500) {
+            if (error instanceof ApiError && error.status === 404) {
               stop();
+              tell(null);
               return;
             }
           }

@@ -10,7 +10,7 @@ import { depth, sized } from "./words.js";
  * @param {object} about
  * @param {ReturnType<import("./store.js").createStore<import("./draft.js").Draft>>} about.draft
  * @param {(frame: import("./types.js").Frame) => string} about.thumbnail address of a picture
- * @param {(key: string) => void} about.remove
+ * @param {(key: string) => Promise<void>} about.remove
  * @returns {{node: HTMLElement, stop: () => void}}
  */
 export function frameList({ draft, thumbnail, remove }) {
@@ -27,11 +27,11 @@ export function frameList({ draft, thumbnail, remove }) {
     say(`${name(key)} is now frame ${order().indexOf(key) + 1} of ${order().length}.`);
   }
 
-  function drop(key) {
+  async function drop(key) {
     const at = order().indexOf(key);
     const next = order()[at + 1] ?? order()[at - 1];
-    remove(key);
-    if (next) cards.get(next)?.picture.focus();
+    await remove(key);
+    if (next && !order().includes(key)) cards.get(next)?.picture.focus();
   }
 
   function use(key, used) {
@@ -77,18 +77,18 @@ export function frameList({ draft, thumbnail, remove }) {
 
   function card(item) {
     const key = item.key;
-    const place = el("span", { class: "frame-place" });
+    const place = el("span", {});
     const image = el("img", { alt: "", draggable: false, loading: "lazy", decoding: "async" });
     const bar = el("progress", { max: 1, "aria-label": `Sending ${item.name}` });
     const picture = el("button", { type: "button", class: "frame-picture", on: { click: () => use(key, !draft.get().items.find((entry) => entry.key === key).used) } }, image, bar);
     const tick = el("input", { type: "checkbox", "aria-label": `Use ${item.name}`, on: { change: () => use(key, tick.checked) } });
     const pin = el("button", { type: "button", class: "plain small", title: "Make it the reference: the others are registered to it (R)", "aria-label": `Reference: ${item.name}`, on: { click: () => refer(key) } }, icon("pin"));
-    const away = el("button", { type: "button", class: "plain small", title: "Remove (Delete)", "aria-label": `Remove ${item.name}`, on: { click: () => drop(key) } }, icon("close"));
-    const grip = el("span", { class: "frame-grip", title: "Drag to move; or Alt with the arrow keys", "aria-hidden": "true" }, icon("grip"));
+    const away = el("button", { type: "button", class: "plain small frame-away", title: "Remove (Delete)", "aria-label": `Remove ${item.name}`, on: { click: () => drop(key) } }, icon("close"));
+    const grip = el("span", { class: "frame-grip", title: "Drag to move; or Alt with the arrow keys", "aria-hidden": "true" }, icon("grip"), place);
     const note = el("p", { class: "frame-note" });
     const node = el("li", { class: "frame", on: { focusin: () => current !== key && setCurrent(key) } },
-      el("div", { class: "frame-stage" }, picture, place, grip),
-      el("div", { class: "frame-foot" }, tick, el("span", { class: "frame-name", title: item.name }, item.name), pin, away),
+      el("div", { class: "frame-stage" }, picture, grip, away),
+      el("div", { class: "frame-foot" }, tick, el("span", { class: "frame-name", title: item.name }, item.name), pin),
       note);
     node.dataset.key = key;
     return { node, image, bar, place, picture, tick, pin, note, tabbable: [picture, tick, pin, away] };

@@ -17,27 +17,36 @@ import { percent } from "./words.js";
  * @returns {{node: HTMLElement, stop: () => void}}
  */
 export function legend({ frames, colours, look }, { label, chosen, choose, point = () => {}, leaveOut = true }) {
-  const most = Math.max(...frames.map(({ share }) => share), 1e-9);
   const rows = frames.map((frame) => {
     const swatch = el("span", { class: "swatch" });
     swatch.style.backgroundColor = css(colours[frame.place]);
     const bar = el("span", { class: "share-bar" });
-    bar.style.width = `${(100 * frame.share) / most}%`;
     bar.style.backgroundColor = css(colours[frame.place]);
     const off = leaveOut && frame.left;
-    return el("button", {
+    const share = el("span", { class: "legend-share" });
+    const node = el("button", {
       type: "button", class: "legend-row", disabled: off, title: frame.name,
-      "aria-label": `Frame ${frame.place + 1}, ${frame.name}, ${off ? "left out" : percent(frame.share)}`,
       on: { click: () => choose(frame.place), pointerenter: () => point(frame.place), pointerleave: () => point(null), focus: () => point(frame.place), blur: () => point(null) },
     }, swatch, el("span", { class: "legend-number" }, String(frame.place + 1)), el("span", { class: "legend-name" }, frame.name),
-    el("span", { class: "legend-share" }, off ? "left out" : percent(frame.share)), el("span", { class: "share" }, bar));
+    share, el("span", { class: "share" }, bar));
+    return { node, bar, share, off, frame };
   });
-  const node = el("div", { class: "legend", role: "group", "aria-label": label }, ...rows);
+  const node = el("div", { class: "legend", role: "group", "aria-label": label }, ...rows.map((row) => row.node));
   const stops = [
-    look.watch(chosen, (place) => rows.forEach((row, at) => row.setAttribute("aria-pressed", String(at === place)))),
+    look.watch((state) => state.report, (report) => {
+      const shares = report.frames.map((frame) => frame.coverage);
+      const most = Math.max(...shares, 1e-9);
+      for (const row of rows) {
+        const words = row.off ? "left out" : percent(shares[row.frame.place]);
+        row.share.textContent = words;
+        row.bar.style.width = `${(100 * shares[row.frame.place]) / most}%`;
+        row.node.setAttribute("aria-label", `Frame ${row.frame.place + 1}, ${row.frame.name}, ${words}`);
+      }
+    }),
+    look.watch(chosen, (place) => rows.forEach((row, at) => row.node.setAttribute("aria-pressed", String(at === place)))),
     look.watch((state) => state.hovered, (place) => {
-      rows.forEach((row, at) => row.classList.toggle("under", at === place));
-      if (place !== null && node.offsetParent) reveal(node, rows[place]);
+      rows.forEach((row, at) => row.node.classList.toggle("under", at === place));
+      if (place !== null && node.offsetParent) reveal(node, rows[place]?.node);
     }),
   ];
   return { node, stop: () => stops.forEach((stop) => stop()) };

@@ -24,6 +24,7 @@ export function lookTab(result) {
   const opacity = el("input", { id: "opacity", type: "range", min: 0, max: 1, step: 0.05, on: { input: () => look.set({ opacity: Number(opacity.value) }) } });
   const strength = el("div", { class: "option" }, el("label", { for: "opacity" }, "Opacity"), opacity);
   const about = el("p", { class: "help" });
+  const how = el("p", { class: "help" });
   const list = legend(result, {
     label: "Frames in the map",
     chosen: (state) => state.picked,
@@ -53,6 +54,7 @@ export function lookTab(result) {
     }),
     look.watch((state) => state.other, (other) => {
       compare.value = other ?? "";
+      how.textContent = other ? "Drag the divider over the picture, or move it with the arrow keys." : "The result on the left, a frame on the right of a divider.";
     }),
     look.watch((state) => state.opacity, (value) => {
       opacity.value = String(value);
@@ -67,7 +69,7 @@ export function lookTab(result) {
   return {
     node: el("div", {},
       el("div", { class: "option" }, el("label", { for: "compare" }, "Compare with"), compare,
-        el("p", { class: "help" }, "Drag the divider over the picture, or move it with the arrow keys.")),
+        how),
       el("div", { class: "option" }, el("span", { class: "label", id: "maps-head" }, "Map over the picture"), maps, about),
       strength, ...Object.values(keys)),
     stop: () => stops.forEach((stop) => stop()),

@@ -37,6 +37,19 @@ function boxed(from, length, lines, reach, step, stride) {
 }
 
 /**
+ * Heights stretched to [0, 1] without the extremes: a speck of a far frame would flatten the rest.
+ *
+ * @param {Float32Array} heights
+ * @returns {Float32Array}
+ */
+export function stretched(heights) {
+  const ordered = Float32Array.from(heights).sort();
+  const [low, high] = [0.01, 0.99].map((share) => ordered[Math.floor(share * (ordered.length - 1))]);
+  const span = high - low || 1;
+  return heights.map((height) => Math.min(1, Math.max(0, (height - low) / span)));
+}
+
+/**
  * Points of the mesh, x and y in [-1, 1] along the longer side, and the normals' slopes.
  *
  * @param {Float32Array} heights in [0, 1]

@@ -50,7 +50,7 @@ export function withOption(options, name, value, asUsual) {
  */
 export function optionForm({ meta, draft }) {
   const presets = el("select", { id: "preset", on: { change: () => draft.set({ preset: presets.value || null }) } },
-    el("option", { value: "" }, "None: the usual way"),
+    el("option", { value: "" }, "None"),
     ...Object.keys(meta.presets).map((name) => el("option", { value: name }, labelled(name))));
   const about = el("p", { class: "help" });
   const back = el("button", { type: "button", class: "plain", on: { click: () => draft.set({ options: {} }) } }, "Reset to the preset");

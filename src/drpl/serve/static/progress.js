@@ -82,7 +82,7 @@ export function showProgress(root, page, job) {
 
   update(job);
   const unfollow = page.api.follow(job.id, (now) => {
-    if (now.state === "queued" || now.state === "running") update(now);
+    if (now?.state === "queued" || now?.state === "running") update(now);
     else page.show(now);
   });
   return () => {
@@ -91,8 +91,8 @@ export function showProgress(root, page, job) {
   };
 }
 
-/** @param {?number} place in the queue */
+/** @param {?number} place in the queue, 1 is the next */
 function queued(place) {
-  if (!place) return "It starts in a moment.";
-  return `${counted(place, "stack")} before it.`;
+  if (!place || place === 1) return "It is the next.";
+  return `${counted(place - 1, "stack")} before it.`;
 }

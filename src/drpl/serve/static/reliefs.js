@@ -3,6 +3,7 @@
 import { el, toast } from "./dom.js";
 import { levelSize } from "./geometry.js";
 import { strip } from "./legend.js";
+import { stretched } from "./mesh.js";
 import { DEPTHS } from "./palette.js";
 import { Relief } from "./relief.js";
 
@@ -48,7 +49,7 @@ export function reliefTab({ api, job, look, layers, stage }) {
   stage.append(canvas);
   let relief = null;
   let ground = null;
-  let smooth = 2;
+  let smooth = 3;
 
   const sizes = new ResizeObserver(() => relief?.draw());
   sizes.observe(canvas);
@@ -61,7 +62,7 @@ export function reliefTab({ api, job, look, layers, stage }) {
       const [depth, picture] = await Promise.all(names.map((name) => layers.get(name)));
       if (!depth || !picture) return;
       const [deep, seen] = await Promise.all([wholeLevel(api, job.id, depth, MESH), wholeLevel(api, job.id, picture, PICTURE)]);
-      ground = { heights: greys(deep), width: deep.width, height: deep.height };
+      ground = { heights: stretched(greys(deep)), width: deep.width, height: deep.height };
       relief.setPicture(seen, new ImageData(new Uint8ClampedArray(DEPTHS), 256, 1));
       raise();
       canvas.dataset.ready = "true";
@@ -116,14 +117,14 @@ export function reliefTab({ api, job, look, layers, stage }) {
   colours.hidden = true;
   return {
     node: el("div", {}, trouble,
-      el("p", { class: "help" }, "Drag to turn, wheel to zoom. Heights are the order of focus: steps between frames, smoothed."),
-      range("tall", "Height", { min: 0.05, max: 1.2, step: 0.05, value: 0.35 }, (tall) => relief?.set({ tall })),
+      el("p", { class: "help" }, "Drag to turn, wheel to zoom. Heights are the order of focus, smoothed."),
+      range("tall", "Height", { min: 0.05, max: 1.2, step: 0.05, value: 0.3 }, (tall) => relief?.set({ tall })),
       range("smooth", "Smoothing", { min: 0, max: 12, step: 1, value: smooth }, (value) => {
         smooth = value;
         raise();
       }),
       range("shade", "Light and shade", { min: 0, max: 1, step: 0.05, value: 0.6 }, (shade) => relief?.set({ shade })),
-      box("flip", "First frame at the bottom", (flipped) => relief?.set({ flipped: !flipped })),
+      box("flip", "Upside down", (flipped) => relief?.set({ flipped })),
       box("depth-colours", "Colours of depth", (coloured) => {
         relief?.set({ coloured });
         colours.hidden = !coloured;

@@ -1,11 +1,18 @@
 /** The tab of the report: what was done, in words, and frame by frame. */
 
-import { el } from "./dom.js";
+import { el, fill } from "./dom.js";
 import { css } from "./palette.js";
 import { percent } from "./words.js";
 
 /** @param {import("./result.js").Result} result */
-export function reportTab({ report, frames, colours }) {
+export function reportTab({ look, frames, colours }) {
+  const node = el("div", { class: "report" });
+  const stop = look.watch((state) => state.report, (report) => fill(node, ...contents(report, frames, colours)));
+  return { node, stop };
+}
+
+/** @returns {HTMLElement[]} */
+function contents(report, frames, colours) {
   const words = report.words ?? [];
   const seconds = Object.values(report.seconds ?? {}).reduce((sum, value) => sum + value, 0);
   const facts = [
@@ -15,16 +22,14 @@ export function reportTab({ report, frames, colours }) {
     ["Time", seconds ? `${seconds.toFixed(1)} s` : ""],
     ["Memory", report.peak_memory_mb ? `${Math.round(report.peak_memory_mb)} MB at most` : ""],
   ].filter(([, value]) => value);
-  return {
-    node: el("div", { class: "report" },
-      el("ul", { class: "words" }, ...words.map((line) => el("li", {}, line))),
-      el("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
-      el("div", { class: "table-box", tabIndex: 0, role: "region", "aria-label": "Frames" }, el("table", {},
-        el("thead", {}, el("tr", {}, ...["Frame", "Share", "Off by", "Light"].map((name) => el("th", { scope: "col" }, name)))),
-        el("tbody", {}, ...report.frames.map((frame, place) => row(frame, place, frames[place], colours[place]))))),
-      el("p", { class: "help" }, "Off by: what was left of a frame's movement after registering it, in pixels. Light: the factor that matched its brightness.")),
-    stop() {},
-  };
+  return [
+    el("ul", { class: "words" }, ...words.map((line) => el("li", {}, line))),
+    el("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
+    el("div", { class: "table-box", tabIndex: 0, role: "region", "aria-label": "Frames" }, el("table", {},
+      el("thead", {}, el("tr", {}, ...["Frame", "Share", "Off by", "Light"].map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, ...report.frames.map((frame, place) => row(frame, place, frames[place], colours[place]))))),
+    el("p", { class: "help" }, "Off by: what was left of a frame's movement after registering it, in pixels. Light: the factor that matched its brightness."),
+  ];
 }
 
 /** One frame. */

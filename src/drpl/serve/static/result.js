@@ -14,6 +14,7 @@ import { saveTab } from "./save.js";
 import { createStore } from "./store.js";
 import { historyOf } from "./strokes.js";
 import { Viewer } from "./viewer.js";
+import { counted } from "./words.js";
 
 /**
  * What the tabs of a result share.
@@ -22,8 +23,7 @@ import { Viewer } from "./viewer.js";
  * @property {import("./types.js").Job} job
  * @property {ReturnType<import("./api.js").createApi>} api
  * @property {import("./types.js").Meta} meta
- * @property {*} report
- * @property {{place: number, name: string, share: number, left: boolean}[]} frames
+ * @property {{place: number, name: string, left: boolean}[]} frames
  * @property {import("./palette.js").Rgb[]} colours
  * @property {ReturnType<typeof createLayers>} layers
  * @property {Viewer} viewer
@@ -32,6 +32,7 @@ import { Viewer } from "./viewer.js";
  *
  * @typedef {object} Look
  * @property {string} tab
+ * @property {*} report
  * @property {"none"|"index"|"confidence"|"depth"} map
  * @property {number} opacity
  * @property {?string} other layer to compare with
@@ -80,7 +81,7 @@ export function showResult(root, page, job) {
 /** @returns {() => void} stops */
 function build(root, page, job, report, strokes, size) {
   const { api, meta } = page;
-  const frames = report.frames.map((frame, place) => ({ place, name: frame.name, share: frame.coverage, left: report.rejected.includes(place) }));
+  const frames = report.frames.map((frame, place) => ({ place, name: frame.name, left: report.rejected.includes(place) }));
   const order = [...new Set([...report.focus_order, ...frames.map(({ place }) => place)])];
   const colours = frameColours(order);
   const note = el("p", { class: "stage-note", role: "status", hidden: true });
@@ -89,15 +90,14 @@ function build(root, page, job, report, strokes, size) {
     note.hidden = !words;
   });
   const viewer = new Viewer(size, api.ask, (layer) => `/jobs/${job.id}/layers/${layer}`);
-  const usable = frames.filter((frame) => !frame.left);
   const look = createStore(/** @type {Look} */ ({
-    tab: "look", map: "none", opacity: 0.7, other: null, split: 0.5, hovered: null, picked: null,
-    source: usable[0]?.place ?? 0, history: historyOf(strokes),
+    tab: "look", report, map: "none", opacity: 0.7, other: null, split: 0.5, hovered: null, picked: null,
+    source: most(report), history: historyOf(strokes),
     retouched: strokes.length > 0, peek: null,
   }));
   const stage = el("div", { class: "stage" }, viewer.canvas, note);
   /** @type {Result} */
-  const result = { job, api, meta, report, frames, colours, layers, viewer, stage, look };
+  const result = { job, api, meta, frames, colours, layers, viewer, stage, look };
 
   const status = el("p", { class: "stage-status" });
   const bar = toolbar(page, job, viewer);
@@ -112,6 +112,7 @@ function build(root, page, job, report, strokes, size) {
     tool: () => (look.get().tab === "retouch" ? tabs[1].tool : null),
     hover: (at) => hover(result, status, at, tabs[1]),
   }));
+  hover(result, status, null, tabs[1]);
   const onKey = (event) => {
     if (typing() || document.querySelector("dialog[open]")) return;
     const own = tabs.find((tab) => tab.name === look.get().tab)?.key;
@@ -133,6 +134,11 @@ function build(root, page, job, report, strokes, size) {
     layers.stop();
     viewer.stop();
   };
+}
+
+/** The frame that most of the result is from. */
+function most({ frames }) {
+  return frames.reduce((best, frame, place) => (frame.coverage > frames[best].coverage ? place : best), 0);
 }
 
 /** The one after, around the end. */
@@ -172,13 +178,14 @@ function followLook({ look, layers, viewer }) {
 /** Tells where the pointer is, and of which frame the pixel there is. */
 async function hover(result, status, at, brush) {
   const { look, layers, viewer, frames } = result;
+  const about = `${viewer.size.width} × ${viewer.size.height} · ${counted(frames.length, "frame")}`;
   brush.hover(look.get().tab === "retouch" ? at : null);
   const inside = at && at.x >= 0 && at.y >= 0 && at.x < viewer.size.width && at.y < viewer.size.height;
   const index = inside ? await layers.get("index") : null;
   const frame = index ? viewer.value(index, at.x, at.y, frameAt) : null;
   status.textContent = inside
     ? [`${Math.floor(at.x)}, ${Math.floor(at.y)}`, frame !== null && frames[frame] ? `from frame ${frame + 1}, ${frames[frame].name}` : ""].filter(Boolean).join(" · ")
-    : "";
+    : about;
   if (frame !== look.get().hovered) look.set({ hovered: frame });
 }
 
@@ -199,7 +206,7 @@ function toolbar(page, job, viewer) {
     }
   };
   const node = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Zoom" },
-    el("button", { type: "button", class: "plain", on: { click: again } }, icon("back"), "Frames and options"),
+    el("button", { type: "button", class: "plain", on: { click: again } }, icon("back"), "Frames", el("span", { class: "wide-only" }, "and options")),
     el("span", { class: "gap" }),
     tool("Smaller (−)", "minus", () => viewer.zoom(viewer.view.scale / 1.25)), zoom,
     tool("Larger (+)", "add", () => viewer.zoom(viewer.view.scale * 1.25)),

@@ -248,6 +248,7 @@ function createSync({ api, job, look, layers, viewer }) {
     if (base && scene.base !== base) viewer.show({ ready: [...scene.ready, base] });
     await viewer.renew(touched, { left, top, width, height });
     look.set({ retouched: done.length > 0 });
+    look.set({ report: await api.report(job.id) });
   }
 
   return {

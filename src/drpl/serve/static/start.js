@@ -3,7 +3,7 @@
 import { acceptDrops, chosen } from "./drop.js";
 import { el, fill, toast } from "./dom.js";
 import { icon } from "./icons.js";
-import { counted, dated, sized, stackName, stated } from "./words.js";
+import { counted, dated, kinds, sized, stackName, stated } from "./words.js";
 
 /**
  * @param {HTMLElement} root
@@ -32,7 +32,7 @@ export function showStart(root, page) {
         meta.demo ? el("button", { type: "button", on: { click: () => open({ demo: true }) } }, icon("eye"), "Try the built-in scene") : null),
       files, folder,
       el("p", { class: "help" }, limits(meta))),
-    stacks, past));
+    past, stacks));
 
   /** A job of its own for what was dropped. */
   async function take(found) {
@@ -72,10 +72,8 @@ export function showStart(root, page) {
 
 /** What may be dropped. */
 function limits({ formats, limits: { frames, bytes, pixels } }) {
-  const names = [...new Set(formats.map((suffix) => suffix.replace(".", "").toUpperCase()).map((name) => ({ JPG: "JPEG", TIF: "TIFF" })[name] ?? name))];
-  const shown = names.slice(0, 8).join(", ") + (names.length > 8 ? " and more" : "");
   const most = [frames ? counted(frames, "frame") : "", bytes ? sized(bytes) : "", pixels ? `${Math.round(pixels / 1e6)} megapixels a frame` : ""].filter(Boolean);
-  return `${shown}.${most.length ? ` At most ${most.join(", ")}.` : ""} Nothing leaves this service.`;
+  return `${kinds(formats)}.${most.length ? ` At most ${most.join(", ")}.` : ""} Nothing leaves this service.`;
 }
 
 /** Stacks that lie beside the service. */
@@ -89,14 +87,17 @@ function serverStacks({ meta, api, show }) {
   };
   return el("section", { class: "past", "aria-labelledby": "stacks-head" },
     el("h2", { id: "stacks-head" }, "Stacks in the folder"),
-    el("ul", { class: "jobs" }, ...meta.stacks.map((stack) => el("li", {},
+    el("ul", { class: "jobs stacks" }, ...meta.stacks.map((stack) => el("li", {},
       el("button", { type: "button", class: "job", on: { click: () => open(stack) } },
         icon("folder"), el("span", { class: "job-name" }, stack.name), el("span", { class: "job-about" }, counted(stack.frames, "frame")))))));
 }
 
-/** Earlier jobs, with a way to remove each. */
-function fillPast(past, jobs, page, refresh) {
-  past.hidden = !jobs.length;
+const SHOWN = 6;
+
+/** Earlier jobs, with a way to remove each; the first few, until more are asked for. */
+function fillPast(past, all, page, refresh) {
+  past.hidden = !all.length;
+  const jobs = past.dataset.whole ? all : all.slice(0, SHOWN);
   const focused = document.activeElement?.closest?.(".past [data-id]")?.dataset.id;
   const remove = async (job) => {
     if (["queued", "running"].includes(job.state) && !window.confirm(`${job.name} is at work. Stop and remove it?`)) return;
@@ -108,20 +109,23 @@ function fillPast(past, jobs, page, refresh) {
     }
     refresh();
   };
-  const key = JSON.stringify(jobs.map(({ id, state, place, progress, retouched }) => [id, state, place, progress, retouched]));
+  const key = JSON.stringify([all.length, ...jobs].map(({ id, state, place, progress, retouched }) => [id, state, place, progress, retouched]));
   if (past.dataset.key === key) return;
   past.dataset.key = key;
   fill(past, el("h2", { id: "past-head" }, "Earlier"), el("ul", { class: "jobs" }, ...jobs.map((job) => {
-    const frames = job.frames?.length ?? job.count ?? 0;
-    const thumb = job.frames?.length ? el("img", { src: page.api.thumbnail(job.id, job.frames[0].n), alt: "", loading: "lazy" }) : icon("picture");
+    const thumb = job.first_frame !== null ? el("img", { src: page.api.thumbnail(job.id, job.first_frame), alt: "", loading: "lazy" }) : icon("picture");
     const node = el("li", {},
       el("a", { class: "job", href: `#${job.id}` }, thumb, el("span", { class: "job-name" }, job.name),
-        el("span", { class: "job-about" }, [counted(frames, "frame"), dated(job.created), job.retouched ? "retouched" : ""].filter(Boolean).join(" · ")),
+        el("span", { class: "job-about" }, [counted(job.count, "frame"), dated(job.created), job.retouched ? "retouched" : ""].filter(Boolean).join(" · ")),
         el("span", { class: `state ${job.state}` }, stated(job.state))),
       el("button", { type: "button", class: "plain small", "aria-label": `Remove ${job.name}`, title: "Remove", on: { click: () => remove(job) } }, icon("remove")));
     node.dataset.id = job.id;
     return node;
-  })));
+  })), jobs.length < all.length ? el("button", { type: "button", class: "plain", on: { click: more } }, `Show all ${all.length}`) : null);
+  function more() {
+    past.dataset.whole = "true";
+    fillPast(past, all, page, refresh);
+  }
   if (focused) past.querySelector(`[data-id="${CSS.escape(focused)}"] a`)?.focus();
 }
 

@@ -22,8 +22,8 @@ export function redo({ done, undone }) {
 }
 
 /**
- * Whether a point is far enough from the last to be kept: a fiftieth of the brush, half a pixel
- * at least, cannot be seen.
+ * Whether a point is far enough from the last to be kept: nearer than an eighth of the brush, the
+ * edge of what is swept does not change.
  *
  * @param {number[][]} points
  * @param {number[]} point
@@ -31,7 +31,7 @@ export function redo({ done, undone }) {
  */
 export function tells(points, point, radius) {
   const last = points.at(-1);
-  return !last || Math.hypot(point[0] - last[0], point[1] - last[1]) >= Math.max(0.5, radius / 50);
+  return !last || Math.hypot(point[0] - last[0], point[1] - last[1]) >= Math.max(0.5, radius / 8);
 }
 
 /**

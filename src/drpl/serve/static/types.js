@@ -11,7 +11,8 @@
  * @typedef {{id: string, name: string, state: JobState, created: string, frames: Frame[],
  *   order: number[], reference: ?number, preset: ?string, options: Object<string, *>,
  *   progress: ?Progress, place: ?number, error: ?string, width: ?number, height: ?number,
- *   retouched: boolean}} Job
+ *   retouched: boolean, count: number, first_frame: ?number}} Job in lists `frames` and `order`
+ *   are empty
  *
  * @typedef {{name: string, type: "bool"|"int"|"float"|"choice"|"text", default: *, help: string,
  *   choices: Array, few: boolean}} OptionField

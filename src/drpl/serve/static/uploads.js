@@ -2,7 +2,7 @@
 
 import { ApiError, LostError, pause } from "./api.js";
 import { added, changed, refused, removed } from "./draft.js";
-import { counted, sized } from "./words.js";
+import { counted, kinds, sized } from "./words.js";
 
 const AT_ONCE = 2;
 
@@ -23,7 +23,7 @@ export function createUploads(api, id, draft, meta) {
     const { limits, formats } = meta;
     const name = file.name.toLowerCase();
     if (formats.length && !formats.some((suffix) => name.endsWith(suffix))) {
-      return `is not a picture that can be read (${formats.join(" ")})`;
+      return `is not a picture that can be read: ${kinds(formats)}`;
     }
     if (!file.size) return "is empty";
     if (limits.frames && frames > limits.frames) return `is one too many: a stack may have ${counted(limits.frames, "frame")}`;
@@ -109,9 +109,15 @@ export function createUploads(api, id, draft, meta) {
     /** @param {string} key of a frame, sent or not */
     async remove(key) {
       const item = draft.get().items.find((entry) => entry.key === key);
-      draft.set(removed(draft.get(), key));
       stops.get(key)?.abort();
-      if (item?.frame) await api.removeFrame(id, item.frame.n);
+      try {
+        if (item?.frame) await api.removeFrame(id, item.frame.n);
+        draft.set(removed(draft.get(), key));
+      } catch (error) {
+        // a frame of a result, or of a stack of the server, stays: it is left out instead
+        draft.set(changed(draft.get(), key, { used: false }));
+        throw error;
+      }
     },
     busy: () => draft.get().items.some((item) => item.state !== "ready"),
   };

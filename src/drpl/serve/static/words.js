@@ -57,6 +57,18 @@ export function depth(dtype) {
   return { uint8: "8 bits", uint16: "16 bits", float32: "32 bits, float" }[dtype] ?? dtype;
 }
 
+const KINDS = [["JPEG", ".jpg"], ["PNG", ".png"], ["TIFF", ".tif"], ["WebP", ".webp"], ["AVIF", ".avif"], ["HEIC", ".heic"], ["camera RAW", ".dng"]];
+
+/**
+ * Kinds of files by their suffixes, as photographers call them.
+ *
+ * @param {string[]} suffixes
+ */
+export function kinds(suffixes) {
+  const known = KINDS.filter(([, suffix]) => suffixes.includes(suffix)).map(([name]) => name);
+  return known.length ? known.join(", ") : suffixes.join(" ");
+}
+
 const STAGES = {
   read: ["Reading the frames", "Reading frame"],
   look: ["Registering the frames to each other", "Registering frame"],
