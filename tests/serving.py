@@ -119,12 +119,12 @@ class Served:
         ]
 
     def end(self, how=signal.SIGTERM):
-        for client in self.clients:
-            client.http.close()
         if self.process.poll() is None:
             self.process.send_signal(how)
         code = self.process.wait(PATIENCE)
         self.process.stdout.close()
+        for client in self.clients:
+            client.http.close()
         return code
 
 

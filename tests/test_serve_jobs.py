@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -351,9 +352,14 @@ class TestEndings:
         client.wait(job, "running")
         while not (workers := served.workers()):
             pass
-        assert served.end(signal.SIGINT) == 0
+        with client.http.stream("GET", f"/api/v1/jobs/{job}/events") as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: job"
+            began = time.monotonic()
+            assert served.end(signal.SIGINT) == 0
+        assert time.monotonic() - began < 2
         assert gone(workers)
-        assert "Traceback" not in served.log.read_text()
+        assert not any(word in served.log.read_text() for word in ("Traceback", "Cancel"))
         again = Served(tmp_path / "store")
         assert again.client().get(f"/jobs/{job}")["state"] in ("queued", "running")
         again.end()

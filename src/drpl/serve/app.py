@@ -24,7 +24,6 @@ from drpl.serve.guard import Guard
 from drpl.serve.jobs import JOB_ID
 from drpl.serve.refusals import Refused, header, note_refusal
 from drpl.serve.service import Service
-from drpl.serve.settings import Settings
 from drpl.settings import PRESETS
 from drpl.version import __version__
 
@@ -57,15 +56,8 @@ class Start(BaseModel):
     options: dict[str, Any] = {}
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """The service as an application, guarded.
-
-    Raises
-    ------
-    ConfigError, WriteError
-        If the store cannot be used.
-    """
-    service = Service(settings)
+def create_app(service: Service) -> ASGIApp:
+    """The service as an application, guarded; it runs while the application does."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -84,7 +76,7 @@ def create_app(settings: Settings) -> ASGIApp:
     _add_jobs(app, service)
     _add_results(app, service)
     _add_page(app)
-    return Guard(app, settings)
+    return Guard(app, service.settings)
 
 
 def _add_page(app: FastAPI) -> None:

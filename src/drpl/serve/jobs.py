@@ -97,6 +97,8 @@ class Job:
         Bytes of the results.
     numbered : int
         Frames that it ever had.
+    uploaded : int
+        Bytes of its frames.
     """
 
     id: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -117,6 +119,7 @@ class Job:
     linked: bool = False
     held: int = 0
     numbered: int = 0
+    uploaded: int = 0
     frames: dict[int, Frame] = field(default_factory=dict)
     progress: Progress | None = None
 
@@ -128,11 +131,6 @@ class Job:
     def bytes(self) -> int:
         """Room that it takes in the store."""
         return self.held + (0 if self.linked else self.uploaded)
-
-    @property
-    def uploaded(self) -> int:
-        """Bytes of its frames."""
-        return sum(frame.bytes for frame in self.frames.values())
 
     def next_frame(self) -> int:
         """A number that no frame of it has or had."""
@@ -150,12 +148,11 @@ class Job:
             Without the frames, for lists.
         """
         names = "id name state created reference preset options error width height retouched"
-        frames = list(self.frames.values())
         return {
             **{name: getattr(self, name) for name in names.split()},
-            "frames": [] if short else [asdict(frame) for frame in frames],
-            "count": len(frames),
-            "first_frame": frames[0].n if frames else None,
+            "frames": [] if short else [asdict(frame) for frame in self.frames.values()],
+            "count": len(self.frames),
+            "first_frame": next(iter(self.frames), None),
             "order": [] if short else self.order,
             "progress": asdict(self.progress) if self.progress is not None else None,
             "place": place,

@@ -42,10 +42,8 @@ class Results:
         if self._store.used - job.held + needed > self._settings.quota:
             raise Refused(507, "there is no room for the result; remove jobs that are not needed")
 
-    async def drop(self, job: Job) -> None:
-        """Remove the result of a job that is to be fused anew."""
-        job.width = job.height = job.held = 0
-        job.retouched = False
+    async def clear(self, job: Job) -> None:
+        """Remove the result of a job that is fused anew, once nothing works on it any more."""
         making = [task for (owner, _), task in self._making.items() if owner == job.id]
         if making:
             await asyncio.wait(making)

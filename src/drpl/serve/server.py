@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from drpl.errors import ConfigError
 from drpl.serve.app import create_app
 from drpl.serve.refusals import REFUSALS
+from drpl.serve.service import Service
 from drpl.serve.settings import MEBIBYTE, Settings
 
 HEADER_SECONDS = 10.0
@@ -91,11 +92,19 @@ class PromptProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server that says when it listens, and lets those go who watch when it ends."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, started: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._service = service
         self._say = started
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what waits for news, then all."""
+        self._service.end()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
@@ -112,10 +121,11 @@ def bind(settings: Settings) -> socket.socket:
         If it cannot be had, as when the port is taken.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM
         )[0]
-        found = socket.socket(family)
+        # with the protocol, which asyncio wants to know before it sends small answers at once
+        found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
     except OSError as error:
@@ -134,8 +144,9 @@ def make_server(settings: Settings, started: Callable[[], None]) -> Server:
     ConfigError, WriteError
         If the store cannot be used.
     """
+    service = Service(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(service),
         http=PromptProtocol,
         ws="none",
         lifespan="on",
@@ -149,4 +160,4 @@ def make_server(settings: Settings, started: Callable[[], None]) -> Server:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=3,
     )
-    return Server(config, started)
+    return Server(config, service, started)

@@ -28,6 +28,7 @@ from drpl.sources import SUFFIXES
 from drpl.stack import check_count
 
 log = logging.getLogger(__name__)
+MOST_JOBS = 5000
 CLEAN_UP = 3600.0
 """Seconds between looks for jobs that are old."""
 SLOWEST_LOOK, SLOWEST_MAKING = 120.0, 900.0
@@ -54,9 +55,9 @@ class Service:
         self.store = Store(settings.store)
         self.ending = False
         self._looks, self._makes = Tasks(SLOWEST_LOOK), Tasks(SLOWEST_MAKING)
-        self._workers = Workers(self.store, settings)
         self.uploads = Uploads(self.store, settings, self._looks)
         self.results = Results(self.store, settings, self._makes)
+        self._workers = Workers(self.store, settings, self.results.clear)
         self._stacks: dict[str, BatchItem] = {}
         self._stacks_found = float("-inf")
 
@@ -139,6 +140,8 @@ class Service:
 
     async def create(self, name: str, *, stack: str | None, demo: bool) -> Job:
         """Make a job."""
+        if len(self.store.jobs) >= MOST_JOBS:
+            raise Refused(507, "there are too many jobs; remove some that are not needed")
         drafts = sum(job.state == "draft" for job in self.store.jobs.values())
         if drafts >= self.settings.queue:
             raise Refused(429, "too many jobs are open; start or remove some", retry_after=60)
@@ -167,29 +170,26 @@ class Service:
         if len(item.sources) > self.settings.max_frames:
             raise Refused(413, f"a job has at most {self.settings.max_frames} frames")
         job.linked, job.name = True, job.name or item.name
-        taken: set[str] = set()
+        names: list[str] = []
         for path in item.sources:
-            name = free_name(safe_name(path.name), taken)
-            taken.add(name)
-            (self.store.folder(job) / "frames" / name).symlink_to(path.resolve())
-            await self._look(job, name)
+            names.append(free_name(safe_name(path.name), set(names)))
+            (self.store.folder(job) / "frames" / names[-1]).symlink_to(path.resolve())
+        await self._look(job, names)
 
     async def _draw(self, job: Job) -> None:
         """Take the drawn scene."""
         job.name = job.name or "demonstration"
-        for name in await self._looks.do("draw_demo", self.store.folder(job) / "frames"):
-            await self._look(job, name)
+        await self._look(job, await self._looks.do("draw_demo", self.store.folder(job) / "frames"))
 
-    async def _look(self, job: Job, name: str) -> None:
-        """Take in a frame whose file is in its place."""
-        folder = self.store.folder(job) / "frames"
+    async def _look(self, job: Job, names: list[str]) -> None:
+        """Take in frames whose files are in their places."""
+        folder, limit = self.store.folder(job) / "frames", self.settings.max_pixels
         try:
-            facts = await self._looks.do(
-                "look_at_frame", folder, name=name, max_pixels=self.settings.max_pixels
-            )
+            found = await self._looks.do("look_at_frames", folder, names=names, max_pixels=limit)
         except TaskRefused as error:
             raise Refused(415, str(error)) from error
-        self.store.add_frame(job, Frame(n=job.next_frame(), name=name, **facts))
+        for name, facts in zip(names, found, strict=True):
+            self.store.add_frame(job, Frame(n=job.next_frame(), name=name, **facts))
 
     def remove_frame(self, job: Job, n: int) -> None:
         """Remove a frame of a job."""
@@ -251,8 +251,9 @@ class Service:
         except BaseException:
             job.order, job.reference, job.preset, job.options = before
             raise
-        await self.results.drop(job)
+        job.width = job.height = job.held = 0
         job.state, job.queued, job.begun, job.error = "queued", time.time(), 0, None
+        job.retouched = False
         self.store.save(job)
         self._workers.dispatch()
 

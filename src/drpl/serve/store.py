@@ -127,15 +127,17 @@ class Store:
         row = json.dumps(asdict(frame))
         self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (job.id, frame.n, row))
         job.frames[frame.n] = frame
+        job.uploaded += frame.bytes
         self.save(job)
 
     def remove_frame(self, job: Job, frame: Frame) -> None:
         """Remove a frame and its file."""
         self._database.execute("DELETE FROM frames WHERE job = ? AND n = ?", (job.id, frame.n))
         del job.frames[frame.n]
+        job.uploaded -= frame.bytes
         (self.folder(job) / "frames" / frame.name).unlink(missing_ok=True)
         (self.folder(job) / "thumbnails" / f"{frame.n}.jpg").unlink(missing_ok=True)
-        self.tell(job)
+        self.save(job)
 
     def remove(self, job: Job) -> Path:
         """Forget a job; gives what is left of its folder, for the caller to delete."""
@@ -205,7 +207,8 @@ def _open(folder: Path) -> sqlite3.Connection:
         )
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
+        # a kill loses nothing; waiting for the disk each time would let the page wait
+        database.execute("PRAGMA synchronous = NORMAL")
         database.executescript(f"BEGIN IMMEDIATE; {TABLES} COMMIT;")
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version not in (0, VERSION):

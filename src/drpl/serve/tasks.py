@@ -55,6 +55,11 @@ def look_at_frame(name: str, max_pixels: int, thumbnail: str | None = None) -> d
     }
 
 
+def look_at_frames(names: list[str], max_pixels: int) -> list[dict[str, Any]]:
+    """Read the headers of frames."""
+    return [look_at_frame(name, max_pixels) for name in names]
+
+
 def write_thumbnail(name: str, target: str, max_pixels: int) -> None:
     """Write a small JPEG of a frame."""
     Path(target).parent.mkdir(exist_ok=True)
@@ -130,6 +135,7 @@ TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         look_at_frame,
+        look_at_frames,
         write_thumbnail,
         draw_demo,
         write_frame_layer,

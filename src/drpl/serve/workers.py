@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -130,10 +130,21 @@ class Tasks:
 
 
 class Workers:
-    """Runs the jobs of a store, some at a time, each in a process of its own."""
+    """Runs the jobs of a store, some at a time, each in a process of its own.
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    Parameters
+    ----------
+    store : Store
+    settings : Settings
+    clear : callable
+        Removes an older result of a job.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, clear: Callable[[Job], Awaitable[None]]
+    ) -> None:
         self._store = store
+        self._clear = clear
         self._settings = settings
         self._threads = ThreadPoolExecutor(settings.jobs)
         self._processes: dict[str, BaseProcess] = {}
@@ -195,8 +206,10 @@ class Workers:
         loop = asyncio.get_running_loop()
         folder = self._store.folder(job)
         try:
-            await asyncio.to_thread(shutil.rmtree, folder / "result", ignore_errors=True)
+            await self._clear(job)
             said = await loop.run_in_executor(self._threads, self._follow, job, loop)
+        except DrplError as error:
+            said = {"failed": str(error)}
         except Exception as error:  # the service goes on
             log.exception("job %s: unexpected failure", job.id)
             said = {"failed": f"unexpected failure ({type(error).__name__}: {error})"}
