@@ -59,9 +59,9 @@ export function showCompare({ look, stage, frames, viewer }) {
   }
 
   const stops = [
-    look.watch((state) => (state.tab === "relief" ? null : state.other), (other) => {
-      for (const node of [handle, left, right]) node.hidden = !other;
-      if (other) right.textContent = named(other, frames);
+    look.watch((state) => (state.tab === "relief" ? null : state.beside), (beside) => {
+      for (const node of [handle, left, right]) node.hidden = !beside;
+      if (beside) right.textContent = named(beside, frames);
     }),
     look.watch((state) => state.split, (split) => {
       handle.style.left = `${split * 100}%`;

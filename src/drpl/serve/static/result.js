@@ -36,6 +36,7 @@ import { counted } from "./words.js";
  * @property {"none"|"index"|"confidence"|"depth"} map
  * @property {number} opacity
  * @property {?string} other layer to compare with
+ * @property {?string} beside the same, once it can be seen
  * @property {number} split
  * @property {?number} hovered frame under the pointer
  * @property {?number} picked frame that stands out of the map
@@ -91,7 +92,7 @@ function build(root, page, job, report, strokes, size) {
   });
   const viewer = new Viewer(size, api.ask, (layer) => `/jobs/${job.id}/layers/${layer}`);
   const look = createStore(/** @type {Look} */ ({
-    tab: "look", report, map: "none", opacity: 0.7, other: null, split: 0.5, hovered: null, picked: null,
+    tab: "look", report, map: "none", opacity: 0.7, other: null, beside: null, split: 0.5, hovered: null, picked: null,
     source: most(report), history: historyOf(strokes),
     retouched: strokes.length > 0, peek: null,
   }));
@@ -157,7 +158,9 @@ function followLook({ look, layers, viewer }) {
       if (layer && same(base, name)) viewer.show({ base: layer });
     })),
     look.watch((state) => state.other, (name) => put([name], (layer) => {
-      if (same((state) => state.other, name)) viewer.show({ other: layer });
+      if (!same((state) => state.other, name)) return;
+      viewer.show({ other: layer });
+      look.set({ beside: layer ? name : null });
     })),
     look.watch((state) => (state.map === "none" ? null : state.map), (name) => put([name], (layer) => {
       if (same((state) => (state.map === "none" ? null : state.map), name)) viewer.show({ map: layer });

@@ -136,7 +136,7 @@ export class TileLoader {
     const stop = new AbortController();
     const done = () => {
       if (this.running.get(key) === stop) this.running.delete(key);
-      this.wanted = this.wanted.filter((one) => one !== place);
+      this.wanted = this.wanted.filter((one) => one.layer.key(one) !== key);
     };
     this.running.set(key, stop);
     try {

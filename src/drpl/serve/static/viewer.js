@@ -52,8 +52,10 @@ export class Viewer {
 
   resize(entry) {
     const exact = entry.devicePixelContentBoxSize?.[0];
-    const width = exact ? exact.inlineSize : Math.round(entry.contentRect.width * this.ratio);
-    const height = exact ? exact.blockSize : Math.round(entry.contentRect.height * this.ratio);
+    // rounding is the browser's business; but where it emulates a screen it tells other pixels
+    const side = (told, length) => (Math.abs(told - length * this.ratio) < 1 ? told : Math.round(length * this.ratio));
+    const width = side(exact?.inlineSize, entry.contentRect.width);
+    const height = side(exact?.blockSize, entry.contentRect.height);
     if (!width || !height) return;
     Object.assign(this.canvas, { width, height });
     this.look(this.follows ? fitted(this.size, this.room()) : this.view, this.follows);
