@@ -1,5 +1,5 @@
 # demo: fuse a drawn scene (light install, no PyTorch)    setup: the development environment
-# test: all tests    check: format, lint, types, import contracts    bench: metrics, quality, speed, training, stacks
+# test: all tests    check: format, lint, types, import contracts    bench: metrics, quality, speed, training, stacks, page
 # ablation: trains the recipe without each of its parts and scores it; takes more than an hour
 PYTHON ?= python3
 PHOTOS ?= ../shared/data/photos/open
@@ -42,6 +42,7 @@ bench: $(VENV)/.done
 	$(BIN)/python -m drpl.bench.speed -o bench-results/speed
 	$(BIN)/drpl bench quality --photos $(PHOTOS) --scenes $(SCENES) --sources $(PAIRS) --peers $(PEERS) -o bench-results/quality
 	$(BIN)/python -m drpl.bench.training --photos $(PHOTOS) --config configs/drpl-fast-long.toml
+	$(BIN)/python -m drpl.bench.serve -o bench-results/serve
 	$(BIN)/python -m drpl.bench.stacks --stacks $(STACKS) --photos $(PHOTOS) -o bench-results/stacks
 
 ablation: $(VENV)/.done

@@ -49,3 +49,17 @@ def model():
     from drpl.models import load_model
 
     return load_model("drpl-fast", threads=1)
+
+
+@pytest.fixture
+def logged(monkeypatch, caplog):
+    """What the service logs of refusals of a status; those of the test before do not count."""
+    from drpl.serve.refusals import REFUSALS
+
+    monkeypatch.setattr(REFUSALS, "_since", float("-inf"))
+
+    def lines(status):
+        found = [record.getMessage() for record in caplog.records]
+        return [line for line in found if line.startswith(f"refused {status}")]
+
+    return lines

@@ -1,15 +1,18 @@
 """A service on a free port of loopback, for the tests: a process, or a thread of this one."""
 
+import http.client
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import httpx
@@ -33,7 +36,7 @@ def small_stack(count=3, height=120, width=170, seed=1):
 
 def slow_stack():
     """A pair that the paper's network takes seconds for."""
-    pair = half_sharp_pair(400, 600)
+    pair = half_sharp_pair(320, 460)
     return {f"slow_{name}.png": png(frame) for name, frame in zip("ab", pair, strict=False)}
 
 
@@ -111,12 +114,11 @@ class Served:
 
     def workers(self):
         """Processes that it has begun, by id."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [
-            int(pid)
-            for task in children.parents[1].iterdir()
-            for pid in (task / "children").read_text().split()
-        ]
+        found = []
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(OSError):  # a thread that ends
+                found += map(int, (task / "children").read_text().split())
+        return found
 
     def end(self, how=signal.SIGTERM):
         if self.process.poll() is None:
@@ -182,3 +184,31 @@ def files_of(folder):
         for place, _, names in os.walk(folder)
         for name in names
     }
+
+
+def ask(url, method, path, headers=(), body=None):
+    """A request as it stands, nothing tidied up: status, headers and body."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection.putrequest(method, path, skip_host=any(k == "Host" for k, _ in headers))
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    found = answer.status, answer.headers, answer.read()
+    connection.close()
+    return found
+
+
+def line(url):
+    """A bare connection."""
+    address = urlsplit(url)
+    return socket.create_connection((address.hostname, address.port), timeout=10)
+
+
+def answer_of(connection):
+    """Status of the answer, or None where the connection is just ended."""
+    try:
+        found = connection.recv(65536)
+    except ConnectionResetError:
+        return None
+    return int(found.split()[1]) if found else None

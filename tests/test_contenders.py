@@ -119,3 +119,50 @@ def test_strips_and_sample_types_make_no_difference(dtype, channels):
     margin = 8 * BLOCK
     part = restricted(slice(200, 424))
     assert np.array_equal(whole[200 + margin : 424 - margin], part[margin:-margin])
+
+
+def flat(seed):
+    """Nothing but a gradient, rounded: detail of less than half a step."""
+    ramp = np.linspace(80, 120, 160)[None, :, None] + np.random.default_rng(seed).normal(0, 0.1, 3)
+    return np.rint(np.broadcast_to(ramp, (96, 160, 3))).astype(np.uint8)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_where_nothing_is_to_be_seen_the_preferred_frame_is_taken(place):
+    contenders = Contenders(3, 255.0, preferred=place)
+    owners = np.zeros((96, 160), np.uint8)
+    for number in range(3):
+        contenders.meet(number, flat(number))
+        if number:
+            masks = PairDecision(*(np.full((96, 160), 0.5, np.float32) for _ in range(2)))
+            contenders.restrict(masks, owners)
+            owners[masks.mask_b > masks.mask_a] = number
+    assert (owners == place).all()
+
+
+def test_the_preferred_frame_is_not_taken_where_another_is_sharper():
+    truth = draw_texture(160, 200)
+    blurred = cv2.GaussianBlur(truth, (0, 0), 0.6)
+    contenders = Contenders(2, 255.0, preferred=0)
+    contenders.meet(0, blurred)
+    contenders.meet(1, truth)
+    masks = PairDecision(*(np.full((160, 200), 0.5, np.float32) for _ in range(2)))
+    contenders.restrict(masks, np.zeros((160, 200), np.uint8))
+    assert (masks.mask_b[BLOCK:-BLOCK, BLOCK:-BLOCK] == 1).all()
+
+
+def test_the_reference_is_preferred_once_frames_are_touched(monkeypatch):
+    found = []
+
+    class Seen(Contenders):
+        def __init__(self, count, white, preferred=None):
+            found.append(preferred)
+            super().__init__(count, white, preferred)
+
+    monkeypatch.setattr("drpl.fold.Contenders", Seen)
+    frame = draw_texture(120, 160)
+    darker = np.rint(frame * 0.8).astype(np.uint8)
+    still = FusionOptions(align=False, reference=2)
+    drpl.fuse([frame, frame, frame], still, model=Dice())
+    drpl.fuse([frame, darker, frame], still, model=Dice())
+    assert found == [None, 2]

@@ -172,7 +172,7 @@ def test_all_are_coded_as_the_coarsest_of_the_others(real, model):
     scene = entry.load()
     ours = methods.own_methods(["drpl-fast"], ["select"])
     found = scoring.results(entry, scene, ours)
-    plain = ours["drpl-fast select"](scene.frames)
+    plain = ours["drpl-fast select"](scene)
     written = encoding.encode(plain, wanted)
     with Image.open(io.BytesIO(written)) as image, Image.open(coarse) as theirs:
         assert image.quantization == theirs.quantization
@@ -227,7 +227,11 @@ def test_way_to_the_ceiling_and_sentence():
 def test_frames_that_moved_are_aligned_to_the_middle_one():
     frame = cv2.GaussianBlur(draw_texture(*SIZE), (0, 0), 2)
     frames, _ = moved.move_frames([frame] * 3, seed=0)
-    aligned = scenes.aligned_frames(frames)
+    scene = scenes.registered(scenes.BenchScene(frames))
+    aligned = scene.frames
+    stack, known = scene.taken
+    assert all(map(np.array_equal, stack.sources, frames))
+    assert [entry.status for entry in known.alignments] == ["aligned", "reference", "aligned"]
     assert np.array_equal(aligned[1], frame)
     inner = scenes.BenchScene(aligned, inner=True).window
     assert inner == (slice(20, 148), slice(21, 155))

@@ -234,7 +234,11 @@ class TestCutting:
             plain(np.zeros((9, 9, 3), np.uint8)).pngsave(str(path))
         whole = (slice(0, index.shape[0]), slice(0, index.shape[1]))
         cut_tiles(
-            lambda part: index_pixels(index[part]), tmp_path / "b", whole, plain, nearest=True
+            lambda part: index[part],
+            tmp_path / "b",
+            whole,
+            lambda small: plain(index_pixels(small)),
+            nearest=True,
         )
         mine, theirs = self.tiles_of(tmp_path / "b"), self.tiles_of(tmp_path / "a")
         assert mine.keys() == theirs.keys()

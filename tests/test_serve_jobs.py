@@ -15,6 +15,7 @@ from drawing import draw_texture
 from drpl.pipeline import fuse_files
 from drpl.read import read_frame
 from drpl.stack import FusionOptions
+from drpl.write import FORMATS, write_image
 from serving import PATIENCE, Served, events, files_of, gone, png, slow_stack, small_stack
 
 SLOW = {"options": {"model": "drpl", "align": False}}
@@ -248,6 +249,15 @@ class TestInput:
         assert client.put(job, *good[1]).json()["n"] == 1
         assert client.start(job, [0, 1]).status_code == 202
         assert len(client.wait(job, "done")["frames"]) == 2
+
+    @pytest.mark.parametrize("suffix", sorted(FORMATS))
+    def test_all_formats_are_taken(self, client, tmp_path, suffix):
+        write_image(tmp_path / f"a{suffix}", draw_texture(60, 80))
+        job = client.create()
+        answer = client.put(job, "a.picture", (tmp_path / f"a{suffix}").read_bytes())
+        assert answer.status_code == 201
+        assert (answer.json()["width"], answer.json()["channels"]) == (80, 3)
+        client.ask("DELETE", f"/jobs/{job}")
 
     def test_names_that_are_there_already(self, client):
         job, content = client.create(), next(iter(small_stack().values()))

@@ -7,10 +7,10 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from drpl import cli
+from drpl import cli, serve_command
 from drpl.errors import BackendUnavailable, ConfigError
 from drpl.report import in_words
-from drpl.serve import refusals
+from drpl.serve import refusals, workers
 from drpl.serve.jobs import Frame, Job
 from drpl.serve.settings import Settings, default_store, is_loopback
 from drpl.serve.store import Store
@@ -147,6 +147,18 @@ class TestTheCommand:
         result = CliRunner().invoke(cli.app, ["serve", str(tmp_path / "none")])
         assert result.exception.exit_code == 3
 
+    def test_where_a_browser_is_opened(self, monkeypatch):
+        for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+            monkeypatch.delenv(name, raising=False)
+        for platform, display, expected in (
+            ("linux", "", False),
+            ("linux", ":0", True),
+            ("darwin", "", True),
+        ):
+            monkeypatch.setattr(sys, "platform", platform)
+            monkeypatch.setenv("DISPLAY", display)
+            assert serve_command.is_desktop() == expected
+
     def test_a_model_that_is_a_folder(self):
         from drpl.serve.choices import check_choices
 
@@ -192,6 +204,38 @@ class TestLimits:
             assert client.start(first, [0, 1, 2]).status_code == 202
             client.wait(first, "done")
             client.http.close()
+
+    def test_old_jobs_are_removed_at_the_start(self, tmp_path):
+        store = Store(tmp_path / "store")
+        old, new = (Job(state="done", ended=time.time() - days * 86400) for days in (3, 1))
+        for job in (old, new):
+            store.add(job)
+        store.close()
+        with served_here(Settings(tmp_path / "store", port=0, keep=2)) as url:
+            client = Client(url)
+            assert [job["id"] for job in client.get("/jobs")] == [new.id]
+            client.http.close()
+        assert [path.name for path in (tmp_path / "store" / "jobs").iterdir()] == [new.id]
+
+
+class TestTheTimeLeft:
+    def test_from_what_frames_took(self, monkeypatch):
+        now = [100.0]
+        monkeypatch.setattr(workers.time, "monotonic", lambda: now[0])
+        clock, left = workers.Clock(4), []
+        for stage, done, seconds in (
+            ("look", 0, 0),
+            ("look", 1, 1),
+            ("look", 4, 3),
+            ("fuse", 0, 0),
+            ("fuse", 1, 0.1),
+            ("fuse", 3, 4),
+            ("fuse", 4, 2),
+            ("write", 0, 1),
+        ):
+            now[0] += seconds
+            left.append(clock.note(stage, done, 4).eta_s)
+        assert left == [None, 27.0, 24.0, 24.0, 18.0, 2.0, 0.0, None]
 
 
 class TestWords:

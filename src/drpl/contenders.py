@@ -32,6 +32,10 @@ PER_OCTAVE = 8
 OF_SHARPEST = np.uint8(PER_OCTAVE)
 """How far a contender is behind the sharpest frame at most: half the detail (mean square)."""
 WEAKEST = 2.0**-31
+FAINT = np.uint8(13.75 * PER_OCTAVE)
+"""Detail that is hardly to be seen: its deviation is 0.6 of the 255 steps to white."""
+LEAD = np.uint8(2)
+"""What the preferred frame is given in advance."""
 
 
 class Contenders:
@@ -45,10 +49,14 @@ class Contenders:
         Frames of the stack.
     white : float
         Value of white.
+    preferred : int, optional
+        Number of the frame to take where it has all but the most detail, or where hardly any is to
+        be seen: the reference, if other frames were resampled or exposed anew.
     """
 
-    def __init__(self, count: int, white: float) -> None:
+    def __init__(self, count: int, white: float, preferred: int | None = None) -> None:
         self._white = white
+        self._preferred = preferred
         self._codes: list[Codes] = []
         self._place = np.zeros(count, np.intp)
 
@@ -65,7 +73,11 @@ class Contenders:
             Where it shows the scene; elsewhere it has no detail.
         """
         self._place[number] = len(self._codes)
-        self._codes.append(_codes(seen, self._white, covered))
+        codes = _codes(seen, self._white, covered)
+        if self._preferred is not None:
+            np.maximum(codes, FAINT, out=codes)
+            codes += LEAD * np.uint8(number == self._preferred)
+        self._codes.append(codes)
 
     def restrict(self, masks: PairDecision, owners: NDArray[np.unsignedinteger]) -> None:
         """Decide for the frame met last, or against it, where detail leaves no doubt.

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.clipped import Ceilings, yield_clipped
 from drpl.compose import (
     BAND,
     clearness,
@@ -295,6 +296,10 @@ class Folding:
     lends : bool
         Whether frames are somebody else's, who wants them unchanged.
     observe : Observer, optional
+    ceilings : Ceilings, optional
+        See `drpl.clipped`.
+    preferred : int, optional
+        See `drpl.contenders`.
     """
 
     load: Callable[[], DecisionModel]
@@ -304,6 +309,8 @@ class Folding:
     lap: Callable[[str], None]
     lends: bool = False
     observe: Observer | None = None
+    ceilings: Ceilings | None = None
+    preferred: int | None = None
 
     def fold(self, frames: Iterator[Prepared], *, last: int) -> tuple[Composite, PairDecision]:
         """Fold frames one by one.
@@ -335,7 +342,7 @@ class Folding:
         masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
         contenders = None
         if self.count > 2 and maps is None:  # a part is the sharpest of its frames everywhere
-            contenders = Contenders(self.count, white)
+            contenders = Contenders(self.count, white, self.preferred)
             contenders.meet(number, composite.seen, _thinned(covered, scale))
         for number, frame, covered, maps in frames:
             self.lap("read")
@@ -344,6 +351,7 @@ class Folding:
             if contenders is not None:
                 contenders.meet(number, new.seen, _thinned(covered, scale))
                 contenders.restrict(masks, composite.index_map[::scale, ::scale])
+            self._mind_clipped(masks, composite, new, white)
             if number == last:
                 del model  # one loaded here gives its buffers back before the result is made
             self.lap("decide")
@@ -358,3 +366,16 @@ class Folding:
             # they would stay while the next frame is read or decided
             del decision, new, frame, covered, maps
         return composite, masks
+
+    def _mind_clipped(
+        self, masks: PairDecision, composite: Composite, new: Newcomer, white: float
+    ) -> None:
+        """Decide against clipped pixels of frames that were darkened."""
+        if self.ceilings is None:
+            return
+        step, of_new = self.scale, composite.index_map.dtype.type(new.number)
+        numbers = (
+            np.broadcast_to(of_new, composite.index_map.shape) if new.maps is None else new.maps[0]
+        )
+        owners = (composite.index_map[::step, ::step], numbers[::step, ::step])
+        yield_clipped(masks, (composite.seen, new.seen), self.ceilings, owners, white)

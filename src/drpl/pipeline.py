@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from drpl.classical import baseline_options, find_baseline, fuse_classical
+from drpl.clipped import clipped_ceilings
 from drpl.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
 from drpl.debug import DECISIONS, DecisionSheet
 from drpl.decide import DecisionModel
@@ -154,8 +155,19 @@ def fuse_stack(
         )
         clock.lap("fuse")
     else:
-        load = _loader(model, options, count)
-        folding = Folding(load, options, count, plan.scale, clock.lap, stack.lends, observe)
+        folding = Folding(
+            _loader(model, options, count),
+            options,
+            count,
+            plan.scale,
+            clock.lap,
+            lends=stack.lends,
+            observe=observe,
+            ceilings=clipped_ceilings(
+                plan.exposures, stack.like, full_scale(stack.like, options.value_range)
+            ),
+            preferred=plan.untouched,
+        )
         runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
         frames = read(numbers=[number for run in runs for number in run])
         if slabs is None:

@@ -19,7 +19,7 @@ from drpl.stack import FusionOptions, Pixels, full_scale
 from drpl.survey import OctaveDetail, decision_scale, measure_detail
 from drpl.tiling import Window
 from drpl.transforms import StackTransforms
-from drpl.warp import common_area, identity, rescale, valid_area, warp
+from drpl.warp import common_area, identity, is_identity, rescale, valid_area, warp
 
 Plane = NDArray[np.float32]
 Look = Callable[[Sequence[int]], Iterable[Pixels]]
@@ -69,6 +69,15 @@ class Plan:
     def reference(self) -> int:
         """Number of the frame that the others are registered to."""
         return [alignment.status for alignment in self.alignments].index("reference")
+
+    @property
+    def untouched(self) -> int | None:
+        """The reference, if other frames are resampled or exposed anew; else none is special."""
+        for number in self.used:
+            transform, exposure = self.alignments[number].transform, self.exposures[number]
+            if not (is_identity(transform) and exposure.is_identity):
+                return self.reference
+        return None
 
     def window(self, *, crop: bool) -> Window:
         """Rows and columns of the reference frame that a result shows: all, or what all show."""

@@ -89,7 +89,7 @@ def serve(
 
     def started() -> None:
         console.print(f"drpl serve: {address} (Ctrl-C ends it)", highlight=False, soft_wrap=True)
-        if open_page and _is_desktop():
+        if open_page and is_desktop():
             webbrowser.open(address)
 
     try:
@@ -98,7 +98,7 @@ def serve(
         console.print("ended; what was not done goes on at the next start", highlight=False)
 
 
-def _is_desktop() -> bool:
+def is_desktop() -> bool:
     """Whether there is a screen for a browser."""
     return sys.platform != "linux" or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")

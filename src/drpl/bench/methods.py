@@ -9,14 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.bench.scenes import Bytes
+from drpl.bench.scenes import BenchScene, Bytes
 from drpl.decide import DecisionModel
-from drpl.focus import BASELINES
+from drpl.focus import BASELINES, Baseline
 from drpl.models import load_model
-from drpl.pipeline import fuse
-from drpl.stack import COMPOSE_MODES, ComposeMode, FusionOptions
+from drpl.pipeline import fuse_stack
+from drpl.stack import COMPOSE_MODES, ComposeMode, FusionOptions, source_names
+from drpl.stacks import ArrayStack
 
-Method = Callable[[list[Bytes]], Bytes]
+Method = Callable[[BenchScene], Bytes]
 SOURCE = "source A"
 CEILING = "selection ceiling"
 CEILINGS = {f"{CEILING} 7x7": 7, f"{CEILING} 3x3": 3, CEILING: 1}
@@ -31,7 +32,8 @@ def own_methods(
 ) -> dict[str, Method]:
     """Every asked way to compose with every asked model, by name; one thread each.
 
-    Frames are fused as they lie: who aligns does so before, for every method.
+    Frames are fused as they lie: who aligns does so before, for every method. Ours warp them
+    themselves by what was found, and so know which pixels were clipped before.
 
     Parameters
     ----------
@@ -69,15 +71,28 @@ def model_of(method: str) -> str:
 def _learned(model: DecisionModel, options: FusionOptions) -> Method:
     """A model and how it fuses as a method."""
 
-    def method(frames: list[Bytes]) -> Bytes:
-        return np.asarray(fuse(frames, options, model=model).fused, np.uint8)
+    def method(scene: BenchScene) -> Bytes:
+        stack, known = scene.taken or (
+            ArrayStack(scene.frames, source_names(len(scene.frames))),
+            None,
+        )
+        return np.asarray(fuse_stack(stack, options, model=model, known=known).fused, np.uint8)
 
     return method
 
 
 def baseline_methods() -> dict[str, Method]:
     """The classical methods by their ids."""
-    return {name: baseline.fuse_arrays for name, baseline in BASELINES.items()}
+    return {name: _classical(baseline) for name, baseline in BASELINES.items()}
+
+
+def _classical(baseline: Baseline) -> Method:
+    """A baseline as a method."""
+
+    def method(scene: BenchScene) -> Bytes:
+        return np.asarray(baseline.fuse_arrays(scene.frames), np.uint8)
+
+    return method
 
 
 def references(frames: list[Bytes], truth: Bytes) -> dict[str, Bytes]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from drpl.bench.moved import STACK_FRAMES, move_frames
-from drpl.bench.scenes import SEED, BenchScene, aligned_frames
+from drpl.bench.scenes import SEED, BenchScene, registered
 from drpl.train.config import TrainOptions
 from drpl.train.data import SceneBatches
 from drpl.train.degradation import DegradationOptions
@@ -87,7 +87,7 @@ class RenderedScene:
         if self.rendered != "moved":
             return scene
         moved, _ = move_frames(scene.frames, self.seed + self.index)
-        return replace(scene, frames=aligned_frames(moved), inner=True)
+        return registered(replace(scene, frames=moved, inner=True))
 
 
 def bench_scenes(

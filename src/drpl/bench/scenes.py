@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from drpl.read import read_frame
 from drpl.sources import SUFFIXES, find_sources, natural_order
 from drpl.stack import FusionOptions, check_stack
 from drpl.stacks import ArrayStack
+from drpl.transforms import StackTransforms
 
 Bytes = NDArray[np.uint8]
 SEED = 20_000
@@ -24,6 +25,19 @@ CAP_DB = 60.0
 """PSNR counts as at most this much: equal images would make a mean infinite."""
 INNER = 0.12
 """Share of each side that is not scored where frames moved: others bring mirrored pixels there."""
+
+
+class RegisteredStack(NamedTuple):
+    """Frames as they were taken, and what registers and exposes them.
+
+    Attributes
+    ----------
+    stack : ArrayStack
+    known : StackTransforms
+    """
+
+    stack: ArrayStack
+    known: StackTransforms
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,8 @@ class BenchScene:
         Of what stands in front.
     inner : bool
         Whether only the inner part is scored; see `INNER`.
+    taken : RegisteredStack or None
+        The frames as they were before they were registered, for methods that do so themselves.
     """
 
     frames: list[Bytes]
@@ -47,6 +63,7 @@ class BenchScene:
     band: NDArray[np.bool_] | None = None
     kind: str = ""
     inner: bool = False
+    taken: RegisteredStack | None = None
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -138,9 +155,8 @@ class RealScene:
         frames = [read_bytes(path) for path in self.sources]
         check_stack(frames, [str(path) for path in self.sources])
         truth = None if self.truth is None else read_bytes(self.truth)
-        if self.align:
-            frames = aligned_frames(frames)
-        return BenchScene(frames, truth, inner=self.align)
+        scene = BenchScene(frames, truth, inner=self.align)
+        return registered(scene) if self.align else scene
 
 
 def read_bytes(path: Path) -> Bytes:
@@ -162,21 +178,23 @@ def read_bytes(path: Path) -> Bytes:
     return pixels
 
 
-def aligned_frames(frames: list[Bytes]) -> list[Bytes]:
-    """Register frames to the middle one and expose them alike, by drpl's own aligner.
+def registered(scene: BenchScene) -> BenchScene:
+    """Register the frames of a scene to the middle one and expose them alike, by drpl's aligner.
 
     Those that do not fit are left out. If none fits, the middle one stands for all: it is what is
     left to any method.
     """
-    middle = len(frames) // 2
-    stack = ArrayStack(frames, [str(number) for number in range(len(frames))])
+    middle = len(scene.frames) // 2
+    stack = ArrayStack(scene.frames, [str(number) for number in range(len(scene.frames))])
     options = FusionOptions(reference=middle)
     try:
         plan = look_at(stack, options)
     except AlignmentError:
-        return [frames[middle]] * 2
+        return replace(scene, frames=[scene.frames[middle]] * 2)
     prepared = prepared_frames(stack, plan, options, stage="align")
-    return [np.array(pixels, np.uint8) for _, pixels, *_ in prepared]
+    frames = [np.array(pixels, np.uint8) for _, pixels, *_ in prepared]
+    known = StackTransforms(plan.shape, tuple(stack.names), plan.alignments, plan.exposures)
+    return replace(scene, frames=frames, taken=RegisteredStack(stack, known))
 
 
 def find_real_scenes(

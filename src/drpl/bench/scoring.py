@@ -39,7 +39,7 @@ def results(entry: SceneEntry, scene: BenchScene, methods: dict[str, Method]) ->
         If an image of others does not fit the scene.
     """
     encoding = coarsest(entry.others.values())
-    found = {name: method(scene.frames) for name, method in methods.items()}
+    found = {name: method(scene) for name, method in methods.items()}
     if encoding is not None:
         found = {name: recoded(fused, encoding) for name, fused in found.items()}
     for name, path in entry.others.items():

@@ -333,7 +333,7 @@ def main(
     jobs: Annotated[int, typer.Option(min=2, help="Jobs in all.")] = 20,
     clients: Annotated[int, typer.Option(min=1, help="Clients at a time.")] = 8,
     size: Annotated[str, typer.Option(help=f"Of a frame: {', '.join(SIZES)}.")] = "6 MP",
-    max_memory: Annotated[int, typer.Option(help="Promise for a job, in megabytes.")] = 600,
+    max_memory: Annotated[int, typer.Option(help="Promise for a job, in megabytes.")] = 450,
 ) -> None:
     """Measure whether jobs are lost, how much memory they take, and how fast it answers."""
     with tempfile.TemporaryDirectory() as folder:

@@ -27,7 +27,7 @@ from drpl.read import read_frame
 from drpl.report import as_json, describe_edits
 from drpl.result import FusionResult
 from drpl.retouch import Reader, retouch
-from drpl.serve.cutting import cut_tiles, index_pixels
+from drpl.serve.cutting import STRIP, cut_tiles, index_pixels
 from drpl.serve.layers import pixels_shown, plain, read_profile
 from drpl.stack import FusionOptions, Metadata, Pixels, full_scale
 from drpl.tiling import Window
@@ -223,7 +223,11 @@ class Retouching:
             lambda pixels: pixels_shown(pixels, profile),
         )
         cut_tiles(
-            lambda part: index_pixels(index[part]), layers / "index", changed, plain, nearest=True
+            lambda part: index[part],
+            layers / "index",
+            changed,
+            lambda small: plain(index_pixels(small)),
+            nearest=True,
         )
         cut_tiles(lambda part: confidence[part], layers / "confidence", changed, plain)
         cut_tiles(lambda part: greys[index[part]], layers / "depth", changed, plain)
@@ -231,7 +235,9 @@ class Retouching:
     def _write_report(self, edits: Edits, index: NDArray[Any]) -> None:
         """Write what was fused, with the strokes and what is from each frame now."""
         frames = self._report["frames"]
-        found = np.bincount(index.ravel(), minlength=len(frames))
+        strips = np.array_split(index, max(1, index.size // STRIP))  # it counts in 64 bits
+        counts = [np.bincount(strip.ravel(), minlength=len(frames)) for strip in strips]
+        found = np.sum(counts, axis=0)
         shares = [round(float(pixels) / index.size, 6) for pixels in found]
         pairs = zip(frames, shares, strict=True)
         report = self._report | {

@@ -27,8 +27,8 @@ from drpl.settings import resolve_options
 from drpl.stack import FusionOptions
 
 log = logging.getLogger(__name__)
-LOOKS_PER_FUSE = 4.0
-"""Looks at a frame that take as long as fusing it; for the time left, while all are looked at."""
+LOOKS_PER_FUSE = 6.0
+"""Looks at a frame that take about as long as fusing it, to guess while all are looked at."""
 
 
 class TaskRefused(DrplError):
@@ -239,7 +239,7 @@ class Workers:
         folder, limit = str(self._store.folder(job)), self._settings.max_pixels
         process, pipe = _start(run_job, folder, names, options, limit)
         self._processes[job.id] = process
-        clock = _Clock(len(names))
+        clock = Clock(len(names))
         try:
             if job.state != "running":  # stopped while it was begun
                 process.kill()
@@ -262,26 +262,35 @@ class Workers:
             self._store.tell(job)
 
 
-class _Clock:
-    """Guesses from the time that frames took how long the others will take."""
+class Clock:
+    """Guesses from the time that frames took how long the others will take.
+
+    Parameters
+    ----------
+    frames : int
+    """
 
     def __init__(self, frames: int) -> None:
         self._frames = frames
         self._stage = ""
         self._since = 0.0
+        self._fuse = 0.0
 
     def note(self, stage: str, done: int, of: int) -> Progress:
         """What to show of a step."""
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._since = stage, now
-        if not done or stage not in ("look", "fuse"):
-            return Progress(stage, done, of)
-        each = (now - self._since) / done
-        left = each * (of - done)
-        if stage == "look":
-            left += each * LOOKS_PER_FUSE * self._frames
-        return Progress(stage, done, of, round(left, 1))
+        left = None
+        if stage == "look" and done:
+            look = (now - self._since) / done
+            self._fuse = look * LOOKS_PER_FUSE
+            left = look * (of - done) + self._fuse * self._frames
+        elif stage == "fuse":
+            if done > 1:  # the first has nothing to be fused with
+                self._fuse = (now - self._since) / (done - 1)
+            left = self._fuse * (of - done)
+        return Progress(stage, done, of, None if left is None else round(left, 1))
 
 
 def folder_bytes(folder: Path) -> int:
