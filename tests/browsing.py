@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import cv2
 import numpy as np
-from playwright.sync_api import expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+COUNT, HEIGHT, WIDTH = 6, 320, 480
+"""Frames of a stack, and their size."""
 PATIENCE = 15_000
 """Milliseconds within which anything must have happened."""
 
@@ -23,6 +24,9 @@ def browsing():
     """The browser, without a window; 3D is drawn by software."""
     flags = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
     flags += ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    # only where it is used: the tests skip without it
+    from playwright.sync_api import expect, sync_playwright
+
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=flags)

@@ -5,69 +5,13 @@ import cv2
 import numpy as np
 import pytest
 
+from browsing import COUNT, HEIGHT, WIDTH, seen, settled
+from drpl.pipeline import fuse_files
+from drpl.stack import FusionOptions
+from serving import slow_stack
+
 playwright = pytest.importorskip("playwright.sync_api")
-
-from browsing import Window, browsing, chromium, seen, settled  # noqa: E402
-from drawing import striped_stack  # noqa: E402
-from drpl.pipeline import fuse_files  # noqa: E402
-from drpl.stack import FusionOptions  # noqa: E402
-from serving import Served, png, slow_stack  # noqa: E402
-
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")
 expect = playwright.expect
-HEIGHT, WIDTH, COUNT = 320, 480, 6
-
-
-@pytest.fixture(scope="module")
-def shots(tmp_path_factory):
-    """A folder of six frames; by name as by nature, ant_10 comes after ant_9."""
-    folder = tmp_path_factory.mktemp("shots") / "ants"
-    folder.mkdir()
-    frames, _, _ = striped_stack(COUNT, HEIGHT, WIDTH)
-    for number, frame in enumerate(frames, start=7):
-        (folder / f"ant_{number}.png").write_bytes(png(frame))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def names(shots):
-    return [f"ant_{number}.png" for number in range(7, 7 + COUNT)]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    served = Served(tmp_path_factory.mktemp("served") / "store", "--demo", "--jobs", "2")
-    yield served
-    served.end()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browsing() as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_window(browser, served):
-    windows = []
-
-    def opened(address="", **about):
-        windows.append(Window(browser, served.url.rstrip("/"), **about))
-        windows[-1].page.goto(windows[-1].url + "/" + address)
-        return windows[-1]
-
-    yield opened
-    for window in windows:
-        window.close()
-
-
-@pytest.fixture(scope="module")
-def done(served, shots, names):
-    """A job that is done, to be looked at."""
-    client = served.client()
-    job = client.run({name: (shots / name).read_bytes() for name in names}, "ants")
-    client.wait(job, "done")
-    return job
 
 
 def cards(page):
@@ -87,15 +31,14 @@ def test_from_the_drop_to_the_download(open_window, shots, names, tmp_path):
     window.drop(shots)
     expect(page.locator(".frame.ready")).to_have_count(COUNT)
     assert cards(page) == names
-    expect(page.get_by_text(f"{COUNT} frames · {WIDTH} × {HEIGHT}, 8 bits")).to_be_visible()
+    expect(page.get_by_text(f"{COUNT} frames · {WIDTH} \u00d7 {HEIGHT}, 8 bits")).to_be_visible()
     page.get_by_label("Preset").select_option("microscope")
     page.get_by_text("More options").click()
     page.get_by_label("Compose").select_option("pyramid")
     window.run()
     options = FusionOptions(motion="similarity", exposure=False, compose="pyramid")
-    truth = cv2.imdecode(
-        np.frombuffer(fused_by_the_terminal(shots, names, options), np.uint8), cv2.IMREAD_COLOR
-    )[..., ::-1]
+    untouched = fused_by_the_terminal(shots, names, options)
+    truth = cv2.imdecode(np.frombuffer(untouched, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
     page.get_by_role("button", name="100 %").click()
     picture = settled(page)
@@ -166,10 +109,10 @@ def test_from_the_drop_to_the_download(open_window, shots, names, tmp_path):
     assert len(json.loads(edits.read_text())["strokes"]) == 1
     by_hand = fused_by_the_terminal(shots, names, options, edits=edits)
     assert saved["TIFF"].read_bytes() == by_hand
-    assert by_hand != fused_by_the_terminal(shots, names, options)
+    assert by_hand != untouched
 
 
-def test_the_picture_is_that_of_the_terminal(open_window, served, done, shots, names):
+def test_the_picture_is_that_of_the_terminal(open_window, page_service, done, shots, names):
     page = open_window(f"#{done}").page
     page.get_by_role("tab", name="Save").click()
     with page.expect_download() as waiting:
@@ -180,7 +123,7 @@ def test_the_picture_is_that_of_the_terminal(open_window, served, done, shots, n
     assert command == f"drpl fuse {' '.join(names)} -o fused.tif"
 
 
-def test_frames_are_laid_out_by_hand(open_window, shots, names, served):
+def test_frames_are_laid_out_by_hand(open_window, shots, names, page_service):
     window = open_window()
     page = window.page
     window.drop(*(shots / name for name in names[:4]))
@@ -198,7 +141,7 @@ def test_frames_are_laid_out_by_hand(open_window, shots, names, served):
     assert cards(page) == [names[1], names[2], names[0], names[3]]
     expect(page.get_by_text("3 of 4 frames")).to_be_visible()
     window.run()
-    job = served.client().get(f"/jobs/{page.url.split('#')[1]}")
+    job = page_service.client().get(f"/jobs/{page.url.split('#')[1]}")
     frames = {frame["n"]: frame["name"] for frame in job["frames"]}
     assert [frames[n] for n in job["order"]] == [names[1], names[2], names[0]]
     assert frames[job["reference"]] == names[2]
@@ -271,7 +214,7 @@ def test_two_at_once_and_a_reload_in_the_middle(open_window, shots, tmp_path):
     assert one.page.url != other.page.url
 
 
-def test_by_keyboard_only(open_window, served, done):
+def test_by_keyboard_only(open_window, page_service, done):
     page = open_window().page
     page.get_by_role("button", name="Try the built-in scene").focus()
     page.keyboard.press("Enter")
@@ -320,43 +263,33 @@ def test_by_keyboard_only(open_window, served, done):
     page.locator(".relief[data-ready]").wait_for()
 
 
-def test_the_relief_turns(open_window, done):
-    page = open_window(f"#{done}").page
-    page.get_by_role("tab", name="3D").click()
-    page.locator(".relief[data-ready]").wait_for()
-    first = settled(page)
-    assert first.std() > 10
-    box = page.locator(".stage").bounding_box()
-    page.mouse.move(box["x"] + 300, box["y"] + 300)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 400, box["y"] + 330, steps=3)
-    page.mouse.up()
-    assert np.abs(settled(page) - first).mean() > 3
-
-
-def test_without_3d_it_is_said(open_window, done):
-    window = open_window()
-    window.context.add_init_script(
-        "const get = HTMLCanvasElement.prototype.getContext;"
-        "HTMLCanvasElement.prototype.getContext = function (kind, ...about) {"
-        " return kind === 'webgl2' ? null : get.call(this, kind, ...about) }"
-    )
-    page = window.page
-    page.goto(f"{window.url}/#{done}")
+def test_strokes_of_a_file_and_the_frame_behind(open_window, page_service, shots, names, tmp_path):
+    client = page_service.client()
+    job = client.run({name: (shots / name).read_bytes() for name in names[:2]})
+    client.wait(job, "done")
+    stroke = {"frame": 1, "radius": 30, "softness": 0.2, "points": [[60, 80], [90, 90]]}
+    edits = {"edits": 1, "size": [WIDTH, HEIGHT], "strokes": [stroke]}
+    (tmp_path / "edits.json").write_text(json.dumps(edits))
+    (tmp_path / "other.json").write_text(json.dumps(edits | {"size": [10, 10]}))
+    page = open_window(f"#{job}").page
+    page.get_by_role("tab", name="Retouch").click()
+    field = page.locator("#panel-retouch input[type=file]")
+    field.set_input_files(tmp_path / "other.json")
+    expect(page.get_by_text("This edit list is for a result of 10")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    before = settled(page)
+    field.set_input_files(tmp_path / "edits.json")
+    expect(page.get_by_text("1 stroke, kept with the job.")).to_be_visible()
+    retouched = settled(page)
+    assert np.abs(retouched - before).max() > 30
+    page.keyboard.down("f")  # the frame that is chosen, while the key is held
+    assert np.abs(settled(page) - retouched).mean() > 1.5
+    page.keyboard.up("f")
+    assert (settled(page) == retouched).all()
     page.reload()
-    page.get_by_role("tab", name="3D").click()
-    expect(page.get_by_text("it has no WebGL 2")).to_be_visible()
-
-
-def test_fine_screens_show_a_pixel_for_a_pixel(open_window, done, served):
-    client = served.client()
-    tiff = client.ask("GET", f"/jobs/{done}/download/fused.tif").content
-    truth = cv2.imdecode(np.frombuffer(tiff, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
-    page = open_window(f"#{done}", device_scale_factor=2).page
-    page.get_by_role("button", name="100 %").click()
-    picture = settled(page)
-    top, left = (picture.shape[0] - HEIGHT + 1) // 2, (picture.shape[1] - WIDTH + 1) // 2
-    assert np.abs(picture[top : top + HEIGHT, left : left + WIDTH] - truth).mean() < 6
+    page.get_by_role("tab", name="Retouch").click()
+    expect(page.get_by_text("1 stroke, kept with the job.")).to_be_visible()
+    assert np.abs(settled(page) - retouched).mean() < 0.5
 
 
 def test_a_lost_service_is_said_and_found_again(open_window, shots, names):
@@ -372,129 +305,6 @@ def test_a_lost_service_is_said_and_found_again(open_window, shots, names):
     expect(page.locator(".frame.ready")).to_have_count(2)
 
 
-@pytest.mark.parametrize("screen", ["start", "frames", "result"])
-def test_narrow_screens_need_no_scrolling_sideways(open_window, done, screen):
-    window = open_window("" if screen == "start" else f"#{done}", viewport={"width": 360, "height": 700})
-    page = window.page
-    if screen == "start":
-        page.locator(".past .job").first.wait_for()
-    else:
-        page.locator(".result").wait_for()
-    if screen == "frames":
-        page.get_by_role("button", name="Frames").click()
-        page.locator(".frame").first.wait_for()
-    tabs = page.get_by_role("tab").all() if screen == "result" else [None]
-    for tab in tabs:
-        if tab is not None:
-            tab.click()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-
-
-CONTRAST = """() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const bytes = (colour) => { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3) };
-  const light = (colour) => bytes(colour).map((value) => value / 255)
-    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
-  const probe = document.body.appendChild(document.createElement("p"));
-  const named = (name) => { probe.style.color = `var(--${name})`; return getComputedStyle(probe).color };
-  const ratio = (one, other) => { const [a, b] = [light(named(one)), light(named(other))];
-    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) };
-  const found = {};
-  for (const ground of ["ground", "surface", "raised", "tint"])
-    for (const ink of ["text", "quiet", "accent"]) found[`${ink} on ${ground}`] = ratio(ink, ground);
-  found["on-accent on accent"] = ratio("on-accent", "accent");
-  for (const kind of ["bad", "warn", "good"]) found[kind] = ratio(kind, `${kind}-tint`);
-  found["edge, of 3"] = ratio("edge", "surface") * 1.5;
-  probe.remove();
-  return found;
-}"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast_is_that_of_wcag_aa(open_window, scheme):
-    page = open_window(color_scheme=scheme).page
-    page.locator(".drop").wait_for()
-    ratios = page.evaluate(CONTRAST)
-    assert {pair: ratio for pair, ratio in ratios.items() if ratio < 4.5} == {}
-
-
-def test_the_switch_of_colours_is_kept(open_window):
-    page = open_window(color_scheme="light").page
-    ground = "getComputedStyle(document.body).backgroundColor"
-    light = page.evaluate(ground)
-    page.get_by_role("button", name="Switch to dark colours").click()
-    dark = page.evaluate(ground)
-    page.reload()
-    page.get_by_role("button", name="Switch to light colours").wait_for()
-    assert page.evaluate(ground) == dark != light
-
-
-NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, canvas[tabindex]")]
-  .filter((node) => !(node.getAttribute("aria-label") || node.textContent.trim() || node.title
-    || node.labels?.length)).map((node) => node.outerHTML)"""
-
-
-def test_everything_has_a_name(open_window, done):
-    page = open_window(f"#{done}").page
-    page.locator(".result").wait_for()
-    assert page.evaluate(NAMELESS) == []
-    page.get_by_role("button", name="Frames").click()
-    page.locator(".frame").first.wait_for()
-    assert page.evaluate(NAMELESS) == []
-
-
 def test_a_job_that_is_gone_is_said(open_window):
     page = open_window("#" + 32 * "0").page
     expect(page.get_by_role("heading", name="This job is no longer here.")).to_be_visible()
-
-
-def module(page, name, script, *given):
-    """What a function of a module of the page gives."""
-    return page.evaluate(
-        f"async (given) => {{ const m = await import('/static/{name}.js'); return ({script})(m, ...given) }}",
-        list(given),
-    )
-
-
-def test_what_is_pure(open_window):
-    page = open_window().page
-    tiles = module(
-        page,
-        "geometry",
-        """(m) => {
-          const layer = { width: 5001, height: 3007, tile: 256, levels: 6 };
-          const canvas = { width: 900, height: 700 };
-          const found = [];
-          for (const scale of [0.03, 0.2, 0.5, 0.99, 1, 3, 32]) {
-            const view = m.kept({ scale, x: 4000, y: 500 }, layer, canvas);
-            const level = m.levelFor(layer, view.scale);
-            const seen = m.visibleTiles(layer, level, view, canvas)
-              .map((tile) => m.tileRect(layer, level, tile.column, tile.row));
-            const at = m.toPicture(view, canvas, 300, 200);
-            const near = m.toPicture(m.zoomed(view, canvas, 300, 200, view.scale * 2), canvas, 300, 200);
-            const covered = seen.some((r) => at.x < 0 || at.y < 0 || at.x > layer.width || at.y > layer.height
-              || (at.x >= r.left && at.x <= r.left + r.width && at.y >= r.top && at.y <= r.top + r.height));
-            found.push([seen.length, covered, Math.hypot(at.x - near.x, at.y - near.y) * view.scale]);
-          }
-          return found;
-        }""",
-    )
-    for count, covered, slip in tiles:
-        assert 1 <= count <= 30
-        assert covered
-        assert slip <= 1.5
-    ordered = module(page, "words", "(m, names) => names.sort(m.byName)", ["a10", "a9", "A1", "b"])
-    assert ordered == ["A1", "a9", "a10", "b"]
-    history = module(
-        page,
-        "strokes",
-        """(m) => { let h = m.historyOf([1, 2]); h = m.withStroke(h, 3); h = m.undo(m.undo(h));
-          const back = h.done.length; h = m.redo(h); const on = [...h.done]; h = m.withStroke(h, 9);
-          return [back, on, h.done, m.redo(h).done] }""",
-    )
-    assert history == [1, [1, 2], [1, 2, 9], [1, 2, 9]]
-    colours = module(page, "palette", "(m) => m.frameColours([2, 0, 1])")
-    assert len({tuple(colour) for colour in colours}) == 3
-    assert module(page, "palette", "(m) => m.frameAt({ data: [2, 1, 0, 255] }, 0)") == 258

@@ -62,7 +62,7 @@ export function toast(words, kind = "bad") {
 export function typing() {
   const here = document.activeElement;
   return here instanceof HTMLTextAreaElement || here instanceof HTMLSelectElement
-    || (here instanceof HTMLInputElement && !["checkbox", "radio", "button"].includes(here.type));
+    || (here instanceof HTMLInputElement && !["checkbox", "radio", "range", "button"].includes(here.type));
 }
 
 /**

@@ -18,7 +18,7 @@ export function createDrafts(api, meta) {
   function make(job) {
     const key = KEY + job.id;
     const draft = createStore(restored(job, recalled(key)));
-    const stop = draft.watch((state) => state, (state) => note(key, noted(state)));
+    const stop = draft.watch((state) => JSON.stringify(noted(state)), (text) => note(key, text));
     const uploads = createUploads(api, job.id, draft, meta);
     const forget = () => {
       stop();
@@ -53,10 +53,10 @@ function recalled(key) {
 }
 
 /** Notes a draft; the oldest notes go. */
-function note(key, value) {
+function note(key, text) {
   try {
     localStorage.removeItem(key);
-    localStorage.setItem(key, JSON.stringify(value));
+    localStorage.setItem(key, text);
     const keys = Object.keys(localStorage).filter((name) => name.startsWith(KEY));
     for (const old of keys.slice(0, Math.max(0, keys.length - KEPT))) if (old !== key) localStorage.removeItem(old);
   } catch {

@@ -55,6 +55,17 @@ function hidden(path) {
   return name.startsWith(".") || name === "Thumbs.db" || name === "desktop.ini";
 }
 
+/** A file dropped where none is wanted would replace the page. */
+export function refuseDrops() {
+  for (const name of ["dragover", "drop"]) {
+    window.addEventListener(name, (event) => {
+      if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      event.dataTransfer.dropEffect = "none";
+    });
+  }
+}
+
 /**
  * Takes drops anywhere on the page while `take` is wanted.
  *

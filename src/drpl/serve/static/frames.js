@@ -95,6 +95,7 @@ export function frameList({ draft, thumbnail, remove }) {
   }
 
   function show(state) {
+    const here = document.activeElement;
     const marked = new Set(odd(state));
     const keys = new Set(state.items.map((item) => item.key));
     for (const [key, { node }] of cards) {
@@ -106,16 +107,18 @@ export function frameList({ draft, thumbnail, remove }) {
       if (!cards.has(item.key)) cards.set(item.key, card(item));
       const parts = cards.get(item.key);
       if (list.children[at] !== parts.node) list.insertBefore(parts.node, list.children[at] ?? null);
-      update(parts, item, at, state, marked.has(item.key));
+      const now = { item, at, count: state.items.length, reference: state.reference === item.key, differs: marked.has(item.key) };
+      if (Object.entries(now).some(([name, value]) => parts.now?.[name] !== value)) update(parts, now);
+      parts.now = now;
     });
+    // moving a node takes the focus from what is in it
+    if (list.contains(here) && document.activeElement !== here) here.focus();
     if (!cards.has(current)) setCurrent(state.items[0]?.key ?? null);
     else setCurrent(current);
   }
 
-  function update(parts, item, at, state, differs) {
+  function update(parts, { item, at, count, reference, differs }) {
     const { frame, used } = item;
-    const reference = state.reference === item.key;
-    const here = document.activeElement;
     parts.place.textContent = String(at + 1);
     parts.node.className = `frame ${item.state}${used ? "" : " unused"}${reference ? " reference" : ""}${differs ? " odd" : ""}`;
     parts.tick.checked = used;
@@ -125,11 +128,9 @@ export function frameList({ draft, thumbnail, remove }) {
     if (frame && !parts.image.src) parts.image.src = thumbnail(frame);
     const size = frame ? `${frame.width} × ${frame.height}, ${depth(frame.dtype)}` : "";
     parts.picture.title = [item.name, size, sized(item.size)].filter(Boolean).join("\n");
-    const told = `Frame ${at + 1} of ${state.items.length}, ${item.name}${used ? "" : ", left out"}${reference ? ", reference" : ""}`;
+    const told = `Frame ${at + 1} of ${count}, ${item.name}${used ? "" : ", left out"}${reference ? ", reference" : ""}`;
     parts.picture.setAttribute("aria-label", `${told}. ${used ? "Leave out" : "Use"}`);
     parts.note.textContent = differs ? `Differs: ${size}` : reference ? "Reference" : item.state === "waiting" ? "Waiting" : "";
-    // moving a node takes the focus from what is in it
-    if (parts.node.contains(here) && document.activeElement !== here) here.focus();
   }
 
   const stopDrag = dragToMove(list, { item: ".frame", handle: ".frame-picture, .frame-grip", sure: ".frame-grip", move: (node, to) => draft.set(moved(draft.get(), node.dataset.key, to)), done: (node) => move(node.dataset.key, order().indexOf(node.dataset.key)) });

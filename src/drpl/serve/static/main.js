@@ -3,6 +3,7 @@
 import { createApi } from "./api.js";
 import { el, fill, say } from "./dom.js";
 import { createDrafts } from "./drafts.js";
+import { refuseDrops } from "./drop.js";
 import { icon } from "./icons.js";
 import { showKeys } from "./keys.js";
 import { showProgress } from "./progress.js";
@@ -116,6 +117,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 window.addEventListener("keydown", (event) => {
   if (event.key === "?" && !(event.target instanceof HTMLInputElement)) showKeys();
 });
+refuseDrops();
 window.addEventListener("hashchange", () => location.hash !== shown && route());
 window.addEventListener("popstate", () => location.hash !== shown && route());
 route();

@@ -53,7 +53,7 @@ export function optionForm({ meta, draft }) {
     el("option", { value: "" }, "None"),
     ...Object.keys(meta.presets).map((name) => el("option", { value: name }, labelled(name))));
   const about = el("p", { class: "help" });
-  const back = el("button", { type: "button", class: "plain", on: { click: () => draft.set({ options: {} }) } }, "Reset to the preset");
+  const back = el("button", { type: "button", class: "plain", on: { click: () => draft.set({ options: {} }) } }, "Reset the options");
   const rows = meta.options.map((field) => optionRow(field, meta, draft));
   const few = rows.filter((row) => row.field.few).map((row) => row.node);
   const rest = rows.filter((row) => !row.field.few).map((row) => row.node);

@@ -64,13 +64,13 @@ export const frameAt = (pixels, at) => pixels.data[4 * at] + 256 * pixels.data[4
  * @param {?number} picked
  */
 export function paintFrames(colours, picked) {
+  const opacity = (frame) => (picked === null || picked === frame ? 255 : 40);
+  const bytes = colours.flatMap(([red, green, blue], frame) => [red, green, blue, opacity(frame)]);
+  const table = new Uint32Array(Uint8Array.from(bytes).buffer);
   return (/** @type {ImageData} */ pixels) => {
     const painted = new ImageData(pixels.width, pixels.height);
-    for (let at = 0; at < pixels.width * pixels.height; at += 1) {
-      const frame = frameAt(pixels, at);
-      const [red, green, blue] = colours[frame] ?? [128, 128, 128];
-      painted.data.set([red, green, blue, picked === null || picked === frame ? 255 : 40], 4 * at);
-    }
+    const words = new Uint32Array(painted.data.buffer);
+    for (let at = 0; at < words.length; at += 1) words[at] = table[frameAt(pixels, at)];
     return painted;
   };
 }
@@ -100,11 +100,11 @@ export const DEPTHS = ramp([0, 1, 2, 3, 4, 5, 6].map((step) => [...oklch(0.3 + 0
 
 /** @param {Uint8ClampedArray} table */
 export function paintRamp(table) {
+  const colours = new Uint32Array(Uint8Array.from(table).buffer);
   return (/** @type {ImageData} */ pixels) => {
     const painted = new ImageData(pixels.width, pixels.height);
-    for (let at = 0; at < pixels.data.length; at += 4) {
-      painted.data.set(table.subarray(4 * pixels.data[at], 4 * pixels.data[at] + 4), at);
-    }
+    const words = new Uint32Array(painted.data.buffer);
+    for (let at = 0; at < words.length; at += 1) words[at] = colours[pixels.data[4 * at]];
     return painted;
   };
 }

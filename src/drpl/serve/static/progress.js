@@ -37,7 +37,7 @@ export function showProgress(root, page, job) {
     el("ol", { class: "steps" }, ...steps.map(([, node]) => node)),
     head, detail, bar,
     el("div", { class: "row spread" }, number, left),
-    el("div", { class: "strip", "aria-hidden": "true" }, ...strip),
+    el("div", { class: strip.length > 24 ? "strip many" : "strip", "aria-hidden": "true" }, ...strip),
     el("div", { class: "row centre" }, cancel),
     el("p", { class: "help centre" }, "You may close this page: the work goes on, and is found again under its address.")));
 

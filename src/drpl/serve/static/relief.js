@@ -45,7 +45,7 @@ export class Relief {
     this.gl = gl;
     this.program = program(gl);
     this.eye = { ...Relief.HOME };
-    this.about = { tall: 0.3, shade: 0.6, coloured: false, flipped: false };
+    this.about = { tall: 0.3, shade: 0.45, coloured: false, flipped: false };
     this.count = 0;
     this.drawing = 0;
     this.textures = { picture: texture(gl), ramp: texture(gl) };
@@ -53,7 +53,7 @@ export class Relief {
     this.uniforms = Object.fromEntries(["view", "half_side", "tall", "picture", "ramp", "shade", "coloured"].map((name) => [name, gl.getUniformLocation(this.program, name)]));
   }
 
-  static HOME = Object.freeze({ yaw: -0.45, pitch: -0.7, distance: 2.7 });
+  static HOME = Object.freeze({ yaw: -0.45, pitch: -0.7, distance: 2.3 });
 
   /**
    * @param {Float32Array} heights in [0, 1]

@@ -123,7 +123,7 @@ export function reliefTab({ api, job, look, layers, stage }) {
         smooth = value;
         raise();
       }),
-      range("shade", "Light and shade", { min: 0, max: 1, step: 0.05, value: 0.6 }, (shade) => relief?.set({ shade })),
+      range("shade", "Light and shade", { min: 0, max: 1, step: 0.05, value: 0.45 }, (shade) => relief?.set({ shade })),
       box("flip", "Upside down", (flipped) => relief?.set({ flipped })),
       box("depth-colours", "Colours of depth", (coloured) => {
         relief?.set({ coloured });

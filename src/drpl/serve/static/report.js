@@ -14,12 +14,9 @@ export function reportTab({ look, frames, colours }) {
 /** @returns {HTMLElement[]} */
 function contents(report, frames, colours) {
   const words = report.words ?? [];
-  const seconds = Object.values(report.seconds ?? {}).reduce((sum, value) => sum + value, 0);
   const facts = [
-    ["Size", report.size ? `${report.size[0]} × ${report.size[1]}` : ""],
     ["Model", report.model?.id ?? ""],
     ["Reference", frames[report.reference] ? `${report.reference + 1}, ${frames[report.reference].name}` : ""],
-    ["Time", seconds ? `${seconds.toFixed(1)} s` : ""],
     ["Memory", report.peak_memory_mb ? `${Math.round(report.peak_memory_mb)} MB at most` : ""],
   ].filter(([, value]) => value);
   return [

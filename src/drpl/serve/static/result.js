@@ -14,7 +14,7 @@ import { saveTab } from "./save.js";
 import { createStore } from "./store.js";
 import { historyOf } from "./strokes.js";
 import { Viewer } from "./viewer.js";
-import { counted } from "./words.js";
+import { counted, percent } from "./words.js";
 
 /**
  * What the tabs of a result share.
@@ -101,7 +101,7 @@ function build(root, page, job, report, strokes, size) {
   const result = { job, api, meta, frames, colours, layers, viewer, stage, look };
 
   const status = el("p", { class: "stage-status" });
-  const bar = toolbar(page, job, viewer);
+  const bar = toolbar(page, job, viewer, look);
   const tabs = TABS.map(([name, words, sign, make]) => ({ name, words, sign, ...make(result) }));
   const side = sidePanel(tabs, look);
   fill(root, el("div", { class: "result" },
@@ -187,13 +187,13 @@ async function hover(result, status, at, brush) {
   const index = inside ? await layers.get("index") : null;
   const frame = index ? viewer.value(index, at.x, at.y, frameAt) : null;
   status.textContent = inside
-    ? [`${Math.floor(at.x)}, ${Math.floor(at.y)}`, frame !== null && frames[frame] ? `from frame ${frame + 1}, ${frames[frame].name}` : ""].filter(Boolean).join(" · ")
+    ? [`${Math.floor(at.x)}, ${Math.floor(at.y)}`, frame !== null && frames[frame] ? `from frame ${frame + 1}, ${frames[frame].name} (${percent(look.get().report.frames[frame].coverage)} of the picture)` : ""].filter(Boolean).join(" · ")
     : about;
   if (frame !== look.get().hovered) look.set({ hovered: frame });
 }
 
 /** Zoom, and the way back to the frames. */
-function toolbar(page, job, viewer) {
+function toolbar(page, job, viewer, look) {
   const zoom = el("output", { class: "zoom", "aria-live": "off" });
   const tool = (words, sign, act, shown = "") => el("button", { type: "button", class: "plain", title: words, "aria-label": shown ? null : words, on: { click: act } }, sign ? icon(sign) : null, shown);
   const tell = () => {
@@ -208,14 +208,24 @@ function toolbar(page, job, viewer) {
       toast(error.message);
     }
   };
-  const node = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Zoom" },
-    el("button", { type: "button", class: "plain", on: { click: again } }, icon("back"), "Frames", el("span", { class: "wide-only" }, "and options")),
-    el("span", { class: "gap" }),
+  const zooms = el("div", { class: "zooms" },
     tool("Smaller (−)", "minus", () => viewer.zoom(viewer.view.scale / 1.25)), zoom,
     tool("Larger (+)", "add", () => viewer.zoom(viewer.view.scale * 1.25)),
     tool("Whole picture (0)", "fit", () => viewer.fit(), "Fit"),
     tool("A pixel for a pixel (1)", null, () => viewer.zoom(1), "100 %"));
-  return { node, stop: () => viewer.changed.delete(tell) };
+  const node = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Zoom" },
+    el("button", { type: "button", class: "plain", on: { click: again } }, icon("back"), el("span", {}, "Frames", el("span", { class: "wide-only" }, " and options"))),
+    el("span", { class: "gap" }), zooms);
+  const unwatch = look.watch((state) => state.tab === "relief", (relief) => {
+    zooms.hidden = relief;
+  });
+  return {
+    node,
+    stop() {
+      viewer.changed.delete(tell);
+      unwatch();
+    },
+  };
 }
 
 /** The tabs beside the picture. */

@@ -123,7 +123,7 @@ export function retouchTab(result) {
   const back = el("button", { type: "button", title: "Undo (Ctrl Z)", on: { click: goBack } }, icon("undo"), "Undo");
   const on = el("button", { type: "button", title: "Redo (Ctrl Shift Z)", on: { click: goOn } }, icon("redo"), "Redo");
   const state = el("p", { class: "help", role: "status" });
-  const file = el("input", { type: "file", accept: ".json,application/json", class: "unseen", tabIndex: -1, "aria-label": "Choose an edit list", on: { change: load } });
+  const file = el("input", { type: "file", accept: ".json,application/json", hidden: true, on: { change: load } });
 
   async function load() {
     try {
@@ -217,13 +217,14 @@ function createSync({ api, job, look, layers, viewer }) {
 
   async function run() {
     store.set({ busy: true });
-    while (!stopped && look.get().history !== agreed) {
+    // also when the page goes on to something else: no stroke is lost
+    while (look.get().history !== agreed) {
       const history = look.get().history;
       try {
         const edits = { edits: 1, size: [viewer.size.width, viewer.size.height], strokes: history.done };
         const { changed } = await api.putEdits(job.id, edits);
         agreed = history;
-        await renew(history, changed);
+        if (!stopped) await renew(history, changed);
         for (const one of history.done) pending.delete(one);
       } catch (error) {
         if (error instanceof LostError) {
@@ -251,12 +252,15 @@ function createSync({ api, job, look, layers, viewer }) {
     look.set({ report: await api.report(job.id) });
   }
 
+  const leaving = (event) => store.get().busy && event.preventDefault();
+  window.addEventListener("beforeunload", leaving);
   return {
     store,
     pending,
     set,
     stop() {
       stopped = true;
+      window.removeEventListener("beforeunload", leaving);
     },
   };
 }

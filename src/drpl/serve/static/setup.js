@@ -22,7 +22,7 @@ export function showSetup(root, page, job) {
   const take = (found) => uploads.add(found.map(({ file }) => file));
   const stopDrops = acceptDrops(take);
 
-  const files = el("input", { type: "file", multiple: true, class: "unseen", tabIndex: -1, "aria-label": "Add files", on: { change: pick } });
+  const files = el("input", { type: "file", multiple: true, hidden: true, on: { change: pick } });
   function pick() {
     take(chosen(files.files));
     files.value = "";
@@ -32,11 +32,7 @@ export function showSetup(root, page, job) {
   const oddOnes = el("div", { class: "notice warn", hidden: true });
   const why = el("p", { class: "help", id: "run-why" });
   const run = el("button", { type: "button", class: "main wide", "aria-describedby": "run-why", on: { click: start } }, "Run");
-  const past = job.error || job.state === "cancelled"
-    ? el("div", { class: `notice ${job.error ? "bad" : ""}`, role: "alert" },
-      el("strong", {}, job.error ? "It did not work. " : "Cancelled. "),
-      job.error ?? "The frames are still here: change what you like, and run it again.")
-    : null;
+  const past = aboutPast(job, () => page.show(job));
 
   const tool = (name, words, act) => el("button", { type: "button", class: "plain", on: { click: act } }, icon(name), words);
   fill(root, el("div", { class: "setup" },
@@ -60,6 +56,7 @@ export function showSetup(root, page, job) {
       toast(reason);
       return;
     }
+    if (job.retouched && !window.confirm("Running it again replaces the result, and removes your retouching. Go on?")) return;
     run.disabled = true;
     try {
       await page.show(await api.start(job.id, startBody(draft.get())));
@@ -95,6 +92,17 @@ export function showSetup(root, page, job) {
     list.stop();
     form.stop();
   };
+}
+
+/** What became of the job when it was run before. */
+function aboutPast(job, back) {
+  if (job.state === "done") {
+    return el("div", { class: "notice" }, el("span", {}, "This stack is fused. Running it again replaces the result."),
+      el("button", { type: "button", on: { click: back } }, icon("back"), "Back to the result"));
+  }
+  if (job.state === "failed") return el("div", { class: "notice bad", role: "alert" }, el("span", {}, el("strong", {}, "It did not work. "), job.error ?? ""));
+  if (job.state === "cancelled") return el("div", { class: "notice", role: "alert" }, el("span", {}, el("strong", {}, "Cancelled. "), "The frames are still here: change what you like, and run it again."));
+  return null;
 }
 
 /** An act whose failure is shown. */

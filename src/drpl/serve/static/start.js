@@ -13,7 +13,7 @@ import { counted, dated, kinds, sized, stackName, stated } from "./words.js";
 export function showStart(root, page) {
   const { meta } = page;
   const field = (folder) => {
-    const input = el("input", { type: "file", multiple: true, class: "unseen", tabIndex: -1, "aria-label": folder ? "Choose a folder" : "Choose files", on: { change: () => take(chosen(input.files)) } });
+    const input = el("input", { type: "file", multiple: true, hidden: true, on: { change: () => take(chosen(input.files)) } });
     if (folder) input.webkitdirectory = true;
     return input;
   };
