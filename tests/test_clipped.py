@@ -1,5 +1,7 @@
 """Clipped pixels of frames that were darkened."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,7 @@ def test_ceilings_are_of_darkened_frames_and_colours_only():
     assert np.isinf(found[0]).all()
     assert found[1].tolist() == [pytest.approx(229.5), np.inf, pytest.approx(153)]
     assert clipped_ceilings([Exposure(), Exposure((1.2,), (0.0,))], COLOURS, 255) is None
+    assert clipped_ceilings([replace(DARKENED, highlights=(1.0,))], COLOURS, 255) is None
     assert clipped_ceilings([DARKENED], COLOURS.astype(np.float32), 1.0) is None
 
 

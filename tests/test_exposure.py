@@ -29,6 +29,35 @@ def test_offset_is_found_where_a_gain_does_not_do():
     assert found.offset == pytest.approx((-37 / 255,) * 3, abs=0.01)
 
 
+def sky(gain):
+    """A photo below an even sky that gets brighter to the right, and the same darkened."""
+    moving = draw_photo(400, 500, 4) * 0.7 + 0.1
+    moving[:160] = np.linspace(0.93, 1.06, 500, dtype=np.float32)
+    return moving * np.float32(gain), np.clip(moving, 0, 1)
+
+
+def test_highlights_are_bent_as_cameras_do():
+    straight, moving = sky(0.9)
+    knee = np.float32(0.94)
+    bend = np.maximum(moving - knee, 0) / (1 - knee) * np.float32(0.98 - 0.9)
+    reference = np.where(moving < 1, straight + bend, np.float32(0.98))
+    found = match_exposure(reference, moving)
+    assert found.gain[0] == pytest.approx(0.9, rel=0.01)
+    assert found.highlights == (pytest.approx(0.98, abs=0.01),)
+    pixels = np.rint(moving * 255).astype(np.uint8)
+    changed = apply_exposure(pixels, found, white=255)
+    assert np.abs(changed - reference * 255)[pixels > 230].max() < 3
+    assert np.array_equal(
+        apply_exposure(moving, found, white=1), moving * np.float32(found.gain[0])
+    )
+
+
+def test_what_is_only_clipped_is_not_bent():
+    reference, moving = sky(0.9)
+    assert match_exposure(reference, moving).highlights == ()
+    assert match_exposure(moving * np.float32(0.9), moving).highlights == ()
+
+
 def test_exposure_below_the_noise_is_left_alone():
     reference = draw_photo(300, 400, 3)
     noise = np.random.default_rng(0).normal(0, 0.02, reference.shape).astype(np.float32)

@@ -20,7 +20,12 @@ def stack():
 def test_transforms_come_back_as_they_were_written(stack, tmp_path):
     alignments = align_stack([*stack[0][:3], np.zeros((480, 640), np.float32)])
     names = ["a.tif", "b.tif", "ö c.tif", "d.tif"]
-    exposures = [Exposure(), Exposure((1.1, 1.2, 1.3), (0.0, 0.1, 0.0)), Exposure(), Exposure()]
+    exposures = [
+        Exposure(),
+        Exposure((1.1, 1.2, 1.3), (0.0, 0.1, 0.0)),
+        Exposure((0.9,), (0.0,), (0.97,)),
+        Exposure(),
+    ]
     path = tmp_path / "transforms.json"
     write_transforms(path, names, alignments, (480, 640), exposures=exposures)
     stored = read_transforms(path, names=names, shape=(480, 640))

@@ -32,7 +32,7 @@ def clipped_ceilings(exposures: Sequence[Exposure], like: Pixels, white: float) 
     Parameters
     ----------
     exposures : sequence of Exposure
-        Of each frame.
+        Of each frame; where highlights are bent, what was clipped is as bright as elsewhere.
     like : ndarray, shape (H, W) or (H, W, C)
         Such as the frames. Floats are never clipped.
     white : float
@@ -45,7 +45,8 @@ def clipped_ceilings(exposures: Sequence[Exposure], like: Pixels, white: float) 
     colours = 1 if like.ndim == 2 else like.shape[2] - (like.shape[2] in (2, 4))
     found = np.empty((len(exposures), colours), np.float32)
     for ceiling, exposure in zip(found, exposures, strict=True):
-        ceiling[:] = (np.array(exposure.gain) + np.array(exposure.offset)) * white
+        line = np.add(exposure.gain, exposure.offset)
+        ceiling[:] = np.inf if exposure.highlights else line * white
     below = found < white * (1 - NEAR)
     if like.dtype.kind != "u" or not below.any():
         return None

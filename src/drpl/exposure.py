@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,15 @@ GAMMA = 2.2
 """Of pictures as cameras save them, roughly."""
 FEWEST = 8
 """Blocks that a fit needs."""
+KNEE, BRIGHTEST = 0.94, 0.985
+"""Values, relative to white, from which a line may bend, and above which they tell where to."""
+BENT = 0.5
+"""How far values between these must follow the bend: what is clipped only does not."""
+EVEN = 0.01
+"""Deviation in a square of `SQUARE` pixels below which a place is even in both pictures."""
+SQUARE = 5
+FEWEST_EVEN = 20
+"""Even pixels that a bend needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +60,14 @@ class Exposure:
         One, or one per colour.
     offset : tuple of float
         As many, relative to white.
+    highlights : tuple of float
+        As many, or none: what white comes to where frames are darkened, relative to white. From
+        `KNEE` on it goes there in a straight line; integers only.
     """
 
     gain: tuple[float, ...] = (1.0,)
     offset: tuple[float, ...] = (0.0,)
+    highlights: tuple[float, ...] = ()
 
     @property
     def is_identity(self) -> bool:
@@ -85,7 +99,9 @@ def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> 
     -----
     Means of blocks without clipped pixels are compared. The gain is the ratio of their light, which
     defocus spreads but keeps; the flatter a block, the more it counts, and those far off do not. An
-    offset is used where a line fits the flattest blocks much better than a gain alone.
+    offset is used where a line fits the flattest blocks much better than a gain alone. Cameras bend
+    their curves towards white: where a frame is darkened, its brightest even places tell what white
+    comes to, if those that are nearly as bright agree.
     """
     if reference.shape != moving.shape or reference.ndim not in (2, 3):
         raise AlignmentError(
@@ -102,11 +118,40 @@ def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> 
     lines = [_flat_line(pair) for pair in pairs]
     if all(line is not None for line in lines):
         gains, offsets = zip(*(line for line in lines if line is not None), strict=True)
-        return Exposure(gains, offsets)
-    fits = [_certain_gain(pair, gamma) for pair in pairs]
-    if not any(certain for _, certain in fits):
-        return same
-    return Exposure(tuple(gain for gain, _ in fits), same.offset)
+    else:
+        fits = [_certain_gain(pair, gamma) for pair in pairs]
+        if not any(certain for _, certain in fits):
+            return same
+        gains, offsets = tuple(gain for gain, _ in fits), same.offset
+    return Exposure(gains, offsets, _highlights(planes, gains, offsets))
+
+
+def _highlights(
+    planes: Sequence[NDArray[np.float32]], gains: Sequence[float], offsets: Sequence[float]
+) -> tuple[float, ...]:
+    """What white comes to by colour, or nothing where it is as the lines have it."""
+    tops, agreed = [], []
+    for wanted, found, gain, offset in zip(*planes, gains, offsets, strict=True):
+        misfit, even = wanted - gain * found - offset, _even(wanted) & _even(found)
+        brightest, bright = (
+            even & (found > least) & (found <= most)
+            for least, most in ((BRIGHTEST, np.inf), ((KNEE + BRIGHTEST) / 2, BRIGHTEST))
+        )
+        rise = 0.0
+        if brightest.sum() >= FEWEST_EVEN:
+            rise = float(np.clip(np.median(misfit[brightest]), 0, max(0.0, 1 - gain - offset)))
+        tops.append(gain + offset + rise)
+        if rise > 0:
+            agreed.append(misfit[bright] * (1 - KNEE) / (rise * (found[bright] - KNEE)))
+    shares = np.concatenate([np.empty(0), *agreed])
+    return tuple(tops) if len(shares) >= FEWEST_EVEN and np.median(shares) > BENT else ()
+
+
+def _even(plane: Plane) -> NDArray[np.bool_]:
+    """Where nothing is to be seen around a pixel."""
+    known = np.where(np.isfinite(plane), plane, -1)  # running sums would spread NaN
+    mean, square = (cv2.blur(values, (SQUARE, SQUARE)) for values in (known, known * known))
+    return np.asarray(square - mean * mean < EVEN**2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +293,19 @@ def apply_exposure(pixels: Pixels, exposure: Exposure, *, white: float) -> Pixel
     for colour in range(colours):
         index = min(colour, len(exposure.gain) - 1)
         gain, offset = exposure.gain[index], exposure.offset[index] * white
-        planes[..., colour] = _exposed(planes[..., colour], gain, offset, white)
+        top = exposure.highlights[index] * white if exposure.highlights else None
+        planes[..., colour] = _exposed(planes[..., colour], gain, offset, top, white)
     return changed
 
 
-def _exposed(plane: Pixels, gain: float, offset: float, white: float) -> Pixels:
+def _exposed(plane: Pixels, gain: float, offset: float, top: float | None, white: float) -> Pixels:
     """One channel; integers through a table."""
     if plane.dtype.kind != "u":
         return plane * np.float32(gain) + np.float32(offset)
     values = np.arange(np.iinfo(plane.dtype).max + 1, dtype=np.float64)
-    table = np.rint(np.clip(gain * values + offset, 0, white)).astype(plane.dtype)
+    wanted = gain * values + offset
+    if top is not None:
+        knee = KNEE * white
+        wanted += np.maximum(values - knee, 0) / (white - knee) * (top - gain * white - offset)
+    table = np.rint(np.clip(wanted, 0, white)).astype(plane.dtype)
     return np.asarray(table[plane])

@@ -122,6 +122,7 @@ def _exposure(exposure: Exposure) -> dict[str, Any]:
     return {
         "gain": [round(value, 5) for value in exposure.gain],
         "offset": [round(value, 5) for value in exposure.offset],
+        "highlights": [round(value, 5) for value in exposure.highlights],
     }
 
 

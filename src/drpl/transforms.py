@@ -5,7 +5,7 @@ The file is JSON::
     {"version": 1, "size": [width, height], "reference": 3,
      "frames": [{"name": "a.tif", "transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
                  "model": "affine", "residual": 0.2, "score": 0.99, "status": "aligned", "note": "",
-                 "exposure": {"gain": [1.0], "offset": [0.0]}}, ...]}
+                 "exposure": {"gain": [1.0], "offset": [0.0], "highlights": []}}, ...]}
 
 ``transform`` maps pixels of the frame to pixels of the reference frame (x, y, 1; centres of pixels
 at whole numbers; row by row), ``residual`` is in pixels or null where it could not be measured.
@@ -109,7 +109,11 @@ def _frame(name: str, alignment: Alignment, exposure: Exposure) -> dict[str, Any
         "score": _number(alignment.score),
         "status": alignment.status,
         "note": alignment.note,
-        "exposure": {"gain": list(exposure.gain), "offset": list(exposure.offset)},
+        "exposure": {
+            "gain": list(exposure.gain),
+            "offset": list(exposure.offset),
+            "highlights": list(exposure.highlights),
+        },
     }
 
 
@@ -199,7 +203,10 @@ def _exposure(stored: dict[str, Any]) -> Exposure:
     gain, offset = (tuple(float(value) for value in stored[key]) for key in ("gain", "offset"))
     if not gain or len(gain) != len(offset) or not all(map(math.isfinite, gain + offset)):
         raise ValueError("exposure is not as many gains as offsets")
-    return Exposure(gain, offset)
+    highlights = tuple(float(value) for value in stored.get("highlights", ()))
+    if len(highlights) not in (0, len(gain)) or not all(map(math.isfinite, highlights)):
+        raise ValueError("exposure is not as many highlights as gains")
+    return Exposure(gain, offset, highlights)
 
 
 def _check_stack(
