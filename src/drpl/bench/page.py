@@ -127,7 +127,7 @@ def go_through(camera: Camera, address: str, shots: list[Path]) -> str:
     page.get_by_role("checkbox", name=f"Use {shots[-1].name}").check()
     page.get_by_role("button", name=f"Reference: {shots[2].name}").click()
     page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_text("frame 3 of").wait_for()
+    page.get_by_role("heading", name="Fusing the frames").wait_for()
     camera.take(page, "running")
     page.locator(".result").wait_for()
     done = page.url
