@@ -7,7 +7,8 @@ import cv2
 import pytest
 from hypothesis import settings
 
-from drawing import draw_texture, half_sharp_pair
+from browsing import COUNT, HEIGHT, WIDTH, Window, browsing, chromium
+from drawing import draw_texture, half_sharp_pair, striped_stack
 
 settings.register_profile("drpl", deadline=None)
 settings.load_profile("drpl")
@@ -63,3 +64,62 @@ def logged(monkeypatch, caplog):
         return [line for line in found if line.startswith(f"refused {status}")]
 
     return lines
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory):
+    """A folder of six frames; by name as by nature, ant_10 comes after ant_9."""
+    folder = tmp_path_factory.mktemp("shots") / "ants"
+    folder.mkdir()
+    frames, _, _ = striped_stack(COUNT, HEIGHT, WIDTH)
+    for number, frame in enumerate(frames, start=7):
+        cv2.imwrite(str(folder / f"ant_{number}.png"), frame[..., ::-1])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def names():
+    """The frames of `shots` in their order."""
+    return [f"ant_{number}.png" for number in range(7, 7 + COUNT)]
+
+
+@pytest.fixture(scope="module")
+def page_service(tmp_path_factory):
+    """`drpl serve` for the tests of the page."""
+    from serving import Served
+
+    served = Served(tmp_path_factory.mktemp("page") / "store", "--demo", "--jobs", "2")
+    yield served
+    served.end()
+
+
+@pytest.fixture(scope="module")
+def done(page_service, shots, names):
+    """A job that is done, to be looked at."""
+    client = page_service.client()
+    job = client.run({name: (shots / name).read_bytes() for name in names}, "ants")
+    client.wait(job, "done")
+    return job
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if chromium() is None:
+        pytest.skip("no Chromium on this machine")
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_window(browser, page_service):
+    """Opens windows on the page; at the end none may have complained."""
+    windows = []
+
+    def opened(address="", **about):
+        windows.append(Window(browser, page_service.url.rstrip("/"), **about))
+        windows[-1].page.goto(f"{windows[-1].url}/{address}")
+        return windows[-1]
+
+    yield opened
+    for window in windows:
+        window.close()
