@@ -57,7 +57,7 @@ export function depth(dtype) {
   return { uint8: "8 bits", uint16: "16 bits", float32: "32 bits, float" }[dtype] ?? dtype;
 }
 
-const KINDS = [["JPEG", ".jpg"], ["PNG", ".png"], ["TIFF", ".tif"], ["WebP", ".webp"], ["AVIF", ".avif"], ["HEIC", ".heic"], ["camera RAW", ".dng"]];
+const KINDS = [["JPEG", ".jpg"], ["PNG", ".png"], ["TIFF", ".tif"], ["WebP", ".webp"], ["AVIF", ".avif"], ["camera RAW", ".dng"]];
 
 /**
  * Kinds of files by their suffixes, as photographers call them.
