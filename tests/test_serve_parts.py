@@ -1,20 +1,27 @@
 """Parts of the service that need no network."""
 
+import json
 import logging
+import shutil
+import sqlite3
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from drpl import cli, serve_command
 from drpl.errors import BackendUnavailable, ConfigError
 from drpl.report import in_words
-from drpl.serve import refusals, workers
+from drpl.serve import layers, refusals, workers
 from drpl.serve.jobs import Frame, Job
 from drpl.serve.settings import Settings, default_store, is_loopback
 from drpl.serve.store import Store
-from serving import Client, served_here, small_stack
+from serving import Client, files_of, served_here, small_stack
 
 
 @pytest.fixture
@@ -22,6 +29,19 @@ def store(tmp_path):
     store = Store(tmp_path / "store")
     yield store
     store.close()
+
+
+def read_jobs(folder):
+    """Jobs of a store, also of one that is in use."""
+    copy = folder.parent / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for path in folder.glob("jobs.sqlite3*"):
+        shutil.copy(path, copy)
+    with sqlite3.connect(copy / "jobs.sqlite3") as database:
+        rows = [json.loads(row) for (row,) in database.execute("SELECT row FROM jobs")]
+    database.close()
+    return {row["id"]: Job(**row) for row in rows}
 
 
 def again(store, tmp_path):
@@ -40,6 +60,16 @@ class TestTheStore:
         store.remove(job)
         store = again(store, tmp_path)
         assert store.jobs == {}
+        store.close()
+
+    def test_a_frame_is_noted_whole_or_not_at_all(self, store, tmp_path, monkeypatch):
+        job = Job()
+        store.add(job)
+        monkeypatch.setattr(store, "save", Mock(side_effect=OSError("killed here")))
+        with pytest.raises(OSError, match="killed here"):
+            store.add_frame(job, Frame(0, "a.png", 3, 4, 5, "uint8", 1))
+        store = again(store, tmp_path)
+        assert (store.jobs[job.id].frames, store.jobs[job.id].uploaded) == ({}, 0)
         store.close()
 
     def test_a_job_that_never_ends_is_given_up(self, store, tmp_path, caplog):
@@ -109,6 +139,8 @@ class TestSettings:
             ({"host": "192.168.1.2"}, "expected a token"),
             ({"token": "short"}, "token is weak"),
             ({"token": "\N{SNOWMAN}" * 20}, "token is weak"),
+            ({"token": "a secret; with signs & more"}, "an address does not hold"),
+            ({"token": "t" * 20 + "\n"}, "an address does not hold"),
             ({"port": 65536}, "port is 65536"),
             ({"jobs": 0}, "jobs is 0"),
             ({"keep": 0}, "keep is 0"),
@@ -119,6 +151,11 @@ class TestSettings:
     def test_wrong_ones(self, tmp_path, given, word):
         with pytest.raises(ConfigError, match=word):
             Settings(tmp_path, **given)
+
+    def test_a_folder_in_the_store(self, tmp_path):
+        with pytest.raises(ConfigError, match="lies in the store"):
+            Settings(tmp_path, folder=tmp_path / "jobs")
+        assert Settings(tmp_path / "store", folder=tmp_path)
 
     def test_others_with_a_token(self, tmp_path):
         assert Settings(tmp_path, host="0.0.0.0", token="t" * 16).host == "0.0.0.0"
@@ -182,6 +219,13 @@ class TestRefusals:
         assert lines[-2] == "refused 980 more"
         assert not any("\n" in line for line in lines)
 
+    def test_of_clients_words_only_a_line(self, caplog):
+        with caplog.at_level(logging.WARNING):
+            refusals.RefusalLog().note(422, "body.a\nforged \x1b[31mline" + "x" * 9000, client="c")
+        (said,) = [record.getMessage() for record in caplog.records]
+        assert "body.a?forged ?[31mline" in said
+        assert len(said) < 500
+
 
 class TestLimits:
     def test_quota_and_queue(self, tmp_path):
@@ -216,6 +260,79 @@ class TestLimits:
             assert [job["id"] for job in client.get("/jobs")] == [new.id]
             client.http.close()
         assert [path.name for path in (tmp_path / "store" / "jobs").iterdir()] == [new.id]
+
+
+class TestWhatIsHeld:
+    def test_bytes_are_counted_while_files_come_and_go(self, tmp_path):
+        (tmp_path / "kept").write_bytes(bytes(1000))
+        done = threading.Event()
+
+        def churn():
+            while not done.is_set():
+                for number in range(20):
+                    (tmp_path / f"folder-{number}").mkdir()
+                    (tmp_path / f"folder-{number}" / "file").touch()
+                for number in range(20):
+                    shutil.rmtree(tmp_path / f"folder-{number}")
+
+        with ThreadPoolExecutor(1) as pool:
+            churning = pool.submit(churn)
+            try:
+                found = {workers.folder_bytes(tmp_path) for _ in range(200)}
+            finally:
+                done.set()
+            churning.result()
+        assert found == {1000}
+
+    def test_a_result_that_waits_to_be_made_anew_still_counts(self, tmp_path):
+        with served_here(Settings(tmp_path / "store", port=0, jobs=1)) as url:
+            client = Client(url)
+            first, second = (client.run(small_stack(3)) for _ in range(2))
+            for job in (first, second):
+                client.wait(job, "done")
+            held = {job: row.held for job, row in read_jobs(tmp_path / "store").items()}
+            assert client.start(first, [0, 1, 2]).status_code == 202
+            assert client.start(second, [0, 1, 2]).status_code == 202
+            client.ask("POST", f"/jobs/{second}/cancel")
+            client.wait(first, "done")
+            client.http.close()
+        found = read_jobs(tmp_path / "store")[second]
+        files = files_of(tmp_path / "store" / "jobs" / second)
+        there = sum(size for name, size in files.items() if name.startswith("result"))
+        assert (found.state, found.held, there) == ("cancelled", held[second], held[second])
+
+    def test_cancelled_at_the_last_moment(self, tmp_path, monkeypatch):
+        counting, go_on = threading.Event(), threading.Event()
+
+        def slow(_):
+            counting.set()
+            go_on.wait(30)
+            return 1
+
+        monkeypatch.setattr(workers, "folder_bytes", slow)
+        with (
+            served_here(Settings(tmp_path / "store", port=0)) as url,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            client = Client(url)
+            job = client.run(small_stack(2))
+            assert counting.wait(30)
+            answer = pool.submit(client.ask, "POST", f"/jobs/{job}/cancel")
+            client_two = Client(url)
+            client_two.wait(job, "cancelled")
+            go_on.set()
+            assert answer.result().json()["state"] == "cancelled"
+            assert client_two.get(f"/jobs/{job}")["state"] == "cancelled"
+            client.http.close()
+            client_two.http.close()
+        assert not list((tmp_path / "store").rglob("fused.tif"))
+
+
+class TestLayers:
+    def test_floats_are_rounded(self):
+        values = np.linspace(0, 1, 4096, dtype=np.float32).reshape(64, 64)
+        shown = layers.pixels_shown(values, None).numpy()
+        assert (shown == np.rint(values * 255)).all()
 
 
 class TestTheTimeLeft:
