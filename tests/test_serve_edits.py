@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -200,6 +201,35 @@ def test_asked_for_while_it_is_painted(client, job):
                     statuses.add(client.ask("GET", f"/jobs/{job}/{what}").status_code)
             drawn.result()
     assert statuses == {200}
+
+
+def test_tiles_that_are_replaced_come_whole(client, job, store):
+    put(client, job, FIRST)
+    tile = (
+        store / "jobs" / job / "result" / "layers" / "retouched" / "tiles_files" / "0" / "0_0.jpg"
+    )
+    kept = tile.read_bytes()
+    contents, done = [kept, kept[:100]], threading.Event()
+
+    def replace():
+        while not done.is_set():
+            for content in contents:
+                partial = tile.with_name(".partial")
+                partial.write_bytes(content)
+                partial.replace(tile)
+        partial.write_bytes(kept)
+        partial.replace(tile)
+
+    with ThreadPoolExecutor(1) as pool:
+        replacing = pool.submit(replace)
+        try:
+            for _ in range(300):
+                answer = client.ask("GET", f"/jobs/{job}/layers/retouched/0/0_0")
+                assert answer.content in contents
+                assert answer.headers["content-type"] == "image/jpeg"
+        finally:
+            done.set()
+        replacing.result()
 
 
 class TestMeanwhile:

@@ -1,5 +1,6 @@
 """Parts of the service that need no network."""
 
+import asyncio
 import json
 import logging
 import shutil
@@ -326,6 +327,35 @@ class TestWhatIsHeld:
             client.http.close()
             client_two.http.close()
         assert not list((tmp_path / "store").rglob("fused.tif"))
+
+
+class TestTasks:
+    def test_a_folder_that_is_gone(self, tmp_path):
+        tasks = workers.Tasks(30)
+        with pytest.raises(workers.TaskRefused, match="removed meanwhile"):
+            asyncio.run(tasks.do("look_at_frame", tmp_path / "gone", name="a.png", max_pixels=9))
+        tasks.end()
+
+    def test_ended_while_its_process_starts(self, tmp_path, monkeypatch):
+        starting, go_on, start = threading.Event(), threading.Event(), workers._start
+
+        def slow_start(target):
+            starting.set()
+            go_on.wait(30)
+            return start(target)
+
+        monkeypatch.setattr(workers, "_start", slow_start)
+        tasks = workers.Tasks(30)
+        message = {"task": "look_at_frames", "folder": "/", "arguments": {}}
+        said = tasks._threads.submit(tasks._answer, message)
+        with ThreadPoolExecutor(1) as pool:
+            assert starting.wait(30)
+            ending = pool.submit(tasks.end)
+            while not tasks._ended:
+                time.sleep(0.01)
+            go_on.set()
+            ending.result()
+        assert said.result() == {"failed": "the service ends"}
 
 
 class TestLayers:

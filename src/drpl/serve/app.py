@@ -211,7 +211,8 @@ def _add_results(app: FastAPI, service: Service) -> None:
     async def tile(
         job: JobId, layer: Layer, level: Number, column: Number, row: Number
     ) -> Response:
-        return FileResponse(service.results.tile(service.job(job), layer, level, column, row))
+        content, kind = await service.results.tile(service.job(job), layer, level, column, row)
+        return Response(content, media_type=kind)
 
     @app.get("/api/v1/jobs/{job}/edits")
     async def edits(job: JobId) -> Response:

@@ -21,6 +21,7 @@ from drpl.serve.settings import Settings
 from drpl.serve.store import Store
 from drpl.serve.workers import TaskFailed, TaskRefused, Tasks, folder_bytes
 
+KINDS = {".jpg": "image/jpeg", ".png": "image/png"}
 PATIENCE = 10.0
 """Seconds that a client waits for what is made when it is asked for."""
 
@@ -92,12 +93,15 @@ class Results:
             raise Refused(404, "there is no such layer")
         return {name: info[name] for name in ("width", "height", "tile", "levels")}
 
-    def tile(self, job: Job, layer: str, level: int, column: int, row: int) -> Path:
-        """File of a tile."""
+    async def tile(
+        self, job: Job, layer: str, level: int, column: int, row: int
+    ) -> tuple[bytes, str]:
+        """A tile and its media type; read at once, since a stroke may replace the file."""
         found = tile_file(self._folder(job) / "layers" / layer, level, column, row)
-        if found is None:
-            raise Refused(404, "there is no such tile")
-        return found
+        if found is not None:
+            with suppress(FileNotFoundError):
+                return await asyncio.to_thread(found.read_bytes), KINDS[found.suffix]
+        raise Refused(404, "there is no such tile")
 
     def edits(self, job: Job) -> str:
         """Strokes that were painted over the result, as JSON."""

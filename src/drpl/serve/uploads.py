@@ -90,7 +90,8 @@ class Uploads:
                 thumbnail=small.name,
             )
         except TaskRefused as error:
-            raise Refused(415, str(error)) from error
+            there = job.id in self._store.jobs
+            raise Refused(415 if there else 404, str(error)) from error
         except TaskFailed as error:
             raise Refused(415, f"{path.name}: cannot be read ({error})") from error
         if job.id not in self._store.jobs:
