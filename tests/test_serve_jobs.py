@@ -1,5 +1,4 @@
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,18 +14,15 @@ import pytest
 from drawing import draw_texture
 from drpl.pipeline import fuse_files
 from drpl.read import read_frame
-from drpl.serve.settings import Settings
 from drpl.stack import FusionOptions
 from drpl.write import FORMATS, write_image
 from serving import (
     PATIENCE,
-    Client,
     Served,
     events,
     files_of,
     gone,
     png,
-    served_here,
     slow_stack,
     small_stack,
 )
@@ -331,17 +327,6 @@ class TestWhatIsOffered:
         assert client.ask("DELETE", f"/jobs/{job}").status_code == 204
         assert files_of(served.store.parent / "shots") == before
         assert client.ask("POST", "/jobs", json={"stack": "0" * 16}).status_code == 404
-
-    def test_a_folder_that_goes_away(self, tmp_path):
-        (tmp_path / "shots" / "a").mkdir(parents=True)
-        for name, content in small_stack(2).items():
-            (tmp_path / "shots" / "a" / name).write_bytes(content)
-        settings = Settings(tmp_path / "store", folder=tmp_path / "shots", port=0)
-        shutil.move(tmp_path / "shots", tmp_path / "unplugged")
-        with served_here(settings) as url:
-            client = Client(url)
-            assert client.get("/options")["stacks"] == []
-            client.http.close()
 
     def test_the_drawn_scene(self, client):
         job = client.create(demo=True)

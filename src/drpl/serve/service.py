@@ -179,7 +179,7 @@ class Service:
         names: list[str] = []
         for path in item.sources:
             names.append(free_name(safe_name(path.name), set(names)))
-            (self.store.folder(job) / "frames" / names[-1]).symlink_to(path.resolve())
+            _link(path.resolve(), self.store.folder(job) / "frames" / names[-1])
         await self._look(job, names)
 
     async def _draw(self, job: Job) -> None:
@@ -278,6 +278,18 @@ class Service:
             gone = self.store.remove(job)
             await self.results.idle(job)
             await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
+
+
+def _link(path: Path, place: Path) -> None:
+    """Show a file in another place, too."""
+    try:
+        try:
+            place.symlink_to(path)
+        except OSError:  # Windows lets few users make them
+            place.hardlink_to(path)
+    except OSError as error:
+        words = f"{path.name}: cannot be linked to ({error.strerror}); give --store on its disk"
+        raise Refused(507, words) from error
 
 
 def _title(name: str) -> str:

@@ -109,8 +109,19 @@ class Tasks:
             answer = {"failed": f"took longer than {self._limit:.0f} s"}
         except (EOFError, OSError):
             answer = {"failed": "its process died; too little memory?"}
+            if self._left():
+                self._drop()
+                return self._answer(message)
         self._drop()
         return answer
+
+    def _left(self) -> bool:
+        """Whether the process ended by itself, being idle when the task was just on its way."""
+        process = self._child[0] if self._child is not None else None
+        if process is None:
+            return False
+        process.join(1)
+        return process.exitcode == 0
 
     def _drop(self) -> None:
         """End the process."""
