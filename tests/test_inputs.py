@@ -2,6 +2,8 @@
 
 import errno
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -293,3 +295,19 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
     black.write_to_file(str(tmp_path / "bomb.png"), bitdepth=1, compression=1)
     with pytest.raises(ReadError, match="60000x7000 pixels; expected at most 400,000,000"):
         read_frame(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [(b"zTXt", b"Comment\0\0"), (b"iTXt", b"Comment\0\1\0en\0x\0"), (b"zTXt", b"x\0\0")],
+)
+def test_a_bomb_of_text_is_refused_before_it_is_opened(tmp_path, texture, kind, before):
+    write_image(tmp_path / "a.png", texture)
+    content, packed = (tmp_path / "a.png").read_bytes(), zlib.compress(bytes(9_000_000))
+    chunk = kind + before + packed
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "some.png").write_bytes(content[:33] + chunk + content[33:])
+    assert (read_frame(tmp_path / "some.png").pixels == texture).all()
+    (tmp_path / "much.png").write_bytes(content[:33] + chunk * 4 + content[33:])
+    with pytest.raises(ReadError, match="unpacks to more than 32,000,000 bytes"):
+        read_frame(tmp_path / "much.png")

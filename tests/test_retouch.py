@@ -287,6 +287,7 @@ BAD_FILES = [
     ({"edits": 1, "size": [9], "strokes": []}, "size is .9.; expected .width, height."),
     ({"edits": 1, "size": [9, 0], "strokes": []}, "size is .9, 0."),
     ({"edits": 1, "size": [9, 9.5], "strokes": []}, "size is .9, 9.5."),
+    ({"edits": 1, "size": [9, 10**400], "strokes": [STROKE | {"radius": 10**399}]}, "size is .9,"),
     ({"edits": 1, "size": [9, 9], "strokes": {}}, "strokes are no list"),
     ({"edits": 1, "size": [9, 9], "strokes": [0] * 10_001}, "no list of at most 10000"),
 ]

@@ -107,6 +107,7 @@ class TestPaths:
             ("n" * 3000 + ".png", "n" * 146 + ".png"),
             ("\N{SNOWMAN}" * 200 + ".png", "\N{SNOWMAN}" * 48 + ".png"),
             ("-rf.png", "-rf.png"),
+            ("a." + "y" * 18 + " z", "a." + "y" * 18),
         ],
     )
     def test_of_file_names(self, page, job, store, name, kept):

@@ -2,21 +2,22 @@
 
 import json
 import shutil
+import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import cv2
 import numpy as np
 import pytest
-import pyvips
 
 from drpl.pipeline import fuse_files
 from drpl.read import read_frame
-from drpl.serve.cutting import cut_tiles, index_pixels
-from drpl.serve.layers import open_index, plain, read_info, write_layer
 from drpl.serve.settings import Settings
+from drpl.serve.store import Store
 from drpl.stack import FusionOptions
-from serving import Client, served_here, small_stack
+from serving import Client, files_of, served_here, small_stack
 
 SIZE = [330, 280]
 OPTIONS = {"options": {"motion": "translation"}}
@@ -158,18 +159,156 @@ def test_tiles_show_the_stroke_and_nothing_else(client, job):
 
 
 def test_interrupted_in_the_middle(client, job, store, files, tmp_path, monkeypatch):
+    """What a killed process left is taken back: the strokes before are there, and no half ones."""
     monkeypatch.chdir(tmp_path)
     put(client, job, FIRST)
+    index = tiles(client, job, "index")
+    put(client, job, FIRST, SECOND)
     folder = store / "jobs" / job / "result" / "retouched"
-    wanted = json.dumps(edit_list(FIRST, SECOND))
-    (folder / "edits.json").unlink()
-    (folder / "wanted.json").write_text(wanted)
+    (folder / "edits.json").write_text(json.dumps(edit_list(FIRST)))
+    (folder / "changing").touch()
     (folder / "fused.tif").unlink(missing_ok=True)
     planes = np.load(folder / "fused.npy", mmap_mode="r+")
     planes[:50] = 0  # half done
     planes.flush()
-    assert client.get(f"/jobs/{job}/edits") == edit_list(FIRST, SECOND)
-    assert download(client, job, "fused.tif") == by_terminal(tmp_path, files, wanted.encode())[0]
+    assert client.get(f"/jobs/{job}/edits") == edit_list(FIRST)
+    wanted = json.dumps(edit_list(FIRST)).encode()
+    assert download(client, job, "fused.tif") == by_terminal(tmp_path, files, wanted)[0]
+    assert (tiles(client, job, "index") == index).all()
+
+
+def test_a_stroke_beside_the_picture_is_kept(client, job):
+    beside = FIRST | {"points": [[-300, -200]]}
+    assert put(client, job, beside) == [0, 0, 0, 0]
+    assert client.get(f"/jobs/{job}/edits") == edit_list(beside)
+    assert client.get(f"/jobs/{job}/report")["edits"]["strokes"] == [1, 0, 0]
+    assert client.get(f"/jobs/{job}/layers/retouched")["width"] == SIZE[0]
+    assert put(client, job, beside, SECOND) != [0, 0, 0, 0]
+    assert client.get(f"/jobs/{job}/report")["edits"]["strokes"] == [1, 0, 1]
+
+
+def test_asked_for_while_it_is_painted(client, job):
+    put(client, job, FIRST)
+    statuses = set()
+    with ThreadPoolExecutor(1) as pool:
+        for count in range(2, 7):
+            drawn = pool.submit(put, client, job, *[FIRST] * count)
+            while not drawn.done():
+                for what in ("report", "edits", "download/report.json", "download/edits.json"):
+                    statuses.add(client.ask("GET", f"/jobs/{job}/{what}").status_code)
+            drawn.result()
+    assert statuses == {200}
+
+
+def test_tiles_that_are_replaced_come_whole(client, job, store):
+    put(client, job, FIRST)
+    tile = (
+        store / "jobs" / job / "result" / "layers" / "retouched" / "tiles_files" / "0" / "0_0.jpg"
+    )
+    kept = tile.read_bytes()
+    contents, done = [kept, kept[:100]], threading.Event()
+
+    def replace():
+        while not done.is_set():
+            for content in contents:
+                partial = tile.with_name(".partial")
+                partial.write_bytes(content)
+                partial.replace(tile)
+        partial.write_bytes(kept)
+        partial.replace(tile)
+
+    with ThreadPoolExecutor(1) as pool:
+        replacing = pool.submit(replace)
+        try:
+            for _ in range(300):
+                answer = client.ask("GET", f"/jobs/{job}/layers/retouched/0/0_0")
+                assert answer.content in contents
+                assert answer.headers["content-type"] == "image/jpeg"
+        finally:
+            done.set()
+        replacing.result()
+
+
+class TestMeanwhile:
+    """Strokes that come to an end when the job is no longer what they were drawn on."""
+
+    @pytest.fixture
+    def home(self, tmp_path):
+        return tmp_path / "store"
+
+    @pytest.fixture
+    def served(self, home, files):
+        with served_here(Settings(home, port=0)) as url:
+            client = Client(url)
+            job = client.run(files, **OPTIONS)
+            client.wait(job, "done")
+            yield client, job
+            client.http.close()
+
+    @pytest.fixture
+    def drawing(self, served):
+        """An answer to come, to strokes that take a while."""
+        client, job = served
+        with ThreadPoolExecutor(1) as pool:
+            strokes = edit_list(*[SOFT_OVER, FIRST] * 100)
+            yield pool.submit(client.ask, "PUT", f"/jobs/{job}/edits", json=strokes)
+
+    def underway(self, home, job):
+        deadline = time.monotonic() + 30
+        while not list((home / "jobs" / job).rglob("fused.npy")):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def test_it_is_started_anew(self, served, drawing, home):
+        client, job = served
+        self.underway(home, job)
+        assert client.start(job, [0, 1, 2], **OPTIONS).status_code == 202
+        answer = drawing.result()
+        assert (answer.status_code, "meanwhile" in answer.json()["error"]) == (409, True)
+        assert not client.wait(job, "done")["retouched"]
+        assert client.ask("GET", f"/jobs/{job}/report").status_code == 200
+
+    def test_it_is_removed(self, served, drawing, home):
+        client, job = served
+        self.underway(home, job)
+        assert client.ask("DELETE", f"/jobs/{job}").status_code == 204
+        assert drawing.result().status_code == 409
+        assert list((home / "jobs").iterdir()) == []
+        assert [other["id"] for other in client.get("/jobs")] == []
+
+    def test_the_service_ends(self, home, files):
+        with ThreadPoolExecutor(1) as pool, served_here(Settings(home, port=0)) as url:
+            client = Client(url)
+            job = client.run(files, **OPTIONS)
+            client.wait(job, "done")
+            before = tiles(client, job, "index")
+            strokes = edit_list(*[SOFT_OVER, FIRST] * 3000)
+            drawing = pool.submit(client.ask, "PUT", f"/jobs/{job}/edits", json=strokes)
+            self.underway(home, job)
+        assert drawing.exception() is not None or drawing.result().status_code != 200
+        client.http.close()
+        with served_here(Settings(home, port=0)) as url:
+            client = Client(url)
+            assert client.get(f"/jobs/{job}/edits")["strokes"] == []
+            deadline = time.monotonic() + 30
+            while list((home / "jobs" / job).rglob("changing")) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert not list((home / "jobs" / job).rglob("changing"))
+            assert (tiles(client, job, "index") == before).all()
+            assert put(client, job, FIRST) == [220, 30, 81, 81]
+            assert client.get(f"/jobs/{job}")["retouched"]
+            client.http.close()
+
+
+def test_no_room_for_planes(client, job, store, monkeypatch):
+    """The planes of the result and of one frame take 0.9 MB, or less."""
+    monkeypatch.setattr(Store, "room", lambda *_: 900_000)
+    shutil.rmtree(store / "jobs" / job / "result" / "retouched")
+    strokes = [FIRST | {"frame": frame} for frame in range(3)]
+    answer = client.ask("PUT", f"/jobs/{job}/edits", json=edit_list(*strokes))
+    assert (answer.status_code, "no room" in answer.json()["error"]) == (422, True)
+    assert sum(files_of(store / "jobs" / job / "result" / "retouched").values()) < 900_000
+    put(client, job, strokes[0])
 
 
 def test_a_stroke_that_cannot_be_drawn(client, job, store):
@@ -209,52 +348,3 @@ def test_edits_that_are_wrong(client, job, edits, word):
     assert answer.status_code == (413 if word == "too large" else 422)
     assert word in answer.json()["error"]
     assert client.get(f"/jobs/{job}/edits")["strokes"] == []
-
-
-class TestCutting:
-    """Tiles of a part are those that the whole picture has."""
-
-    @pytest.fixture
-    def index(self):
-        random = np.random.default_rng(0)
-        return np.kron(random.integers(0, 700, (40, 57)), np.ones((19, 21))).astype(np.uint16)
-
-    def tiles_of(self, folder):
-        found = {}
-        for path in (folder / "tiles_files").rglob("*_*.*"):
-            found[path.relative_to(folder)] = pyvips.Image.new_from_file(str(path)).numpy()
-        return found
-
-    def test_index_maps(self, tmp_path, index):
-        cv2.imwrite(str(tmp_path / "index.png"), index)
-        write_layer(open_index(tmp_path / "index.png"), tmp_path / "a", exact=True, nearest=True)
-        assert read_info(tmp_path / "a")["levels"] == 4
-        shutil.copytree(tmp_path / "a", tmp_path / "b")
-        for path in (tmp_path / "b").rglob("*.png"):
-            plain(np.zeros((9, 9, 3), np.uint8)).pngsave(str(path))
-        whole = (slice(0, index.shape[0]), slice(0, index.shape[1]))
-        cut_tiles(
-            lambda part: index[part],
-            tmp_path / "b",
-            whole,
-            lambda small: plain(index_pixels(small)),
-            nearest=True,
-        )
-        mine, theirs = self.tiles_of(tmp_path / "b"), self.tiles_of(tmp_path / "a")
-        assert mine.keys() == theirs.keys()
-        assert all((mine[name] == theirs[name]).all() for name in theirs)
-
-    def test_means(self, tmp_path, monkeypatch, index):
-        monkeypatch.setattr("drpl.serve.cutting.STRIP", 50_000)
-        picture = cv2.GaussianBlur(index.astype(np.float32), (0, 0), 9).astype(np.uint8)
-        write_layer(plain(picture), tmp_path / "a", exact=True)
-        before = self.tiles_of(tmp_path / "a")
-        changed = (slice(300, 310), slice(520, 540))
-        for path in (tmp_path / "a" / "tiles_files" / "3").iterdir():
-            path.unlink()
-        cut_tiles(lambda part: picture[part], tmp_path / "a", changed, plain)
-        after = self.tiles_of(tmp_path / "a")
-        deepest = {name.name for name in after if name.parts[1] == "3"}
-        assert deepest == {"2_1.png"}
-        for name, pixels in after.items():
-            assert np.abs(pixels.astype(int) - before[name]).max() <= 2

@@ -16,7 +16,16 @@ from drpl.pipeline import fuse_files
 from drpl.read import read_frame
 from drpl.stack import FusionOptions
 from drpl.write import FORMATS, write_image
-from serving import PATIENCE, Served, events, files_of, gone, png, slow_stack, small_stack
+from serving import (
+    PATIENCE,
+    Served,
+    events,
+    files_of,
+    gone,
+    png,
+    slow_stack,
+    small_stack,
+)
 
 SLOW = {"options": {"model": "drpl", "align": False}}
 

@@ -3,18 +3,19 @@
 import logging
 import sys
 import time
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from drpl import cli, serve_command
 from drpl.errors import BackendUnavailable, ConfigError
 from drpl.report import in_words
-from drpl.serve import refusals, workers
+from drpl.serve import layers, refusals, workers
 from drpl.serve.jobs import Frame, Job
 from drpl.serve.settings import Settings, default_store, is_loopback
 from drpl.serve.store import Store
-from serving import Client, served_here, small_stack
 
 
 @pytest.fixture
@@ -40,6 +41,16 @@ class TestTheStore:
         store.remove(job)
         store = again(store, tmp_path)
         assert store.jobs == {}
+        store.close()
+
+    def test_a_frame_is_noted_whole_or_not_at_all(self, store, tmp_path, monkeypatch):
+        job = Job()
+        store.add(job)
+        monkeypatch.setattr(store, "save", Mock(side_effect=OSError("killed here")))
+        with pytest.raises(OSError, match="killed here"):
+            store.add_frame(job, Frame(0, "a.png", 3, 4, 5, "uint8", 1))
+        store = again(store, tmp_path)
+        assert (store.jobs[job.id].frames, store.jobs[job.id].uploaded) == ({}, 0)
         store.close()
 
     def test_a_job_that_never_ends_is_given_up(self, store, tmp_path, caplog):
@@ -109,6 +120,8 @@ class TestSettings:
             ({"host": "192.168.1.2"}, "expected a token"),
             ({"token": "short"}, "token is weak"),
             ({"token": "\N{SNOWMAN}" * 20}, "token is weak"),
+            ({"token": "a secret; with signs & more"}, "an address does not hold"),
+            ({"token": "t" * 20 + "\n"}, "an address does not hold"),
             ({"port": 65536}, "port is 65536"),
             ({"jobs": 0}, "jobs is 0"),
             ({"keep": 0}, "keep is 0"),
@@ -119,6 +132,11 @@ class TestSettings:
     def test_wrong_ones(self, tmp_path, given, word):
         with pytest.raises(ConfigError, match=word):
             Settings(tmp_path, **given)
+
+    def test_a_folder_in_the_store(self, tmp_path):
+        with pytest.raises(ConfigError, match="lies in the store"):
+            Settings(tmp_path, folder=tmp_path / "jobs")
+        assert Settings(tmp_path / "store", folder=tmp_path)
 
     def test_others_with_a_token(self, tmp_path):
         assert Settings(tmp_path, host="0.0.0.0", token="t" * 16).host == "0.0.0.0"
@@ -182,40 +200,19 @@ class TestRefusals:
         assert lines[-2] == "refused 980 more"
         assert not any("\n" in line for line in lines)
 
+    def test_of_clients_words_only_a_line(self, caplog):
+        with caplog.at_level(logging.WARNING):
+            refusals.RefusalLog().note(422, "body.a\nforged \x1b[31mline" + "x" * 9000, client="c")
+        (said,) = [record.getMessage() for record in caplog.records]
+        assert "body.a?forged ?[31mline" in said
+        assert len(said) < 500
 
-class TestLimits:
-    def test_quota_and_queue(self, tmp_path):
-        settings = Settings(tmp_path / "store", port=0, quota=700_000, queue=2, jobs=1)
-        with served_here(settings) as url:
-            client = Client(url)
-            first = client.fill(small_stack(3))
-            second = client.create()
-            answer = client.ask("POST", "/jobs", json={})
-            assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
-            picture = small_stack(3)["img_1.png"]
-            answer = client.put(second, "a.png", picture + bytes(600_000))
-            assert answer.status_code == 507
-            assert "no room" in answer.json()["error"]
-            assert client.put(second, "a.png", picture + bytes(430_000)).status_code == 201
-            answer = client.start(first, [0, 1, 2])
-            assert answer.status_code == 507
-            assert client.get(f"/jobs/{first}")["state"] == "draft"
-            assert client.ask("DELETE", f"/jobs/{second}").status_code == 204
-            assert client.start(first, [0, 1, 2]).status_code == 202
-            client.wait(first, "done")
-            client.http.close()
 
-    def test_old_jobs_are_removed_at_the_start(self, tmp_path):
-        store = Store(tmp_path / "store")
-        old, new = (Job(state="done", ended=time.time() - days * 86400) for days in (3, 1))
-        for job in (old, new):
-            store.add(job)
-        store.close()
-        with served_here(Settings(tmp_path / "store", port=0, keep=2)) as url:
-            client = Client(url)
-            assert [job["id"] for job in client.get("/jobs")] == [new.id]
-            client.http.close()
-        assert [path.name for path in (tmp_path / "store" / "jobs").iterdir()] == [new.id]
+class TestLayers:
+    def test_floats_are_rounded(self):
+        values = np.linspace(0, 1, 4096, dtype=np.float32).reshape(64, 64)
+        shown = layers.pixels_shown(values, None).numpy()
+        assert (shown == np.rint(values * 255)).all()
 
 
 class TestTheTimeLeft:

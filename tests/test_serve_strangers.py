@@ -147,6 +147,7 @@ class TestTheToken:
             {"Authorization": "Bearer "},
             {"Cookie": "drpl_token=wrong"},
             {"Cookie": 'drpl_token="; x=\u00e9'},
+            {"Cookie": "drpl_token"},
         ],
     )
     def test_none_or_a_wrong_one(self, guarded, headers, logged):
@@ -166,4 +167,6 @@ class TestTheToken:
         assert (status, headers["location"]) == (303, "/")
         kept, *flags = headers["set-cookie"].split("; ")
         assert set(flags) == {"HttpOnly", "SameSite=Strict", "Path=/"}
-        assert ask(guarded, "GET", "/api/v1/jobs", [("Cookie", kept)])[0] == 200
+        for cookies in (kept, f'theme={{"dark": [1, 2]}}; {kept}', f"a[b]=c; {kept}; \u00e9=1"):
+            sent = [("Cookie", cookies.encode("latin-1"))]
+            assert ask(guarded, "GET", "/api/v1/jobs", sent)[0] == 200

@@ -18,6 +18,8 @@ from drpl.write import write_text
 VERSION = 1
 FIELDS = ("edits", "size", "strokes")
 STROKE_FIELDS = ("frame", "radius", "softness", "points")
+LONGEST_SIDE = 1_000_000
+"""Pixels; more than any picture has."""
 MOST_STROKES, MOST_POINTS = 10_000, 200_000
 """More than a hand draws; a file with more is refused before it costs memory."""
 
@@ -145,7 +147,7 @@ def _parsed(tree: Any) -> tuple[tuple[int, int], tuple[Stroke, ...]]:
         raise _Unfit(f"version of the edits is {tree['edits']!r:.40}; this drpl knows {VERSION}")
     _check_fields(tree, FIELDS, "the file")
     size, strokes = tree["size"], tree["strokes"]
-    if not (_is_pair(size) and all(_is_whole(side, 1) for side in size)):
+    if not (_is_pair(size) and all(_is_whole(side, 1, LONGEST_SIDE) for side in size)):
         raise _Unfit(f"size is {size!r:.40}; expected [width, height] in pixels")
     if not isinstance(strokes, list) or len(strokes) > MOST_STROKES:
         raise _Unfit(f"strokes are no list of at most {MOST_STROKES}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import struct
+import zlib
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +33,8 @@ LOADERS = {
 
 The last one reads HEIC, too, where libvips was built with a decoder for it.
 """
+MOST_TEXT = 32_000_000
+"""Bytes that the text in a PNG file may unpack to: libvips unpacks all when it opens the file."""
 SAMPLE_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 SHRINKS = (1, 2, 4, 8)
 REC_601 = (0.299, 0.587, 0.114)
@@ -217,8 +221,40 @@ def _check_file(path: Path) -> None:
         raise ReadError(f"{str(path)!a}: the name is not valid Unicode; rename the file") from error
 
 
+def _check_text(path: Path) -> None:
+    """Refuse a PNG file of few bytes whose text would take gigabytes."""
+    left = MOST_TEXT
+    with path.open("rb") as stream:
+        if stream.read(8) != b"\x89PNG\r\n\x1a\n":
+            return
+        while len(head := stream.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind in (b"zTXt", b"iTXt"):
+                left -= _text_bytes(kind, stream.read(min(length, left + 1)), left + 1)
+                length = 0
+            if left < 0:
+                raise ReadError(
+                    f"{path}: has text that unpacks to more than {MOST_TEXT:,} bytes; save the "
+                    "picture without it"
+                )
+            stream.seek(length + 4, 1)
+
+
+def _text_bytes(kind: bytes, chunk: bytes, most: int) -> int:
+    """Bytes that a chunk of text takes, counted up to a limit."""
+    packed = chunk.partition(b"\0")[2][1:]  # behind keyword and method
+    if kind == b"iTXt":
+        packed = packed[1:].split(b"\0", 2)[-1]  # behind the language and the keyword in it
+    try:
+        unpacked = zlib.decompressobj().decompress(packed, most)
+    except zlib.error:  # it was not packed, or libvips will not unpack it either
+        return len(chunk)
+    return max(len(chunk), len(unpacked))
+
+
 def _load(path: Path, **options: Any) -> Any:
     """A lazy image of a file; nothing is decoded yet."""
+    _check_text(path)
     try:
         return pyvips.Image.new_from_file(
             str(path), access="sequential", fail_on="error", **options

@@ -23,6 +23,7 @@ from drpl.serve.events import job_events
 from drpl.serve.guard import Guard
 from drpl.serve.jobs import JOB_ID
 from drpl.serve.refusals import Refused, header, note_refusal
+from drpl.serve.retouching import EDITS
 from drpl.serve.service import Service
 from drpl.settings import PRESETS
 from drpl.version import __version__
@@ -210,7 +211,8 @@ def _add_results(app: FastAPI, service: Service) -> None:
     async def tile(
         job: JobId, layer: Layer, level: Number, column: Number, row: Number
     ) -> Response:
-        return FileResponse(service.results.tile(service.job(job), layer, level, column, row))
+        content, kind = await service.results.tile(service.job(job), layer, level, column, row)
+        return Response(content, media_type=kind)
 
     @app.get("/api/v1/jobs/{job}/edits")
     async def edits(job: JobId) -> Response:
@@ -227,5 +229,9 @@ def _add_results(app: FastAPI, service: Service) -> None:
 
     @app.get("/api/v1/jobs/{job}/download/{what}")
     async def download(job: JobId, what: What) -> Response:
-        path = await service.results.download(service.job(job), what)
-        return FileResponse(path, filename=what)
+        found = service.job(job)
+        if what == EDITS:
+            headers = {"content-disposition": f'attachment; filename="{what}"'}
+            text = service.results.edits(found)
+            return Response(text, media_type="application/json", headers=headers)
+        return FileResponse(await service.results.download(found, what), filename=what)

@@ -9,9 +9,9 @@ import json
 import re
 import socket
 import time
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from drpl.serve.refusals import Refused, header, note_refusal
@@ -133,11 +133,8 @@ def _same(shown: str, token: str) -> bool:
 
 def _cookie(scope: Scope) -> str:
     """The token that a cookie carries."""
-    try:
-        cookies = SimpleCookie(header(scope, b"cookie") or "")
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
+    # not by the standard library's parser, which stops at cookies that others set on this host
+    return cookie_parser(header(scope, b"cookie") or "").get(COOKIE, "")
 
 
 def _check_origin(scope: Scope) -> None:

@@ -165,7 +165,7 @@ def safe_name(name: str) -> str:
     name = "".join(c for c in name if unicodedata.category(c)[0] != "C")
     name = re.sub(r'[<>:"|?*]', "_", name).lstrip(". ").rstrip(". ")
     name = name or "frame"
-    stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix[:20]
+    stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix[:20].rstrip()
     if stem.split(".")[0].casefold() in RESERVED:
         stem = f"_{stem}"
     room = LONGEST_NAME - len(suffix.encode())

@@ -120,7 +120,7 @@ def pixels_shown(pixels: Pixels, icc: bytes | None) -> Any:
 def as_shown(image: Any) -> Any:
     """A lazy image, 8 bits, sRGB or grey, on white."""
     if image.format == "float":
-        image = (image * 255).cast("uchar")
+        image = (image * 255).rint().cast("uchar")
         image = image.copy(interpretation="b-w" if image.bands <= 2 else "srgb")
     if image.hasalpha():
         image = image.flatten(background=65535 if image.format == "ushort" else 255)

@@ -12,6 +12,8 @@ from starlette.types import Scope
 log = logging.getLogger("drpl.serve")
 SHOWN, PERIOD = 20, 10.0
 """Refusals that are logged one by one in so many seconds."""
+LONGEST = 300
+"""Letters of one that are logged: some are the client's."""
 
 
 class Refused(HTTPException):
@@ -60,7 +62,8 @@ class RefusalLog:
             self._since, self._count = now, 0
         self._count += 1
         if self._count <= SHOWN:
-            log.warning("refused %d: %s from %s: %s", status, ascii(asked)[:120], client, words)
+            told = "".join(c if c.isprintable() else "?" for c in words[:LONGEST])
+            log.warning("refused %d: %s from %s: %s", status, ascii(asked)[:120], client, told)
 
 
 REFUSALS = RefusalLog()

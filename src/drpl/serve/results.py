@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import json
 import shutil
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,12 @@ from drpl.report import in_words
 from drpl.serve.jobs import Job
 from drpl.serve.layers import read_info, tile_file
 from drpl.serve.refusals import Refused
-from drpl.serve.retouching import EDITS, WANTED
+from drpl.serve.retouching import CHANGING, EDITS
 from drpl.serve.settings import Settings
 from drpl.serve.store import Store
 from drpl.serve.workers import TaskFailed, TaskRefused, Tasks, folder_bytes
-from drpl.write import write_text
 
+KINDS = {".jpg": "image/jpeg", ".png": "image/png"}
 PATIENCE = 10.0
 """Seconds that a client waits for what is made when it is asked for."""
 
@@ -39,16 +41,32 @@ class Results:
         frame = job.frames[job.order[0]]
         sample = {"uint8": 1, "uint16": 2, "float32": 4}[frame.dtype]
         needed = frame.width * frame.height * (frame.channels * (sample + 1) + 4)
-        if self._store.used - job.held + needed > self._settings.quota:
+        if needed > self._store.room(self._settings.quota) + job.held:
             raise Refused(507, "there is no room for the result; remove jobs that are not needed")
 
-    async def clear(self, job: Job) -> None:
-        """Remove the result of a job that is fused anew, once nothing works on it any more."""
+    def resume(self) -> None:
+        """Take back strokes that were being drawn when the service ended."""
+        for job in self._store.jobs.values():
+            folder = self._store.folder(job) / "result" / "retouched"
+            if job.state != "done" or not folder.exists():
+                continue
+            job.retouched = bool(json.loads(self.edits(job))["strokes"])
+            if (folder / CHANGING).exists():
+                with suppress(Refused):  # no room; the next stroke says so
+                    self._begin(job, "settled", "settle_result", **self._strokes(job))
+
+    async def idle(self, job: Job) -> None:
+        """Wait until nothing works on the result of a job any more."""
         making = [task for (owner, _), task in self._making.items() if owner == job.id]
         if making:
             await asyncio.wait(making)
+
+    async def clear(self, job: Job) -> None:
+        """Remove the result of a job that is fused anew."""
+        await self.idle(job)
         folder = self._store.folder(job) / "result"
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        job.held = 0
 
     def report(self, job: Job) -> dict[str, Any]:
         """The report, with sentences."""
@@ -75,39 +93,44 @@ class Results:
             raise Refused(404, "there is no such layer")
         return {name: info[name] for name in ("width", "height", "tile", "levels")}
 
-    def tile(self, job: Job, layer: str, level: int, column: int, row: int) -> Path:
-        """File of a tile."""
+    async def tile(
+        self, job: Job, layer: str, level: int, column: int, row: int
+    ) -> tuple[bytes, str]:
+        """A tile and its media type; read at once, since a stroke may replace the file."""
         found = tile_file(self._folder(job) / "layers" / layer, level, column, row)
-        if found is None:
-            raise Refused(404, "there is no such tile")
-        return found
+        if found is not None:
+            with suppress(FileNotFoundError):
+                return await asyncio.to_thread(found.read_bytes), KINDS[found.suffix]
+        raise Refused(404, "there is no such tile")
 
     def edits(self, job: Job) -> str:
         """Strokes that were painted over the result, as JSON."""
-        folder = self._folder(job) / "retouched"
-        for name in (WANTED, EDITS):
-            if (folder / name).exists():
-                return (folder / name).read_text(encoding="utf-8")
+        path = self._folder(job) / "retouched" / EDITS
+        if path.exists():
+            return path.read_text(encoding="utf-8")
         return edits_as_json(Edits((job.width, job.height), ()))
 
     async def edit(self, job: Job, text: str) -> list[int]:
         """Replay strokes on the result as it was fused; gives the rectangle that has changed."""
         self._folder(job)
         key = f"edits-{next(self._count)}"
-        making = self._begin(job, key, "retouch_result", text=text, **self._frames(job))
-        changed: list[int] = await self._outcome(making, None, wrong=422)
-        job.retouched = bool(json.loads(text)["strokes"])
+        making = self._begin(job, key, "retouch_result", text=text, **self._strokes(job))
+        drawn = await self._outcome(making, None, wrong=422)
+        if job.state != "done" or job.id not in self._store.jobs:
+            raise Refused(409, "the job was started anew or removed meanwhile")
+        job.retouched = drawn["strokes"] > 0
         self._store.save(job)
+        changed: list[int] = drawn["changed"]
         return changed
 
     async def download(self, job: Job, what: str) -> Path:
         """A file to save; other formats and archives are made now."""
         folder = self._shown(job)
         path = folder / what
-        if what == EDITS:
-            write_text(path, self.edits(job), overwrite=True)
+        if path.exists():
+            return path
         if job.retouched and not (folder / "fused.tif").exists():
-            await self._outcome(self._begin(job, "files", "write_retouched", **self._frames(job)))
+            await self._outcome(self._begin(job, "files", "write_retouched", **self._strokes(job)))
         if not path.exists():
             place = f"../{folder.relative_to(self._store.folder(job)).as_posix()}"
             if what == "maps.zip":
@@ -130,6 +153,10 @@ class Results:
         names = [job.frames[n].name for n in job.order]
         return {"names": names, "max_pixels": self._settings.max_pixels}
 
+    def _strokes(self, job: Job) -> dict[str, Any]:
+        """Frames, and how much room is left for planes that are painted on."""
+        return {**self._frames(job), "room": self._store.room(self._settings.quota)}
+
     def _shown(self, job: Job) -> Path:
         """Folder of the files that a client sees: retouched, if it is."""
         folder = self._folder(job)
@@ -143,8 +170,14 @@ class Results:
                 raise Refused(507, "there is no room left; remove jobs that are not needed")
             known = asyncio.create_task(self._made(job, task, arguments))
             self._making[job.id, key] = known
-            known.add_done_callback(lambda _: self._making.pop((job.id, key), None))
+            known.add_done_callback(partial(self._forget, (job.id, key)))
         return known
+
+    def _forget(self, key: tuple[str, str], making: asyncio.Task[Any]) -> None:
+        """Forget what is made; nobody may have waited to hear that it failed."""
+        self._making.pop(key, None)
+        if not making.cancelled():
+            making.exception()
 
     async def _outcome(
         self, making: asyncio.Task[Any], patience: float | None = None, *, wrong: int = 409

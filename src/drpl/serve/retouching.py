@@ -2,7 +2,8 @@
 
 Beside a result, ``retouched/`` holds the planes (fused, index map, confidence) as arrays, and the
 frames that strokes took from; so that one stroke costs little, however large the picture is.
-``wanted.json`` is there while the planes are changed, ``edits.json`` while they are as it says.
+``edits.json`` says what is painted. While planes are changed ``changing`` is there: strokes that
+came to no end, since the process was killed or took too long, are taken back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from drpl.align_files import TRANSFORMS
 from drpl.edits import Edits, changed_window, check_edits, edits_as_json, parse_edits
+from drpl.errors import WriteError
 from drpl.fold import Prepared
 from drpl.maps import CONFIDENCE, DEPTH, INDEX_MAP, write_maps
 from drpl.plan import Plan
@@ -34,9 +36,9 @@ from drpl.tiling import Window
 from drpl.transforms import StackTransforms, read_transforms
 from drpl.write import write_image, write_text
 
-EDITS, WANTED = "edits.json", "wanted.json"
+EDITS, CHANGING = "edits.json", "changing"
 FUSED, INDEX, SURE = "fused.npy", "index.npy", "confidence.npy"
-DERIVED = ("fused.tif", "fused.png", "fused.jpg", "maps.zip", "report.json")
+DERIVED = ("fused.tif", "fused.png", "fused.jpg", "maps.zip")
 """Files that are made of the planes."""
 RENEWED = (INDEX_MAP, CONFIDENCE, DEPTH)
 Planes = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -73,11 +75,14 @@ class Retouching:
     result : Path
         Folder of the result.
     frames : JobFrames
+    room : int
+        Bytes that planes and frames may take on disk.
     """
 
-    def __init__(self, result: Path, frames: JobFrames) -> None:
+    def __init__(self, result: Path, frames: JobFrames, room: int) -> None:
         self._result, self._folder = result, result / "retouched"
         self._frames = frames
+        self._room = room
         self._known: StackTransforms = read_transforms(result / TRANSFORMS)
         self._report = json.loads((result / "report.json").read_text(encoding="utf-8"))
         (width, height), at = self._report["size"], self._report["window"]
@@ -98,28 +103,24 @@ class Retouching:
         return edits
 
     def settle(self) -> Edits:
-        """What the planes hold; what was interrupted is done again."""
-        if (self._folder / WANTED).exists():
-            wanted = self.parse((self._folder / WANTED).read_text(encoding="utf-8"))
-            self._remove_planes()
-            self._paint(self._none, wanted, self._whole())
+        """What the planes hold; what was interrupted is taken back."""
+        held = self._none
         if (self._folder / EDITS).exists():
-            return self.parse((self._folder / EDITS).read_text(encoding="utf-8"))
-        return self._none
+            held = self.parse((self._folder / EDITS).read_text(encoding="utf-8"))
+        if (self._folder / CHANGING).exists():
+            self._remove_planes()
+            self._paint(self._none, held, self._whole())
+        return held
 
     def change(self, edits: Edits) -> Window | None:
         """Bring planes, tiles and report to a list of strokes; gives where they have changed."""
         before = self.settle()
-        changed = changed_window(before, edits)
-        if changed is None:
+        if edits == before:
             return None
+        changed = changed_window(before, edits)
         self._folder.mkdir(exist_ok=True)
-        write_text(self._folder / WANTED, edits_as_json(edits), overwrite=True)
-        try:
-            self._paint(before, edits, changed)
-        except BaseException:
-            write_text(self._folder / WANTED, edits_as_json(before), overwrite=True)
-            raise
+        (self._folder / CHANGING).touch()
+        self._paint(before, edits, changed)
         return changed
 
     def write_files(self) -> None:
@@ -152,9 +153,9 @@ class Retouching:
         width, height = self._none.size
         return slice(0, height), slice(0, width)
 
-    def _paint(self, before: Edits, edits: Edits, changed: Window) -> None:
+    def _paint(self, before: Edits, edits: Edits, changed: Window | None) -> None:
         """Change the planes, and what is made of them."""
-        for name in (*DERIVED, EDITS):
+        for name in DERIVED:
             (self._folder / name).unlink(missing_ok=True)
         done = len(before.strokes)
         if edits.strokes[:done] != before.strokes:
@@ -166,7 +167,8 @@ class Retouching:
         self._cut(planes, changed)
         text = edits_as_json(edits)
         self._write_report(parse_edits(text.encode(), name=EDITS), planes[1])
-        (self._folder / WANTED).replace(self._folder / EDITS)
+        write_text(self._folder / EDITS, text, overwrite=True)
+        (self._folder / CHANGING).unlink()
 
     def _planes(self) -> Planes:
         """The planes, on disk; as they were fused, if there are none."""
@@ -176,14 +178,16 @@ class Retouching:
             maps = self._result / "maps"
             sources = (self._result / "fused.tif", maps / INDEX_MAP, maps / CONFIDENCE)
             for source, file in zip(sources, files, strict=True):
-                _save(read_frame(source, max_pixels=self._frames.max_pixels).pixels, file)
+                self._save(read_frame(source, max_pixels=self._frames.max_pixels).pixels, file)
         fused, index, confidence = (np.load(file, mmap_mode="r+") for file in files)
         return fused, index, confidence
 
     def _remove_planes(self) -> None:
         """Remove the planes; the last one first, which tells that all are there."""
         for name in (SURE, INDEX, FUSED):
-            (self._folder / name).unlink(missing_ok=True)
+            file = self._folder / name
+            self._room += file.stat().st_size if file.exists() else 0
+            file.unlink(missing_ok=True)
 
     def _reader(self) -> Reader:
         """Gives frames as they were fused; each is made once."""
@@ -197,14 +201,23 @@ class Retouching:
                     self._frames, self._known, options, number, window=self._window
                 )
                 if covered is not None:
-                    _save(covered, mask)
-                _save(pixels, file)
+                    self._save(covered, mask)
+                self._save(pixels, file)
             shown = np.load(mask, mmap_mode="r") if mask.exists() else None
             return Prepared(number, np.load(file, mmap_mode="r"), shown)
 
         return read
 
-    def _cut(self, planes: Planes, changed: Window) -> None:
+    def _save(self, pixels: Pixels, file: Path) -> None:
+        """Write an array, which appears whole."""
+        self._room -= pixels.nbytes
+        if self._room < 0:
+            raise WriteError("there is no room left to retouch; remove jobs that are not needed")
+        partial = file.with_name(f".partial-{file.name}")
+        np.save(partial, pixels)
+        partial.replace(file)
+
+    def _cut(self, planes: Planes, changed: Window | None) -> None:
         """Renew the tiles of what has changed."""
         fused, index, confidence = planes
         layers = self._result / "layers"
@@ -213,6 +226,8 @@ class Retouching:
             shutil.rmtree(partial, ignore_errors=True)
             shutil.copytree(layers / "fused", partial)
             partial.rename(layers / "retouched")
+        if changed is None:
+            return
         profile = read_profile(self._result / "fused.tif")
         order = self._report["focus_order"]
         greys = np.rint(np.linspace(0, 255, len(order))[np.argsort(order)]).astype(np.uint8)
@@ -247,23 +262,28 @@ class Retouching:
         write_text(self._folder / "report.json", as_json(report), overwrite=True)
 
 
-def _save(pixels: Pixels, file: Path) -> None:
-    """Write an array, which appears whole."""
-    partial = file.with_name(f".partial-{file.name}")
-    np.save(partial, pixels)
-    partial.replace(file)
+def retouch_result(text: str, names: list[str], max_pixels: int, room: int) -> dict[str, Any]:
+    """Replay strokes on the result of a job.
+
+    Gives how many there are, and left, top, width and height of what has changed.
+    """
+    job = _of_job(names, max_pixels, room)
+    edits = job.parse(text)
+    rows, cols = job.change(edits) or (slice(0, 0), slice(0, 0))
+    changed = [cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start]
+    return {"strokes": len(edits.strokes), "changed": changed}
 
 
-def retouch_result(text: str, names: list[str], max_pixels: int) -> list[int]:
-    """Replay strokes on the result of a job; gives left, top, width and height of what changed."""
-    job = Retouching(Path("..") / "result", JobFrames(names, max_pixels))
-    changed = job.change(job.parse(text))
-    if changed is None:
-        return [0, 0, 0, 0]
-    rows, cols = changed
-    return [cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start]
+def settle_result(names: list[str], max_pixels: int, room: int) -> None:
+    """Take back strokes that came to no end."""
+    _of_job(names, max_pixels, room).settle()
 
 
-def write_retouched(names: list[str], max_pixels: int) -> None:
+def write_retouched(names: list[str], max_pixels: int, room: int) -> None:
     """Write the files of a retouched result."""
-    Retouching(Path("..") / "result", JobFrames(names, max_pixels)).write_files()
+    _of_job(names, max_pixels, room).write_files()
+
+
+def _of_job(names: list[str], max_pixels: int, room: int) -> Retouching:
+    """The result of the job in whose frames the process is."""
+    return Retouching(Path("..") / "result", JobFrames(names, max_pixels), room)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from drpl.batch import BatchItem, find_stacks
+from drpl.errors import DrplError
 from drpl.raw import RAW_SUFFIXES
 from drpl.serve.choices import check_choices
 from drpl.serve.jobs import WAITING, Frame, Job, free_name, safe_name
@@ -66,6 +67,7 @@ class Service:
         """Jobs are worked on while this is open."""
         clean_up = asyncio.create_task(self._clean_up())
         self._workers.dispatch()
+        self.results.resume()
         try:
             yield
         finally:
@@ -127,7 +129,11 @@ class Service:
         """Stacks of the server's folder, by id."""
         root = self.settings.folder
         if root is not None and time.monotonic() - self._stacks_found > STACKS_KNOWN:
-            items = find_stacks(root, self.settings.store)
+            try:
+                items = find_stacks(root, self.settings.store)
+            except DrplError as error:  # the disk may be unplugged, and come back
+                log.warning("%s", error)
+                items = []
             good = [item for item in items if not item.trouble and len(item.sources) > 1]
             inside = root.resolve()
             self._stacks = {
@@ -173,7 +179,7 @@ class Service:
         names: list[str] = []
         for path in item.sources:
             names.append(free_name(safe_name(path.name), set(names)))
-            (self.store.folder(job) / "frames" / names[-1]).symlink_to(path.resolve())
+            _link(path.resolve(), self.store.folder(job) / "frames" / names[-1])
         await self._look(job, names)
 
     async def _draw(self, job: Job) -> None:
@@ -251,7 +257,7 @@ class Service:
         except BaseException:
             job.order, job.reference, job.preset, job.options = before
             raise
-        job.width = job.height = job.held = 0
+        job.width = job.height = 0
         job.state, job.queued, job.begun, job.error = "queued", time.time(), 0, None
         job.retouched = False
         self.store.save(job)
@@ -270,7 +276,20 @@ class Service:
         await self.cancel(job)
         if job.id in self.store.jobs:
             gone = self.store.remove(job)
+            await self.results.idle(job)
             await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
+
+
+def _link(path: Path, place: Path) -> None:
+    """Show a file in another place, too."""
+    try:
+        try:
+            place.symlink_to(path)
+        except OSError:  # Windows lets few users make them
+            place.hardlink_to(path)
+    except OSError as error:
+        words = f"{path.name}: cannot be linked to ({error.strerror}); give --store on its disk"
+        raise Refused(507, words) from error
 
 
 def _title(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from drpl.errors import ConfigError
 from drpl.read import MAX_PIXELS
 
 SHORTEST_TOKEN = 16
+TOKEN = re.compile(rf"[\w.~-]{{{SHORTEST_TOKEN},}}", re.ASCII)
+"""What an address and a cookie hold as it is."""
 GIGABYTE = 1_000_000_000
 MEBIBYTE = 1 << 20
 
@@ -54,7 +57,7 @@ class Settings:
     Raises
     ------
     ConfigError
-        If a value is out of range, or a token is missing or too short.
+        If a value is out of range, a token is missing or weak, or ``folder`` lies in ``store``.
     """
 
     store: Path
@@ -87,8 +90,16 @@ class Settings:
             raise ConfigError(f"keep is {self.keep}; expected days, above 0")
         if not self.token and not is_loopback(self.host):
             raise ConfigError(f"host is {self.host}, which others reach; expected a token with it")
-        if self.token and (len(self.token) < SHORTEST_TOKEN or not self.token.isascii()):
-            raise ConfigError(f"the token is weak; expected {SHORTEST_TOKEN} ASCII letters or more")
+        if self.token and not TOKEN.fullmatch(self.token):
+            raise ConfigError(
+                f"the token is weak or has signs that an address does not hold; expected "
+                f"{SHORTEST_TOKEN} or more of A-Z a-z 0-9 . _ ~ -"
+            )
+        if self.folder is not None and self.folder.resolve().is_relative_to(self.store.resolve()):
+            raise ConfigError(
+                f"{self.folder}: lies in the store {self.store}; give another --store, or a folder "
+                "of stacks outside of it"
+            )
 
 
 def is_loopback(host: str) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from drpl.errors import ConfigError, WriteError
 from drpl.serve.jobs import ENDED, JOB_ID, Frame, Job
+from drpl.serve.settings import GIGABYTE
 
 log = logging.getLogger(__name__)
 JOURNAL, FOLDERS = "jobs.sqlite3", "jobs"
@@ -24,6 +25,8 @@ ATTEMPTS = 3
 """How often a job is begun that never comes to an end, before it counts as failed."""
 FORGOTTEN = 3600
 """Seconds after which a job without frames is removed."""
+KEPT_FREE = GIGABYTE
+"""Bytes of the disk that are left to others."""
 TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS frames (job TEXT, n INTEGER, row TEXT NOT NULL, PRIMARY KEY (job, n));
@@ -83,6 +86,7 @@ class Store:
                 job.state, job.ended = "failed", time.time()
                 job.error = f"the service ended {job.begun} times while this was being fused"
                 log.warning("job %s failed: %s", job.id, job.error)
+                shutil.rmtree(self.folder(job) / "result", ignore_errors=True)
             else:
                 job.state = "queued"
                 log.warning("job %s was interrupted, and is queued again", job.id)
@@ -100,10 +104,10 @@ class Store:
         """Bytes that frames and results take, with those that are just arriving."""
         return self.arriving + sum(job.bytes for job in self.jobs.values())
 
-    @property
-    def free(self) -> int:
-        """Bytes that the disk has room for."""
-        return shutil.disk_usage(self._folders).free
+    def room(self, quota: int) -> int:
+        """Bytes that may be added: what the quota leaves, and the disk without its reserve."""
+        free = shutil.disk_usage(self._folders).free
+        return min(quota - self.used, free - KEPT_FREE)
 
     def folder(self, job: Job) -> Path:
         """Folder of a job: ``frames``, ``thumbnails`` and, once it was fused, ``result``."""
@@ -125,32 +129,42 @@ class Store:
     def add_frame(self, job: Job, frame: Frame) -> None:
         """Take in a frame, whose file is there."""
         row = json.dumps(asdict(frame))
-        self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (job.id, frame.n, row))
-        job.frames[frame.n] = frame
-        job.uploaded += frame.bytes
-        self.save(job)
+        with self._together():
+            self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (job.id, frame.n, row))
+            job.frames[frame.n] = frame
+            job.uploaded += frame.bytes
+            self.save(job)
 
     def remove_frame(self, job: Job, frame: Frame) -> None:
         """Remove a frame and its file."""
-        self._database.execute("DELETE FROM frames WHERE job = ? AND n = ?", (job.id, frame.n))
-        del job.frames[frame.n]
-        job.uploaded -= frame.bytes
+        with self._together():
+            self._database.execute("DELETE FROM frames WHERE job = ? AND n = ?", (job.id, frame.n))
+            del job.frames[frame.n]
+            job.uploaded -= frame.bytes
+            self.save(job)
         (self.folder(job) / "frames" / frame.name).unlink(missing_ok=True)
         (self.folder(job) / "thumbnails" / f"{frame.n}.jpg").unlink(missing_ok=True)
-        self.save(job)
 
     def remove(self, job: Job) -> Path:
         """Forget a job; gives what is left of its folder, for the caller to delete."""
-        with self._database:
-            self._database.execute("BEGIN")
+        with self._together():
             self._database.execute("DELETE FROM frames WHERE job = ?", (job.id,))
             self._database.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
         del self.jobs[job.id]
         self.tell(job)
         gone = self._folders / f".gone-{job.id}"
-        if self.folder(job).exists():
+        try:
             self.folder(job).rename(gone)
+        except OSError:  # Windows does not while a file in it is open
+            return self.folder(job)
         return gone
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """All changes of the journal in here are made, or none."""
+        with self._database:
+            self._database.execute("BEGIN")
+            yield
 
     def queue(self) -> list[Job]:
         """Jobs that wait, the next one first."""

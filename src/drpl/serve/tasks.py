@@ -17,8 +17,16 @@ from drpl.maps import CONFIDENCE, DEPTH, INDEX_MAP
 from drpl.prepare import Progress, prepared_frame
 from drpl.raw import RAW_SUFFIXES, read_raw
 from drpl.read import read_frame, read_header
-from drpl.serve.layers import as_shown, open_index, open_map, open_photo, pixels_shown, write_layer
-from drpl.serve.retouching import JobFrames, retouch_result, write_retouched
+from drpl.serve.layers import (
+    as_shown,
+    open_index,
+    open_map,
+    open_photo,
+    pixels_shown,
+    read_profile,
+    write_layer,
+)
+from drpl.serve.retouching import JobFrames, retouch_result, settle_result, write_retouched
 from drpl.stack import FusionOptions, full_scale
 from drpl.transforms import read_transforms
 from drpl.write import write_image
@@ -86,7 +94,7 @@ def write_frame_layer(names: list[str], number: int, max_pixels: int) -> None:
     window = (slice(at["top"], at["top"] + height), slice(at["left"], at["left"] + width))
     frames = JobFrames(names, max_pixels)
     prepared = prepared_frame(frames, known, FusionOptions(), number, window=window)
-    image = pixels_shown(prepared.frame, frames.metadata[number].icc)
+    image = pixels_shown(prepared.frame, read_profile(result / "fused.tif"))  # as fusing took it
     write_layer(image, result / "layers" / f"frame-{number}")
 
 
@@ -140,6 +148,7 @@ TASKS: dict[str, Callable[..., Any]] = {
         draw_demo,
         write_frame_layer,
         retouch_result,
+        settle_result,
         write_retouched,
         convert,
         pack,

@@ -14,14 +14,12 @@ from starlette.requests import ClientDisconnect, Request
 from drpl.raw import RAW_SUFFIXES
 from drpl.serve.jobs import WAITING, Frame, Job, free_name, safe_name
 from drpl.serve.refusals import Refused, header
-from drpl.serve.settings import GIGABYTE, MEBIBYTE, Settings
+from drpl.serve.settings import MEBIBYTE, Settings
 from drpl.serve.store import Store
 from drpl.serve.workers import TaskFailed, TaskRefused, Tasks
 
 AT_A_TIME = 8
 """Uploads in all; more are asked to wait."""
-KEPT_FREE = GIGABYTE
-"""Bytes of the disk that are left to others."""
 BEGINNINGS = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|II[*+]\x00|MM\x00[*+]|RIFF....WEBP|....ftyp", re.DOTALL
 )
@@ -92,7 +90,8 @@ class Uploads:
                 thumbnail=small.name,
             )
         except TaskRefused as error:
-            raise Refused(415, str(error)) from error
+            there = job.id in self._store.jobs
+            raise Refused(415 if there else 404, str(error)) from error
         except TaskFailed as error:
             raise Refused(415, f"{path.name}: cannot be read ({error})") from error
         if job.id not in self._store.jobs:
@@ -102,8 +101,8 @@ class Uploads:
         name = free_name(path.name, {frame.name for frame in job.frames.values()})
         frame = Frame(n=job.next_frame(), name=name, **facts)
         (folder / "thumbnails").mkdir(exist_ok=True)
-        small.rename(folder / "thumbnails" / f"{frame.n}.jpg")
-        path.rename(folder / "frames" / name)
+        small.replace(folder / "thumbnails" / f"{frame.n}.jpg")
+        path.replace(folder / "frames" / name)
         self._store.add_frame(job, frame)
         return frame
 
@@ -121,7 +120,7 @@ class _Room:
         of_job = self._job.uploaded + self._reserved[self._job.id] + more
         if of_job > limits.max_bytes:
             raise Refused(413, f"the frames of a job have at most {limits.max_bytes:,} bytes")
-        if store.used + more > limits.quota or store.free - more < KEPT_FREE:
+        if more > store.room(limits.quota):
             raise Refused(507, "there is no room left; remove jobs that are not needed")
         self.taken += more
         store.arriving += more

@@ -63,6 +63,10 @@ def run_tasks(pipe: Connection) -> None:
             return
         try:
             os.chdir(task["folder"])
+        except FileNotFoundError:
+            tell(pipe, {"refused": "the job was removed meanwhile"})
+            continue
+        try:
             tell(pipe, {"gave": TASKS[task["task"]](**task["arguments"])})
         except DrplError as error:
             tell(pipe, {"refused": str(error)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -95,9 +96,10 @@ class Tasks:
         """What the process says to a task; in the one thread that deals with it."""
         if self._child is not None and not self._child[0].is_alive():
             self._drop()  # it was idle
-        if self._ended:
+        if not self._ended:
+            self._child = self._child or _start(run_tasks)
+        if self._ended or self._child is None:  # perhaps while the process was started
             return {"failed": "the service ends"}
-        self._child = self._child or _start(run_tasks)
         _, pipe = self._child
         try:
             tell(pipe, message)
@@ -107,8 +109,19 @@ class Tasks:
             answer = {"failed": f"took longer than {self._limit:.0f} s"}
         except (EOFError, OSError):
             answer = {"failed": "its process died; too little memory?"}
+            if self._left():
+                self._drop()
+                return self._answer(message)
         self._drop()
         return answer
+
+    def _left(self) -> bool:
+        """Whether the process ended by itself, being idle when the task was just on its way."""
+        process = self._child[0] if self._child is not None else None
+        if process is None:
+            return False
+        process.join(1)
+        return process.exitcode == 0
 
     def _drop(self) -> None:
         """End the process."""
@@ -214,10 +227,10 @@ class Workers:
             log.exception("job %s: unexpected failure", job.id)
             said = {"failed": f"unexpected failure ({type(error).__name__}: {error})"}
         job.progress = None
-        if job.state == "running" and "done" in said:
+        held = await asyncio.to_thread(folder_bytes, folder / "result")
+        if job.state == "running" and "done" in said:  # it may have been cancelled just now
             job.width, job.height = said["done"]
-            job.held = await asyncio.to_thread(folder_bytes, folder / "result")
-            job.state = "done"
+            job.state, job.held = "done", held
         elif job.state == "running":
             job.state, job.error = "failed", said["failed"]
         if job.state != "done":
@@ -295,4 +308,9 @@ class Clock:
 
 def folder_bytes(folder: Path) -> int:
     """Bytes of the files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    found = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # other tasks go on in the same folder
+                found += os.stat(os.path.join(place, name)).st_size
+    return found
