@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
+import httpx
 import pytest
 
 from drpl.serve import workers
@@ -204,3 +205,33 @@ class TestFoldersOfStacks:
             client = Client(url)
             assert client.get("/options")["stacks"] == []
             client.http.close()
+
+
+def test_jobs_go_on_where_the_journal_cannot_be_written(tmp_path):
+    store = Store(tmp_path / "store")
+    jobs = [Job(state="queued", queued=number) for number in (1.0, 2.0)]
+    for job in jobs:
+        store.add(job)
+    store._database.execute("PRAGMA query_only = ON")
+
+    async def nothing(job):
+        pass
+
+    async def run():
+        working = workers.Workers(store, Settings(tmp_path / "store"), nothing)
+        working.dispatch()
+        while any(job.state in ("queued", "running") for job in jobs):
+            await asyncio.sleep(0.05)
+        await working.end()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert ["found 0 source images" in job.error for job in jobs] == [True, True]
+    store.close()
+
+
+def test_a_name_that_was_told_is_served(tmp_path):
+    settings = Settings(tmp_path / "store", port=0, names=("Stack.Example",))
+    with served_here(settings) as url, httpx.Client() as client:
+        for host, wanted in (("stack.example:80", 200), ("other.example", 421)):
+            answer = client.get(f"{url}/api/v1/jobs", headers={"Host": host})
+            assert answer.status_code == wanted

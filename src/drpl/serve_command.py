@@ -30,6 +30,10 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than loopback need a token.")
     ] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Name by which others reach this machine, as of a proxy (repeatable)."),
+    ] = None,
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8765,
     store: Annotated[Path | None, typer.Option(help="Folder where jobs are kept.")] = None,
     token: Annotated[
@@ -40,8 +44,11 @@ def serve(
         ),
     ] = "",
     open_page: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--open/--no-open", help="Open the page in the browser, if there is a desktop."
+        ),
+    ] = True,
     demo: Annotated[bool, typer.Option("--demo", help="Offer a drawn scene to try.")] = False,
     jobs: Annotated[int, typer.Option(help="Stacks at a time.")] = 1,
     max_memory: Annotated[
@@ -79,6 +86,7 @@ def serve(
         quota=quota,
         queue=queue,
         keep=keep,
+        names=tuple(name or ()),
     )
     log_to_terminal()
     listening = server.bind(settings)

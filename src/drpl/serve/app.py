@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -112,6 +113,12 @@ def _add_errors(app: FastAPI) -> None:
     async def _wrong(request: Request, error: DrplError) -> Response:
         note_refusal(request.scope, 400, str(error))
         return JSONResponse({"error": str(error)}, 400)
+
+    @app.exception_handler(sqlite3.OperationalError)
+    async def _full(request: Request, error: sqlite3.OperationalError) -> Response:
+        log.error("the journal cannot be written (%s)", error)
+        words = "the service cannot write its journal; is the disk full?"
+        return JSONResponse({"error": words}, 507)
 
     @app.exception_handler(Exception)
     async def _failed(request: Request, error: Exception) -> Response:

@@ -53,7 +53,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._hosts = known_hosts(settings.host)
+        self._hosts = known_hosts(settings.host) | {name.lower() for name in settings.names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -87,7 +87,7 @@ class Guard:
         bound_to_all = not is_loopback(self._settings.host)
         if is_loopback(name) or (bound_to_all and _is_address(name)):
             return
-        raise Refused(421, "the Host header names a host that is not served here")
+        raise Refused(421, "the Host header names a host that is not served here; see --name")
 
     def _check_token(self, scope: Scope) -> str | None:
         """Refuse who does not show the token; gives it where the address carries it."""

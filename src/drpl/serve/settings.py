@@ -53,6 +53,8 @@ class Settings:
         Jobs that may wait, and jobs that may be open without being started.
     keep : float
         Days after which a job that has ended is removed.
+    names : tuple of str
+        Names by which clients may ask, besides those of the machine.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class Settings:
     quota: int = 40 * GIGABYTE
     queue: int = 100
     keep: float = 14.0
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Validate."""

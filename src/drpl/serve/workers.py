@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -170,7 +171,7 @@ class Workers:
             if self._ending or len(self._running) >= self._settings.jobs:
                 return
             job.state, job.begun, job.progress = "running", job.begun + 1, None
-            self._store.save(job)
+            self._save(job)
             self._running[job.id] = asyncio.create_task(self._run(job))
 
     async def stop(self, job: Job) -> None:
@@ -194,7 +195,7 @@ class Workers:
         for job_id in list(self._running):
             job = self._store.jobs[job_id]
             job.state, job.begun = "queued", job.begun - 1
-            self._store.save(job)
+            self._save(job)
             await self.stop(job)
 
     def options(self, job: Job) -> FusionOptions:
@@ -239,9 +240,17 @@ class Workers:
             job.ended = time.time()
         del self._running[job.id]
         if job.id in self._store.jobs:
-            self._store.save(job)
+            self._save(job)
         log.info("job %s: %s%s", job.id, job.state, f" ({job.error})" if job.error else "")
         self.dispatch()
+
+    def _save(self, job: Job) -> None:
+        """Note how a job stands; the others go on where the journal cannot be written."""
+        try:
+            self._store.save(job)
+        except sqlite3.OperationalError:
+            log.exception("job %s: %s, but the journal cannot be written", job.id, job.state)
+            self._store.tell(job)
 
     def _follow(self, job: Job, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
         """Start the process of a job and listen until its last word; in a thread."""
