@@ -308,7 +308,7 @@ class TestSlow:
         with line(url) as connection:
             assert answer_of(connection) is None
 
-    def test_an_upload_that_ends_in_the_middle(self, url, job):
+    def test_an_upload_that_ends_in_the_middle(self, url, job, logged):
         with line(url) as connection:
             path = f"/api/v1/jobs/{job}/frames?name=half.png"
             half = small_stack(2)["img_1.png"][:5000]
@@ -316,3 +316,7 @@ class TestSlow:
                 f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n".encode()
                 + half
             )
+        deadline = time.monotonic() + 5
+        while not logged(400) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert "ended early" in logged(400)[0]
