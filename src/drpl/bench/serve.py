@@ -297,10 +297,12 @@ def spread(seconds: list[float]) -> dict[str, float]:
 def table(found: dict[str, Any]) -> str:
     """What was found as Markdown."""
     seconds, memory = found["seconds"], found["memory_mb"]
+    kinds = found["different_results"]
+    alike = "all results alike" if kinds == 1 else f"results of {kinds} kinds, expected one"
     lines = [
         f"{found['jobs']} jobs of two frames of {found['size']} from {found['clients']} clients: "
-        f"{found['done']} done, {found['lost']} lost, {found['different_results']} different "
-        f"result(s); dropped in {seconds['dropping']:.1f} s, done after {seconds['all']:.1f} s.",
+        f"{found['done']} done, {found['lost']} lost, {alike}; dropped in "
+        f"{seconds['dropping']:.1f} s, done after {seconds['all']:.1f} s.",
         "",
         f"Killed in the middle: its processes were gone after {seconds['workers_gone']:.2f} s, it "
         f"answered again after {seconds['away']:.1f} s, {found['queued_again']} job(s) were queued "
