@@ -64,7 +64,7 @@ def test_both_sides_contend_at_their_boundary():
     contenders.meet(1, right)
     owners = np.zeros((height, width), np.uint8)
     undecided = PairDecision(*(np.full((height, width), 0.4, np.float32) for _ in range(2)))
-    contenders.restrict(undecided, owners)
+    contenders.restrict(undecided, owners, (left, right))
     free = undecided.mask_a == np.float32(0.4)
     near = np.abs(np.arange(width) - middle) < BLOCK
     assert free[:, near].all()
@@ -90,7 +90,7 @@ def test_mirrored_pixels_are_no_detail():
     contenders.meet(0, blurred)
     contenders.meet(1, truth, covered)
     masks = PairDecision(*(np.full((96, 128), value, np.float32) for value in (0.2, 0.8)))
-    contenders.restrict(masks, np.zeros((96, 128), np.uint8))
+    contenders.restrict(masks, np.zeros((96, 128), np.uint8), (blurred, truth))
     assert (masks.mask_a[:, 80:] == 1).all()
     assert (masks.mask_b[:, :BLOCK] == 1).all()
 
@@ -111,7 +111,7 @@ def test_strips_and_sample_types_make_no_difference(dtype, channels):
             contenders.meet(number, frame[rows])
         shape = seen[0][rows].shape[:2]
         masks = PairDecision(*(np.full(shape, value, np.float32) for value in (0.2, 0.8)))
-        contenders.restrict(masks, np.zeros(shape, np.uint8))
+        contenders.restrict(masks, np.zeros(shape, np.uint8), (seen[0][rows], seen[1][rows]))
         return masks.mask_a
 
     whole = restricted(slice(0, height))
@@ -135,7 +135,7 @@ def test_where_nothing_is_to_be_seen_the_preferred_frame_is_taken(place):
         contenders.meet(number, flat(number))
         if number:
             masks = PairDecision(*(np.full((96, 160), 0.5, np.float32) for _ in range(2)))
-            contenders.restrict(masks, owners)
+            contenders.restrict(masks, owners, (flat(0), flat(number)))
             owners[masks.mask_b > masks.mask_a] = number
     assert (owners == place).all()
 
@@ -147,8 +147,22 @@ def test_the_preferred_frame_is_not_taken_where_another_is_sharper():
     contenders.meet(0, blurred)
     contenders.meet(1, truth)
     masks = PairDecision(*(np.full((160, 200), 0.5, np.float32) for _ in range(2)))
-    contenders.restrict(masks, np.zeros((160, 200), np.uint8))
+    contenders.restrict(masks, np.zeros((160, 200), np.uint8), (blurred, truth))
     assert (masks.mask_b[BLOCK:-BLOCK, BLOCK:-BLOCK] == 1).all()
+
+
+@pytest.mark.parametrize(("apart", "decided"), [(1, True), (4, False)])
+def test_noise_decides_nothing_where_frames_differ_in_colour(apart, decided):
+    """Of two blurred frames the noisier looks sharper; squares of its colour would show."""
+    smooth = np.full((96, 128, 3), 120, np.uint8)
+    frames = [noisy(smooth, 1), noisy(noisy(smooth, 2), 3)]
+    frames[1][..., 1] += np.uint8(apart)
+    contenders = Contenders(2, 255.0)
+    for number, frame in enumerate(frames):
+        contenders.meet(number, frame)
+    masks = PairDecision(*(np.full((96, 128), 0.5, np.float32) for _ in range(2)))
+    contenders.restrict(masks, np.zeros((96, 128), np.uint8), (frames[0], frames[1]))
+    assert (masks.mask_a != 0.5).any() == decided
 
 
 def test_the_reference_is_preferred_once_frames_are_touched(monkeypatch):

@@ -36,6 +36,10 @@ FAINT = np.uint8(13.75 * PER_OCTAVE)
 """Detail that is hardly to be seen: its deviation is 0.6 of the 255 steps to white."""
 LEAD = np.uint8(2)
 """What the preferred frame is given in advance."""
+SAME = 2.5 / 255
+HIDDEN = 0.5
+"""How far means of blocks may be apart where detail alone decides which frame is taken, relative to
+white, or to the detail if that is more: squares of another colour would show."""
 
 
 class Contenders:
@@ -79,10 +83,16 @@ class Contenders:
             codes += LEAD * np.uint8(number == self._preferred)
         self._codes.append(codes)
 
-    def restrict(self, masks: PairDecision, owners: NDArray[np.unsignedinteger]) -> None:
+    def restrict(
+        self,
+        masks: PairDecision,
+        owners: NDArray[np.unsignedinteger],
+        sources: tuple[Pixels, Pixels],
+    ) -> None:
         """Decide for the frame met last, or against it, where detail leaves no doubt.
 
-        That is where only one side contends, and where one of them is the sharpest all around.
+        That is where only one side contends, and where both show the same all around and one of
+        them is the sharpest there.
 
         Parameters
         ----------
@@ -90,9 +100,12 @@ class Contenders:
             Between the composite (A) and that frame (B); changed in place.
         owners : ndarray, shape (h, w)
             Number of the frame that each pixel of the composite is from.
+        sources : pair of ndarray, shape (h, w) or (h, w, C)
+            The composite and the frame.
         """
         height, width = owners.shape
         ranks = self._ranks()
+        alike = self._alike(*sources).ravel()
         blocks = ranks[0].size
         columns = np.arange(width, dtype=np.intp) // BLOCK
 
@@ -101,19 +114,32 @@ class Contenders:
             block = block_rows[:, None] * ranks.shape[2] + columns
             new = ranks[-1].take(block)
             old = ranks.take(block + blocks * self._place[owners[rows]])
-            for bit in (CONTENDS, SHARPEST):
+            for bit, where in ((CONTENDS, True), (SHARPEST, alike.take(block))):
                 for one, other, value in ((old, new, 1), (new, old, 0)):
-                    alone = (one & bit) > (other & bit)
+                    alone = np.logical_and((one & bit) > (other & bit), where)
                     masks.mask_a[rows][alone] = value
                     masks.mask_b[rows][alone] = 1 - value
 
         each_strip(work, height)
 
-    def _ranks(self) -> Codes:
-        """Rank of each frame in each block."""
+    def _alike(self, composite: Pixels, frame: Pixels) -> NDArray[np.bool_]:
+        """Blocks in which, and all around, two pictures have the same means."""
+        apart = np.abs(_block_means(composite) - _block_means(frame)) / np.float32(self._white)
+        detail = np.exp2((self._sharpest() / np.float32(PER_OCTAVE) + np.log2(WEAKEST)) / 2)
+        far = (apart if apart.ndim == 2 else apart.max(axis=2)) > np.maximum(SAME, HIDDEN * detail)
+        around = np.ones((ALL_AROUND, ALL_AROUND), np.uint8)
+        return np.asarray(cv2.dilate(far.view(np.uint8), around) == 0)
+
+    def _sharpest(self) -> Codes:
+        """The most detail of any frame in each block."""
         sharpest = self._codes[0]
         for codes in self._codes[1:]:
             sharpest = np.maximum(sharpest, codes)
+        return sharpest
+
+    def _ranks(self) -> Codes:
+        """Rank of each frame in each block."""
+        sharpest = self._sharpest()
         least = sharpest - np.minimum(sharpest, OF_SHARPEST)
         near, beside = (np.ones((side, side), np.uint8) for side in (REACH, ALL_AROUND))
         ranks = np.empty((len(self._codes), *sharpest.shape), np.uint8)
@@ -141,6 +167,16 @@ def _codes(seen: Pixels, white: float, covered: NDArray[np.bool_] | None) -> Cod
 
     each_strip(work, height)
     return codes
+
+
+def _block_means(picture: Pixels) -> NDArray[np.float32]:
+    """Mean of each block; those cut by an edge repeat their last pixels."""
+    height, width = picture.shape[:2]
+    bottom, right = -height % BLOCK, -width % BLOCK
+    whole = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    size = (whole.shape[1] // BLOCK, whole.shape[0] // BLOCK)
+    means = cv2.resize(whole.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(means, np.float32)
 
 
 def _detail(seen: Pixels, rows: slice, white: float) -> NDArray[np.float32]:

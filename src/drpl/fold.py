@@ -350,7 +350,8 @@ class Folding:
             model.decide(composite.seen, new.seen, white=white, tile=options.tile, masks=masks)
             if contenders is not None:
                 contenders.meet(number, new.seen, _thinned(covered, scale))
-                contenders.restrict(masks, composite.index_map[::scale, ::scale])
+                owners = composite.index_map[::scale, ::scale]
+                contenders.restrict(masks, owners, (composite.seen, new.seen))
             self._mind_clipped(masks, composite, new, white)
             if number == last:
                 del model  # one loaded here gives its buffers back before the result is made
