@@ -37,7 +37,7 @@ FAINT = np.uint8(13.75 * PER_OCTAVE)
 LEAD = np.uint8(2)
 """What the preferred frame is given in advance."""
 SAME = 2.5 / 255
-HIDDEN = 0.5
+HIDDEN = 1.5
 """How far means of blocks may be apart where detail alone decides which frame is taken, relative to
 white, or to the detail if that is more: squares of another colour would show."""
 
@@ -171,12 +171,20 @@ def _codes(seen: Pixels, white: float, covered: NDArray[np.bool_] | None) -> Cod
 
 def _block_means(picture: Pixels) -> NDArray[np.float32]:
     """Mean of each block; those cut by an edge repeat their last pixels."""
-    height, width = picture.shape[:2]
-    bottom, right = -height % BLOCK, -width % BLOCK
-    whole = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-    size = (whole.shape[1] // BLOCK, whole.shape[0] // BLOCK)
-    means = cv2.resize(whole.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    return np.asarray(means, np.float32)
+    height, width, *channels = picture.shape
+    means = np.empty((-(-height // BLOCK), -(-width // BLOCK), *channels), np.float32)
+
+    def work(rows: slice) -> None:
+        strip = picture[rows]
+        bottom, right = -len(strip) % BLOCK, -width % BLOCK
+        whole = cv2.copyMakeBorder(strip, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        size = (means.shape[1], len(whole) // BLOCK)
+        reduced = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+        part = means[rows.start // BLOCK : -(-rows.stop // BLOCK)]
+        part[...] = np.reshape(reduced, part.shape)
+
+    each_strip(work, height)
+    return means
 
 
 def _detail(seen: Pixels, rows: slice, white: float) -> NDArray[np.float32]:
