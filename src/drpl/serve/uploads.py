@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -137,11 +138,11 @@ async def _write(request: Request, path: Path, room: _Room) -> None:
     written, waiting = 0, bytearray()
     raw = path.suffix.lower() in RAW_SUFFIXES
 
-    async def flush(stream: object) -> None:
+    async def flush(stream: BinaryIO) -> None:
         nonlocal written
         if not written and not raw and not BEGINNINGS.match(waiting):
             raise Refused(415, f"{path.name}: is not a picture of a format that is read")
-        await asyncio.to_thread(stream.write, bytes(waiting))  # type: ignore[attr-defined]
+        await asyncio.to_thread(stream.write, bytes(waiting))
         written += len(waiting)
         waiting.clear()
 
