@@ -7,6 +7,8 @@ detail the frames have themselves is not taken in by that.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -104,8 +106,9 @@ class Contenders:
             The composite and the frame.
         """
         height, width = owners.shape
-        ranks = self._ranks()
-        alike = self._alike(*sources).ravel()
+        sharpest = reduce(np.maximum, self._codes)
+        ranks = self._ranks(sharpest)
+        alike = _alike(*sources, sharpest, self._white).ravel()
         blocks = ranks[0].size
         columns = np.arange(width, dtype=np.intp) // BLOCK
 
@@ -122,24 +125,8 @@ class Contenders:
 
         each_strip(work, height)
 
-    def _alike(self, composite: Pixels, frame: Pixels) -> NDArray[np.bool_]:
-        """Blocks in which, and all around, two pictures have the same means."""
-        apart = np.abs(_block_means(composite) - _block_means(frame)) / np.float32(self._white)
-        detail = np.exp2((self._sharpest() / np.float32(PER_OCTAVE) + np.log2(WEAKEST)) / 2)
-        far = (apart if apart.ndim == 2 else apart.max(axis=2)) > np.maximum(SAME, HIDDEN * detail)
-        around = np.ones((ALL_AROUND, ALL_AROUND), np.uint8)
-        return np.asarray(cv2.dilate(far.view(np.uint8), around) == 0)
-
-    def _sharpest(self) -> Codes:
-        """The most detail of any frame in each block."""
-        sharpest = self._codes[0]
-        for codes in self._codes[1:]:
-            sharpest = np.maximum(sharpest, codes)
-        return sharpest
-
-    def _ranks(self) -> Codes:
-        """Rank of each frame in each block."""
-        sharpest = self._sharpest()
+    def _ranks(self, sharpest: Codes) -> Codes:
+        """Rank of each frame in each block, given the most detail of any."""
         least = sharpest - np.minimum(sharpest, OF_SHARPEST)
         near, beside = (np.ones((side, side), np.uint8) for side in (REACH, ALL_AROUND))
         ranks = np.empty((len(self._codes), *sharpest.shape), np.uint8)
@@ -167,6 +154,15 @@ def _codes(seen: Pixels, white: float, covered: NDArray[np.bool_] | None) -> Cod
 
     each_strip(work, height)
     return codes
+
+
+def _alike(composite: Pixels, frame: Pixels, sharpest: Codes, white: float) -> NDArray[np.bool_]:
+    """Blocks in which, and all around, two pictures have the same means."""
+    apart = np.abs(_block_means(composite) - _block_means(frame)) / np.float32(white)
+    detail = np.exp2((sharpest / np.float32(PER_OCTAVE) + np.log2(WEAKEST)) / 2)
+    far = (apart if apart.ndim == 2 else apart.max(axis=2)) > np.maximum(SAME, HIDDEN * detail)
+    around = np.ones((ALL_AROUND, ALL_AROUND), np.uint8)
+    return np.asarray(cv2.dilate(far.view(np.uint8), around) == 0)
 
 
 def _block_means(picture: Pixels) -> NDArray[np.float32]:
