@@ -137,7 +137,7 @@ def test_other_code_is_refused_another_commit_is_not(real, run, tmp_path, monkey
 
 def test_settings_are_checked(real):
     for changed, words in (
-        ({"sources": ""}, "give --photos, --sources or both"),
+        ({"sources": ""}, "give --photos, --drawn or --sources"),
         ({"sources": "", "photos": "x"}, "give --sources"),
         ({"kinds": ("trios",)}, "kinds holds 'trios'"),
         ({"compose": ("paste",)}, "compose holds 'paste'"),
@@ -386,6 +386,27 @@ def test_rendered_scenes(photos, tmp_path):
     about = json.loads((tmp_path / "about.json").read_text(encoding="utf-8"))
     assert about["models"]["drpl-fast"]
     assert about["settings"]["seed"] == 20_000
+
+
+def test_drawn_scenes_are_shown_in_documents(real, tmp_path):
+    """Crops of drawn scenes only: photos of others are not ours to hand on."""
+    given = {"drawn": 2, "sources": str(real / "pairs"), "truth": str(real / "truth")}
+    chosen = QualitySettings(**given, models=("drpl-fast",))
+    score_quality(chosen, tmp_path, jobs=2)
+    report.write_reports(tmp_path)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[drawn_00[01]: [^]]*\]\((figures/[^)]*\.png)\)", text)
+    assert sorted(shown) == sorted(re.findall(r"figures/[^)]*\.png", text))
+    assert len(shown) == 2
+    crops = [np.array(Image.open(tmp_path / name)) for name in shown]
+    # two sources, two results, the truth, two differences
+    assert {crop.shape for crop in crops} == {(144, 7 * 148 - 4, 3)}
+    rows = [row for row in store.ScoreStore(tmp_path).rows() if row["set"] == "drawn pairs"]
+    scores = {(row["scene"], row["method"]): row["psnr"] for row in rows}
+    for scene in ("drawn_000", "drawn_001"):
+        best = max(scores[scene, baseline] for baseline in BASELINES)
+        assert scores[scene, "drpl-fast select"] > best
+    assert len(set(scores.values())) == len(scores)
 
 
 def test_photo_like_grey_scenes_have_ceilings_too():

@@ -83,7 +83,9 @@ def evaluate(
 
 Docs = Annotated[
     Path | None,
-    typer.Option(help="Write the Markdown report here too, with figures but no pictures."),
+    typer.Option(
+        help="Write the Markdown report here too, with figures and crops of drawn scenes."
+    ),
 ]
 
 
@@ -105,7 +107,10 @@ def quality(
             "--degraded/--clean", help="Rendered frames with shift, exposure, noise and JPEG."
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Same seed, same rendered scenes.")] = 20_000,
+    drawn: Annotated[
+        int, typer.Option(min=0, help="Scenes like that of `drpl demo`: they need no photos.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same rendered and drawn scenes.")] = 20_000,
     sources: Annotated[
         Path | None, typer.Option(help="Folder of real scenes, each a folder of frames.")
     ] = None,
@@ -159,7 +164,8 @@ def quality(
 ) -> None:
     """Score models, baselines and others' results over scenes; stopped, it goes on where it was.
 
-    Scenes are rendered with known truth (--photos), or real (--sources), or both.
+    Scenes are rendered from photos (--photos) or drawn (--drawn), both with known truth, or real
+    (--sources), or all of that.
     """
     bench = load_extra("drpl.bench.quality", "bench")
     load_extra("drpl.bench.report", "bench")
@@ -169,6 +175,7 @@ def quality(
         scenes=scenes,
         size=size,
         degraded=degraded,
+        drawn=drawn,
         seed=seed,
         sources=_text(sources),
         truth=_text(truth),

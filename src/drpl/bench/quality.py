@@ -23,6 +23,7 @@ import cv2
 
 from drpl.backend import usable_cores
 from drpl.batch import begin_child
+from drpl.bench.drawn import DrawnScene
 from drpl.bench.methods import REFERENCES, Method, baseline_methods, own_methods, own_name
 from drpl.bench.provenance import digest_of, provenance
 from drpl.bench.scenes import SEED, SceneEntry, find_real_scenes
@@ -52,7 +53,10 @@ class QualitySettings:
         Of each kind, and their side in pixels.
     degraded : bool
         Whether rendered frames have shift, exposure change, noise and JPEG.
+    drawn : int
+        Scenes of our own drawing; they need no photos.
     seed : int
+        Of rendered and drawn scenes.
     sources : str
         Folder of real scenes; empty for none. See `drpl.bench.scenes.find_real_scenes`.
     truth : str
@@ -79,6 +83,7 @@ class QualitySettings:
     scenes: int = 60
     size: int = 384
     degraded: bool = False
+    drawn: int = 0
     seed: int = SEED
     sources: str = ""
     truth: str = ""
@@ -94,8 +99,8 @@ class QualitySettings:
         object.__setattr__(self, "models", self.models or _shipped())
         object.__setattr__(self, "compose", self.compose or (FusionOptions().compose,))
         object.__setattr__(self, "fused", self.fused or {})
-        if not self.photos and not self.sources:
-            raise ConfigError("there is nothing to score; give --photos, --sources or both")
+        if not (self.photos or self.drawn or self.sources):
+            raise ConfigError("there is nothing to score; give --photos, --drawn or --sources")
         if not self.sources and (self.truth or self.fused or self.align):
             raise ConfigError("truth, fused images and align are of real scenes; give --sources")
         for name, known in (("kinds", KINDS), ("compose", COMPOSE_MODES)):
@@ -136,6 +141,7 @@ class QualitySettings:
                 for kind in self.kinds
                 for index in range(self.scenes)
             ]
+        found += [DrawnScene(index, self.seed) for index in range(self.drawn)]
         if self.sources:
             found += find_real_scenes(
                 Path(self.sources),

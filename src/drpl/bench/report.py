@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from drpl.bench.drawn import DRAWN
 from drpl.bench.plots import INK, box_plot
 from drpl.bench.quality import QualitySettings, one_thread
 from drpl.bench.store import ScoreStore
@@ -19,7 +20,7 @@ from drpl.bench.tables import TABLES, Table, box_values, sentence
 from drpl.bench.worst import Case, show_cases
 from drpl.errors import DrplError, ReadError
 from drpl.pipeline import make_folder
-from drpl.write import write_text
+from drpl.write import write_image, write_text
 
 MARKDOWN, PAGE, FIGURES = "report.md", "report.html", "figures"
 log = logging.getLogger(__name__)
@@ -56,6 +57,14 @@ class Section:
     file: str
     cases: list[Case] = field(default_factory=list)
     trouble: str = ""
+
+    @property
+    def sheets(self) -> list[tuple[str, Case]]:
+        """Cases of our own drawing by names of files: photos of others are not ours to hand on."""
+        if self.title != DRAWN:
+            return []
+        stem = Path(self.file).stem
+        return [(f"{stem}_{number}.png", case) for number, case in enumerate(self.cases)]
 
 
 def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:
@@ -165,6 +174,8 @@ def _write_figures(folder: Path, sections: Sequence[Section]) -> None:
     make_folder(folder)
     for section in sections:
         write_text(folder / section.file, section.figure, overwrite=True)
+        for name, case in section.sheets:
+            write_image(folder / name, case.sheet(), overwrite=True)
 
 
 def _render(template: str, says: dict[str, Any]) -> str:

@@ -21,6 +21,8 @@ CASES = 3
 SIDE = 144
 """Of a crop, in pixels."""
 SHOWN_FRAMES = 2
+SPACE = 4
+"""Between the crops of a sheet, in pixels."""
 AMPLIFIED = 4
 Window = tuple[slice, slice]
 
@@ -32,12 +34,18 @@ class Picture:
     Attributes
     ----------
     caption : str
-    uri : str
-        The picture itself, as a ``data:`` address of a PNG.
+    pixels : uint8 array (H, W) or (H, W, 3)
     """
 
     caption: str
-    uri: str
+    pixels: Bytes
+
+    @property
+    def uri(self) -> str:
+        """The picture itself, as a ``data:`` address of a PNG."""
+        image: Any = pyvips.Image.new_from_array(np.ascontiguousarray(self.pixels))
+        data: bytes = image.write_to_buffer(".png", compression=9)
+        return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,24 @@ class Case:
     ----------
     title, words : str
     pictures : list of Picture
+        All of one size.
     """
 
     title: str
     words: str
     pictures: list[Picture]
+
+    @property
+    def captions(self) -> str:
+        """What the pictures are, in their order."""
+        return "; ".join(picture.caption for picture in self.pictures)
+
+    def sheet(self) -> Bytes:
+        """The pictures side by side, with white between them."""
+        crops = [picture.pixels for picture in self.pictures]
+        spaces = [(0, 0), (0, SPACE), *[(0, 0)] * (crops[0].ndim - 2)]
+        padded = [np.pad(crop, spaces, constant_values=255) for crop in crops]
+        return np.hstack(padded)[:, :-SPACE]
 
 
 @dataclass(frozen=True)
@@ -116,10 +137,11 @@ def show_cases(
 
 
 def _where(fused: Bytes, other: Bytes, scene: BenchScene) -> Window:
-    """Square in which the first is worse than the other by most, or differs from it by most."""
+    """Square whose worse pixels are worse than the other's by most, or that differs by most."""
     loss = _square_error(fused, other)
     if scene.truth is not None:
-        loss = _square_error(fused, scene.truth) - _square_error(other, scene.truth)
+        apart = _square_error(fused, scene.truth) - _square_error(other, scene.truth)
+        loss = np.maximum(apart, 0)  # else it would avoid all places where the first is better
     rows, columns = scene.window
     sides = [min(SIDE, part.stop - part.start) for part in (rows, columns)]
     summed = cv2.boxFilter(loss[rows, columns], -1, sides[::-1], normalize=False, anchor=(0, 0))
@@ -140,16 +162,16 @@ def _pictures(fused: dict[str, Bytes], scene: BenchScene, window: Window) -> Ite
     crops = [frame[window] for frame in scene.frames]
     sharpest = sorted(range(len(crops)), key=lambda number: -_detail(crops[number]))
     for number in sorted(sharpest[:SHOWN_FRAMES]):
-        yield _picture(f"source {number}", crops[number])
+        yield Picture(f"source {number}", crops[number])
     for name, image in fused.items():
-        yield _picture(name, image[window])
+        yield Picture(name, image[window])
     if scene.truth is None:
         (first, one), (second, other) = fused.items()
-        yield _picture(f"{first} - {second}, x{AMPLIFIED}", _amplified(one, other)[window])
+        yield Picture(f"{first} - {second}, x{AMPLIFIED}", _amplified(one, other)[window])
         return
-    yield _picture("truth", scene.truth[window])
+    yield Picture("truth", scene.truth[window])
     for name, image in fused.items():
-        yield _picture(f"{name} - truth, x{AMPLIFIED}", _amplified(image, scene.truth)[window])
+        yield Picture(f"{name} - truth, x{AMPLIFIED}", _amplified(image, scene.truth)[window])
 
 
 def _detail(crop: Bytes) -> float:
@@ -161,10 +183,3 @@ def _amplified(one: Bytes, other: Bytes) -> Bytes:
     """A difference, enlarged, around grey."""
     apart = one.astype(np.float32) - other
     return np.asarray(np.rint(np.clip(128 + AMPLIFIED * apart, 0, 255)), np.uint8)
-
-
-def _picture(caption: str, pixels: Bytes) -> Picture:
-    """A crop with its caption."""
-    image: Any = pyvips.Image.new_from_array(np.ascontiguousarray(pixels))
-    data: bytes = image.write_to_buffer(".png", compression=9)
-    return Picture(caption, f"data:image/png;base64,{base64.b64encode(data).decode()}")
