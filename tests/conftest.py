@@ -84,6 +84,24 @@ def names():
 
 
 @pytest.fixture(scope="module")
+def page(url):
+    """A client of the service at `url`, which the module gives."""
+    from serving import Client
+
+    client = Client(url)
+    yield client
+    client.http.close()
+
+
+@pytest.fixture(scope="module")
+def job(page):
+    """A job of two frames that was not started."""
+    from serving import small_stack
+
+    return page.fill(small_stack(2))
+
+
+@pytest.fixture(scope="module")
 def page_service(tmp_path_factory):
     """`drpl serve` for the tests of the page."""
     from serving import Served

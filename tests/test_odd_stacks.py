@@ -48,7 +48,7 @@ def test_grey_colour_and_alpha_of_any_depth(tmp_path, suffix, dtype, channels, s
 def test_stacks_of_a_few_pixels(tmp_path, size):
     frames = [np.full((*size, 3), value, np.uint8) for value in (90, 110, 100)]
     folder = save_all(tmp_path / "in", frames)
-    with pytest.raises(AlignmentError, match=r"no frame fits .*\d\.png.*--no-align"):
+    with pytest.raises(AlignmentError, match=r"no frame fits .*\d\.png.*\(no-align\)"):
         fuse_files([folder], tmp_path / "out.png", OPTIONS)
     unaligned = FusionOptions(align=False, threads=1)
     fuse_files([folder], tmp_path / "out.png", unaligned, maps=tmp_path / "maps", z_step=2)

@@ -9,7 +9,7 @@ import pytest
 
 from drpl.serve import guard, refusals, server
 from drpl.serve.settings import Settings
-from serving import Client, answer_of, ask, files_of, line, served_here, small_stack
+from serving import answer_of, ask, files_of, line, served_here, small_stack
 
 LIMITS = {"max_pixels": 1_000_000, "max_bytes": 3_000_000, "max_frames": 5, "queue": 30}
 
@@ -28,18 +28,6 @@ def url(store):
         patch.setattr(server, "LINGER", 2_000_000)
         with served_here(Settings(store, port=0, **LIMITS)) as url:
             yield url
-
-
-@pytest.fixture(scope="module")
-def page(url):
-    client = Client(url)
-    yield client
-    client.http.close()
-
-
-@pytest.fixture(scope="module")
-def job(page):
-    return page.fill(small_stack(2))
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from drpl.serve.settings import Settings
-from serving import Client, answer_of, ask, files_of, line, served_here, small_stack
+from serving import answer_of, ask, files_of, line, served_here, small_stack
 
 TOKEN = "not-the-real-one-but-long"
 
@@ -17,18 +17,6 @@ def store(tmp_path_factory):
 def url(store):
     with served_here(Settings(store, port=0)) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def page(url):
-    client = Client(url)
-    yield client
-    client.http.close()
-
-
-@pytest.fixture(scope="module")
-def job(page):
-    return page.fill(small_stack(2))
 
 
 @pytest.fixture(scope="module")

@@ -241,7 +241,7 @@ def check_edits(edits: Edits, alignments: Sequence[Alignment], window: Window) -
         if alignments[stroke.frame].status == "rejected":
             raise ConfigError(
                 f"{said}, which was left out ({alignments[stroke.frame].note}); draw it from "
-                "another frame, or keep this one with --unaligned keep"
+                "another frame, or keep frames that do not fit (unaligned keep)"
             )
 
 

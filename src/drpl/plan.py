@@ -131,8 +131,8 @@ def plan_stack(
     if len(plan.used) < 2:
         raise AlignmentError(
             f"no frame fits {names[plan.reference]}, the reference "
-            f"({plan.alignments[plan.reference - 1].note}); choose another with --reference, take "
-            "the frames as they are with --no-align, or keep them with --unaligned keep"
+            f"({plan.alignments[plan.reference - 1].note}); choose another reference, fuse "
+            "without alignment (no-align), or keep frames that do not fit (unaligned keep)"
         )
     if known is None and options.exposure:
         plan = replace(plan, exposures=tuple(survey.exposures(plan)))
