@@ -85,6 +85,8 @@ def test_from_the_drop_to_the_download(open_window, shots, names, tmp_path):
     live = seen(page)
     page.mouse.up()
     expect(page.get_by_text("1 stroke, kept with the job.")).to_be_visible()
+    # the pointer rests on what was painted
+    expect(page.locator(".stage-status")).to_contain_text(f"from frame {COUNT}, {names[-1]}")
     page.mouse.move(box["x"] + 5, box["y"] + 5)
     retouched = settled(page)
     at = (slice(top + 115, top + 125), slice(left + 60, left + 70))

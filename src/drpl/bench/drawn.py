@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from drpl.bench.scenes import BenchScene
+from drpl.bench.scenes import BenchScene, MadeScene
 from drpl.demo import draw_pair
 
 DRAWN = "drawn pairs"
 
 
 @dataclass(frozen=True)
-class DrawnScene:
+class DrawnScene(MadeScene):
     """The scene of `drpl demo`, with other leaves and grain.
 
     Attributes
@@ -34,16 +34,6 @@ class DrawnScene:
     def name(self) -> str:
         """See `SceneEntry`."""
         return f"drawn_{self.index:03d}"
-
-    @property
-    def others(self) -> dict[str, Path]:
-        """See `SceneEntry`: nobody else fused it."""
-        return {}
-
-    @property
-    def has_truth(self) -> bool:
-        """See `SceneEntry`."""
-        return True
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from drpl.bench.moved import STACK_FRAMES, move_frames
-from drpl.bench.scenes import SEED, BenchScene, registered
+from drpl.bench.scenes import SEED, BenchScene, MadeScene, registered
 from drpl.train.config import TrainOptions
 from drpl.train.data import SceneBatches
 from drpl.train.degradation import DegradationOptions
@@ -23,7 +23,7 @@ RENDERED = {"pairs": 2, "stacks": STACK_FRAMES, "moved": STACK_FRAMES}
 
 
 @dataclass(frozen=True)
-class RenderedScene:
+class RenderedScene(MadeScene):
     """A scene to be rendered.
 
     Attributes
@@ -57,16 +57,6 @@ class RenderedScene:
     def name(self) -> str:
         """See `SceneEntry`."""
         return f"{self.rendered}_{self.index:03d}"
-
-    @property
-    def others(self) -> dict[str, Path]:
-        """See `SceneEntry`: nobody else fused it."""
-        return {}
-
-    @property
-    def has_truth(self) -> bool:
-        """See `SceneEntry`."""
-        return True
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -113,6 +113,20 @@ class SceneEntry(Protocol):
         ...
 
 
+class MadeScene:
+    """What scenes of our own making have in common."""
+
+    @property
+    def others(self) -> dict[str, Path]:
+        """See `SceneEntry`: nobody else fused it."""
+        return {}
+
+    @property
+    def has_truth(self) -> bool:
+        """See `SceneEntry`."""
+        return True
+
+
 @dataclass(frozen=True)
 class RealScene:
     """A scene in files.

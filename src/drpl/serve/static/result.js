@@ -108,12 +108,18 @@ function build(root, page, job, report, strokes, size) {
     el("section", { class: "result-stage", "aria-label": "Picture" }, bar.node, stage, status),
     side.node));
 
+  /** @type {?{x: number, y: number}} */
+  let pointer = null;
+  const tell = () => hover(result, status, pointer, tabs[1]);
   const stops = [bar.stop, side.stop, ...tabs.map((tab) => tab.stop), showCompare(result), followLook(result)];
   stops.push(listen(viewer, {
     tool: () => (look.get().tab === "retouch" ? tabs[1].tool : null),
-    hover: (at) => hover(result, status, at, tabs[1]),
+    hover: (at) => {
+      pointer = at;
+      tell();
+    },
   }));
-  hover(result, status, null, tabs[1]);
+  stops.push(look.watch((state) => state.report, tell));
   const onKey = (event) => {
     if (typing() || document.querySelector("dialog[open]")) return;
     const own = tabs.find((tab) => tab.name === look.get().tab)?.key;
