@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from drawing import striped_stack
 from drpl.read import read_frame
 from drpl.write import write_image
 
+PATIENCE = 60
+"""Seconds without a word after which nothing is waited for any more."""
 COMMAND = [sys.executable, "-c", "import sys; sys.argv[0] = 'drpl'; import drpl.cli as c; c.main()"]
 
 
@@ -43,6 +46,7 @@ class Screen:
 
     def read(self):
         """What comes next, or nothing once it has ended."""
+        assert select.select([self._descriptor], [], [], PATIENCE)[0], self.text
         try:
             found = os.read(self._descriptor, 65536).decode(errors="replace")
         except OSError:  # how Linux says that the other side is closed
@@ -101,9 +105,11 @@ def test_progress_is_shown_on_a_screen_and_cleared(screen, tmp_path):
 
 def test_a_pipe_gets_no_progress(tmp_path):
     folder = write_stack(tmp_path / "in")
-    arguments = ["fuse", folder, "-o", tmp_path / "out.png", "--threads", "1"]
+    output = tmp_path / "[bold]with a name that is longer than a line of a terminal is wide.png"
+    arguments = ["fuse", folder, "-o", output, "--threads", "1"]
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+    assert done.stdout.startswith(f"{output}: 96x72, 3 of 3 frames")
     assert done.stdout.count("\n") == 1
     assert "\x1b" not in done.stdout
 

@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from drpl.errors import ConfigError
 from drpl.stack import COMPOSE_MODES
-from drpl.terminal import complete_model, console, load_extra, progress_bar
+from drpl.terminal import complete_model, console, load_extra, progress_bar, say
 
 SOURCES = "--sources"
 
@@ -78,7 +78,7 @@ def evaluate(
         reasons.setdefault(why, []).append(name)
     for why, names in reasons.items():
         line = f"left out: {', '.join(names)} ({why})"
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        say(line)
 
 
 Docs = Annotated[
@@ -205,9 +205,9 @@ def report(
     if quiet:
         return
     for data_set, words in bench.sentences(folder).items():
-        console.print(f"{data_set}: {words}", highlight=False, soft_wrap=True, markup=False)
+        say(f"{data_set}: {words}")
     names = ", ".join(str(path) for path in written)
-    console.print(f"reports: {names}", highlight=False, soft_wrap=True, markup=False)
+    say(f"reports: {names}")
 
 
 def _text(path: Path | None) -> str:

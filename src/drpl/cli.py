@@ -22,6 +22,7 @@ from drpl.terminal import (
     console,
     log_to_terminal,
     progress_bar,
+    say,
     tell,
     tell_alignments,
     tell_counts,
@@ -228,7 +229,7 @@ def align(
         )
     if not quiet:
         tell_alignments(plan)
-        console.print(f"{output}: {len(plan.used)} frames", highlight=False, soft_wrap=True)
+        say(f"{output}: {len(plan.used)} frames")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -271,7 +272,7 @@ def batch(
     items = watch_stacks(find, settle=settle) if watch else find()
     silent = quiet or as_json
     if watch and not silent:
-        console.print(f"watching {root}; Ctrl-C ends it", highlight=False, markup=False)
+        say(f"watching {root}; Ctrl-C ends it")
     counts = Counter[str]()
     try:
         for outcome in run_batch(
@@ -339,7 +340,7 @@ def demo(
         f"({', '.join(f'{k} {v:.2f} s' for k, v in seconds.items())})",
         highlight=False,
     )
-    console.print(f"pictures: {output / 'contact_sheet.png'} and beside it", highlight=False)
+    say(f"pictures: {output / 'contact_sheet.png'} and beside it")
 
 
 @app.command()

@@ -15,7 +15,7 @@ import typer
 from drpl.errors import ReadError
 from drpl.heap import share_heap
 from drpl.read import MAX_PIXELS
-from drpl.terminal import console, load_extra, log_to_terminal
+from drpl.terminal import console, load_extra, log_to_terminal, say
 
 
 def add_serving(app: typer.Typer) -> None:
@@ -96,7 +96,7 @@ def serve(
     address += f"?token={token}" if token else ""
 
     def started() -> None:
-        console.print(f"drpl serve: {address} (Ctrl-C ends it)", highlight=False, soft_wrap=True)
+        say(f"drpl serve: {address} (Ctrl-C ends it)")
         if open_page and is_desktop():
             webbrowser.open(address)
 

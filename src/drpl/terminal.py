@@ -41,6 +41,11 @@ PANEL = "How to fuse"
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
 
+def say(words: str, *, style: str | None = None) -> None:
+    """Print a line as it is: names of files are not broken, and what they hold is no markup."""
+    console.print(words, style=style, highlight=False, soft_wrap=True, markup=False)
+
+
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command, in place of its parameter ``options``, one flag for each fusion option.
 
@@ -159,18 +164,18 @@ def tell(report: dict[str, Any]) -> None:
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items())
     parts.append(f"{sum(report['seconds'].values()):.1f} s ({seconds})")
     text = f"{report['output']}: {width}x{height}, {', '.join(parts)}"
-    console.print(text, highlight=False, soft_wrap=True)
+    say(text)
     misplaced = [n for place, n in enumerate(report["focus_order"]) if place != n]
     if misplaced:
         names = ", ".join(frames[number]["name"] for number in misplaced[:SHOWN])
         names += f" and {len(misplaced) - SHOWN} more" if len(misplaced) > SHOWN else ""
         line = f"not in the order of focus, which was followed instead: {names}"
-        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+        say(line, style="yellow")
     for frame in frames:
         if frame["status"] in ("rejected", "unaligned", "simpler"):
             said = "; ".join(frame["notes"])
             line = f"{frame['name']}: {frame['status']} ({said})"
-            console.print(line, style="yellow", highlight=False, soft_wrap=True)
+            say(line, style="yellow")
 
 
 def _counted(strokes: list[int]) -> str:
@@ -197,7 +202,7 @@ def tell_outcome(outcome: Outcome, *, quiet: bool) -> None:
         ways = {"skipped": "done before", "left out": f"left out ({outcome.message})"}
         frames = f"{len(item.sources)} frame{'s' * (len(item.sources) != 1)}"
         text = f"{item.name}: {frames}, {ways.get(status, f'{outcome.seconds:.1f} s')}"
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+        say(text)
 
 
 def tell_counts(counts: Counter[str]) -> None:

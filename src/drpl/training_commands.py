@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from drpl.terminal import Overwrite, console, load_extra, log_to_terminal
+from drpl.terminal import Overwrite, console, load_extra, log_to_terminal, say
 
 Photos = Annotated[Path, typer.Option(help="Folder of photos that are sharp everywhere.")]
 
@@ -46,7 +46,7 @@ def synth(
         seed=seed,
         overwrite=overwrite,
     )
-    console.print(f"{scenes} scenes; look at {sheet}", highlight=False)
+    say(f"{scenes} scenes; look at {sheet}")
 
 
 def train(
@@ -103,7 +103,7 @@ def export(
     log_to_terminal()
     export_model = _training("drpl.train.export").export_model
     card = export_model(checkpoints, output, about=about, manifest=manifest)
-    console.print(f"{output}: {card.id}, {card.parameters:,} parameters", highlight=False)
+    say(f"{output}: {card.id}, {card.parameters:,} parameters")
 
 
 def _training(name: str) -> Any:
