@@ -252,7 +252,7 @@ def test_bench_quality(drpl, files, tmp_path):
     assert "was made with other settings" in one_line(errors)
     code, _, errors = drpl("bench", "quality", "-o", out)
     assert code == 9
-    assert "give --photos, --sources or both" in one_line(errors)
+    assert "give --photos, --drawn or --sources" in one_line(errors)
 
 
 def test_bench_without_its_extra_is_explained(drpl, tmp_path, monkeypatch):
