@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import cv2
@@ -212,18 +211,6 @@ def test_scenes_with_truth_have_ceilings(real, tmp_path):
     assert [row[0] for row in shown.rows[-shown.apart :]] == list(methods.REFERENCES)
 
 
-def test_way_to_the_ceiling_and_sentence():
-    names = ("ours", "gff", "dct")
-    values = np.array([[42.0, 41.0, 30.0, 45.0], [44.0, 41.0, 30.0, 45.0]])[:, :, None]
-    scores = replace(hand_made(values, ["psnr"], names), references=[methods.CEILING])
-    ways = {row[0]: row[-1] for row in tables.mean_table(scores).rows}
-    assert ways == {"ours": "50 %", "gff": "0 %", "dct": "-275 %", methods.CEILING: "100 %"}
-    assert tables.sentence(scores) == "ours leads gff by 2.00 dB [1.00, 3.00] of PSNR."
-    scores.values[:, 0] = [[40.0], [41.2]]
-    expected = "ours trails gff by 0.40 dB [-0.20, 1.00] of PSNR; the interval holds 0."
-    assert tables.sentence(scores) == expected
-
-
 def test_frames_that_moved_are_aligned_to_the_middle_one():
     frame = cv2.GaussianBlur(draw_texture(*SIZE), (0, 0), 2)
     frames, _ = moved.move_frames([frame] * 3, seed=0)
@@ -238,59 +225,6 @@ def test_frames_that_moved_are_aligned_to_the_middle_one():
     for before, after in zip(frames[::2], aligned[::2], strict=True):
         assert psnr(before[inner], frame[inner]) < 30
         assert psnr(after[inner], frame[inner]) > 38
-
-
-def test_ranks_of_a_table_made_by_hand():
-    scores = np.array([[3.0, 1.0, 3.0, 2.0], [1.0, 1.0, 1.0, np.nan]])
-    assert summary.ranks(scores, "psnr")[0].tolist() == [1.5, 4, 1.5, 3]
-    assert summary.ranks(scores, "q_cv")[0].tolist() == [3.5, 1, 3.5, 2]
-    tied = summary.ranks(scores, "psnr")[1]
-    assert tied[:3].tolist() == [2, 2, 2]
-    assert np.isnan(tied[3])
-
-
-def hand_made(values, metrics, names=("ours", "theirs")):
-    count = len(values)
-    labels = [f"s{number}" for number in range(count)]
-    return summary.SetScores(
-        "set", labels, [""] * count, list(names), [], list(metrics), np.array(values, float)
-    )
-
-
-def test_rivals_are_of_other_models():
-    names = ("ours select", "ours soft", "gff", "others pyramid")
-    scores = hand_made(np.zeros((1, 4, 1)), ["psnr"], names)
-    assert scores.rivals == [2, 3]
-
-
-def test_average_rank_and_ranks_within_scenes():
-    # q_mi: ours wins twice, loses once by more; q_cv (lower is better): theirs wins each time
-    values = [[[0.6, 9.0], [0.5, 1.0]], [[0.6, 9.0], [0.5, 1.0]], [[0.1, 9.0], [0.9, 8.0]]]
-    scores = hand_made(values, ("q_mi", "q_cv"))
-    assert scores.mean_ranks().tolist() == [[2, 1], [2, 1]]
-    assert scores.image_ranks().tolist() == [[1.5, 1.5], [1.5, 1.5], [2, 1]]
-
-
-def test_bootstrap_covers_the_true_mean():
-    rng = np.random.default_rng(5)
-    samples = rng.normal(3.0, 2.0, (40, 400))
-    low, high = summary.bootstrap(samples, rounds=2000)
-    covered = ((low <= 3.0) & (high >= 3.0)).mean()
-    assert 0.91 < covered < 0.97
-    width = 2 * 1.96 * 2.0 / np.sqrt(40)
-    assert np.mean(high - low) == pytest.approx(width, rel=0.06)
-
-
-def test_bootstrap_is_paired_and_leaves_gaps_out():
-    values = np.random.default_rng(1).normal(40, 8, (30, 2))
-    values[:, 1] = values[:, 0] - 0.4
-    values[3, 0] = np.nan
-    scores = hand_made(values[:, :, None], ["psnr"])
-    leads = summary.lead(scores, "psnr")
-    low, high = summary.bootstrap(leads)
-    assert low[1] == pytest.approx(0.4)
-    assert high[1] == pytest.approx(0.4)
-    assert summary.mean(scores.of("psnr"))[0] == pytest.approx(np.nanmean(values[:, 0]))
 
 
 class Page(HTMLParser):

@@ -8,8 +8,6 @@ from pathlib import Path
 from drpl.bench.scenes import BenchScene, MadeScene
 from drpl.demo import draw_pair
 
-DRAWN = "drawn pairs"
-
 
 @dataclass(frozen=True)
 class DrawnScene(MadeScene):
@@ -28,7 +26,7 @@ class DrawnScene(MadeScene):
     @property
     def data_set(self) -> str:
         """See `SceneEntry`."""
-        return DRAWN
+        return "drawn pairs"
 
     @property
     def name(self) -> str:

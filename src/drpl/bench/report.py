@@ -11,7 +11,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from drpl.bench.drawn import DRAWN
 from drpl.bench.plots import INK, box_plot
 from drpl.bench.quality import QualitySettings, one_thread
 from drpl.bench.store import ScoreStore
@@ -60,11 +59,9 @@ class Section:
 
     @property
     def sheets(self) -> list[tuple[str, Case]]:
-        """Cases of our own drawing by names of files: photos of others are not ours to hand on."""
-        if self.title != DRAWN:
-            return []
+        """Cases whose pictures are ours, by names of files."""
         stem = Path(self.file).stem
-        return [(f"{stem}_{number}.png", case) for number, case in enumerate(self.cases)]
+        return [(f"{stem}_{n}.png", case) for n, case in enumerate(self.cases) if case.ours]
 
 
 def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:

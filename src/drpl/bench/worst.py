@@ -12,6 +12,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from drpl.bench.drawn import DrawnScene
 from drpl.bench.methods import Method
 from drpl.bench.scenes import BenchScene, Bytes, SceneEntry
 from drpl.bench.scoring import results
@@ -57,11 +58,14 @@ class Case:
     title, words : str
     pictures : list of Picture
         All of one size.
+    ours : bool
+        Whether we drew it: photos of others are not ours to hand on.
     """
 
     title: str
     words: str
     pictures: list[Picture]
+    ours: bool
 
     @property
     def captions(self) -> str:
@@ -133,7 +137,8 @@ def show_cases(
         pictures = list(_pictures({first: fused, choice.other: other}, scene, window))
         rows, columns = window
         words = f"{choice.words}; from row {rows.start}, column {columns.start}"
-        yield Case(f"{choice.scene} {scene.kind}".strip(), words, pictures)
+        title = f"{choice.scene} {scene.kind}".strip()
+        yield Case(title, words, pictures, ours=isinstance(entry, DrawnScene))
 
 
 def _where(fused: Bytes, other: Bytes, scene: BenchScene) -> Window:
