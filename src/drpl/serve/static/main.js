@@ -1,20 +1,20 @@
 /** The page: its address names a job, the job's state chooses the screen. */
 
-import { createApi } from "./api.js";
-import { el, fill, say } from "./dom.js";
-import { createDrafts } from "./drafts.js";
-import { refuseDrops } from "./drop.js";
-import { icon } from "./icons.js";
-import { showKeys } from "./keys.js";
-import { showProgress } from "./progress.js";
-import { showResult } from "./result.js";
-import { showSetup } from "./setup.js";
-import { showStart } from "./start.js";
+import { createApi } from "./model/api.js";
+import { el, fill, say } from "./ui/dom.js";
+import { createDrafts } from "./model/drafts.js";
+import { refuseDrops } from "./ui/drop.js";
+import { icon } from "./ui/icons.js";
+import { showKeys } from "./ui/keys.js";
+import { showProgress } from "./screens/progress.js";
+import { showResult } from "./screens/result.js";
+import { showSetup } from "./screens/setup.js";
+import { showStart } from "./screens/start.js";
 
 /**
- * @typedef {{api: ReturnType<typeof createApi>, meta: import("./types.js").Meta,
+ * @typedef {{api: ReturnType<typeof createApi>, meta: import("./model/types.js").Meta,
  *   drafts: ReturnType<typeof createDrafts>,
- *   show: (job: ?import("./types.js").Job, again?: boolean) => Promise<void>}} Page
+ *   show: (job: ?import("./model/types.js").Job, again?: boolean) => Promise<void>}} Page
  */
 
 const main = document.getElementById("main");

@@ -1,13 +1,13 @@
 /** The screen while the work goes on: stage, frame, time left, Cancel. */
 
-import { el, fill, say, toast } from "./dom.js";
-import { icon } from "./icons.js";
-import { STEPS, counted, framed, lasting, staged } from "./words.js";
+import { el, fill, say, toast } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+import { STEPS, counted, framed, lasting, staged } from "../model/words.js";
 
 /**
  * Share of the whole work that is done, in [0, 1]: registering is about a third of it.
  *
- * @param {?import("./types.js").Progress} progress
+ * @param {?import("../model/types.js").Progress} progress
  */
 export function share(progress) {
   const spans = { read: [0, 0.05], look: [0, 0.35], fuse: [0.35, 0.95], write: [0.95, 1], layers: [0.97, 1] };
@@ -17,8 +17,8 @@ export function share(progress) {
 
 /**
  * @param {HTMLElement} root
- * @param {import("./main.js").Page} page
- * @param {import("./types.js").Job} job
+ * @param {import("../main.js").Page} page
+ * @param {import("../model/types.js").Job} job
  * @returns {() => void} stops
  */
 export function showProgress(root, page, job) {

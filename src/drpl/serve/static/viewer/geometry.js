@@ -83,7 +83,7 @@ export function zoomed(view, canvas, left, top, scale) {
 /**
  * The size of a level: each is half of the next, rounded up.
  *
- * @param {import("./types.js").LayerInfo} layer
+ * @param {import("../model/types.js").LayerInfo} layer
  * @param {number} level 0 is the smallest
  * @returns {Size}
  */
@@ -95,7 +95,7 @@ export function levelSize(layer, level) {
 /**
  * The smallest level that has the detail a scale shows.
  *
- * @param {import("./types.js").LayerInfo} layer
+ * @param {import("../model/types.js").LayerInfo} layer
  * @param {number} scale
  */
 export function levelFor(layer, scale) {
@@ -107,11 +107,11 @@ export function levelFor(layer, scale) {
 /**
  * Where a tile lies in the picture.
  *
- * @param {import("./types.js").LayerInfo} layer
+ * @param {import("../model/types.js").LayerInfo} layer
  * @param {number} level
  * @param {number} column
  * @param {number} row
- * @returns {import("./types.js").Rect}
+ * @returns {import("../model/types.js").Rect}
  */
 export function tileRect(layer, level, column, row) {
   const size = levelSize(layer, level);
@@ -125,7 +125,7 @@ export function tileRect(layer, level, column, row) {
 /**
  * The tiles of a level that a canvas shows, those in the middle first.
  *
- * @param {import("./types.js").LayerInfo} layer
+ * @param {import("../model/types.js").LayerInfo} layer
  * @param {number} level
  * @param {View} view
  * @param {Size} canvas
@@ -148,8 +148,8 @@ export function visibleTiles(layer, level, view, canvas) {
 }
 
 /**
- * @param {import("./types.js").Rect} one
- * @param {import("./types.js").Rect} other
+ * @param {import("../model/types.js").Rect} one
+ * @param {import("../model/types.js").Rect} other
  */
 export function overlap(one, other) {
   return one.left < other.left + other.width && other.left < one.left + one.width

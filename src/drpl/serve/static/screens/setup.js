@@ -1,17 +1,17 @@
 /** The screen before the work: frames on the left, options and Run on the right. */
 
-import { acceptDrops, chosen } from "./drop.js";
-import { changed, obstacle, odd, sorted, startBody } from "./draft.js";
-import { el, fill, say, toast } from "./dom.js";
+import { acceptDrops, chosen } from "../ui/drop.js";
+import { changed, obstacle, odd, sorted, startBody } from "../model/draft.js";
+import { el, fill, say, toast } from "../ui/dom.js";
 import { frameList } from "./frames.js";
-import { icon } from "./icons.js";
+import { icon } from "../ui/icons.js";
 import { optionForm } from "./options.js";
-import { counted, depth, sized } from "./words.js";
+import { counted, depth, sized } from "../model/words.js";
 
 /**
  * @param {HTMLElement} root
- * @param {import("./main.js").Page} page
- * @param {import("./types.js").Job} job
+ * @param {import("../main.js").Page} page
+ * @param {import("../model/types.js").Job} job
  * @returns {() => void} stops
  */
 export function showSetup(root, page, job) {

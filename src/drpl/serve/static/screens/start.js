@@ -1,13 +1,13 @@
 /** The first screen: drop a stack, or go back to an earlier job. */
 
-import { acceptDrops, chosen } from "./drop.js";
-import { el, fill, toast } from "./dom.js";
-import { icon } from "./icons.js";
-import { counted, dated, kinds, sized, stackName, stated } from "./words.js";
+import { acceptDrops, chosen } from "../ui/drop.js";
+import { el, fill, toast } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+import { counted, dated, kinds, sized, stackName, stated } from "../model/words.js";
 
 /**
  * @param {HTMLElement} root
- * @param {import("./main.js").Page} page
+ * @param {import("../main.js").Page} page
  * @returns {() => void} stops
  */
 export function showStart(root, page) {

@@ -1,7 +1,7 @@
 /** The divider between the result and what it is compared with. */
 
-import { el } from "./dom.js";
-import { clamp } from "./geometry.js";
+import { el } from "../ui/dom.js";
+import { clamp } from "../viewer/geometry.js";
 
 /**
  * What a layer is called.
@@ -16,7 +16,7 @@ export function named(layer, frames) {
 }
 
 /**
- * @param {import("./result.js").Result} result
+ * @param {import("../screens/result.js").Result} result
  * @returns {() => void} stops
  */
 export function showCompare({ look, stage, frames, viewer }) {

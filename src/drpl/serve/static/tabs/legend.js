@@ -1,16 +1,16 @@
 /** Which frame is this pixel from: the frames with their colours and shares. */
 
-import { el } from "./dom.js";
-import { css } from "./palette.js";
-import { percent } from "./words.js";
+import { el } from "../ui/dom.js";
+import { css } from "../viewer/palette.js";
+import { percent } from "../model/words.js";
 
 /**
  * A list of the frames; one can be chosen.
  *
- * @param {import("./result.js").Result} result
+ * @param {import("../screens/result.js").Result} result
  * @param {object} about
  * @param {string} about.label
- * @param {(state: import("./result.js").Look) => ?number} about.chosen
+ * @param {(state: import("../screens/result.js").Look) => ?number} about.chosen
  * @param {(place: number) => void} about.choose
  * @param {((place: ?number) => void)} [about.point] the pointer, or the focus, is on a frame
  * @param {boolean} [about.leaveOut] frames that were left out cannot be chosen

@@ -1,30 +1,30 @@
 /** The screen of a result: the picture, and beside it what can be seen of it and done to it. */
 
-import { showCompare } from "./compare.js";
-import { el, fill, neighbour, toast, typing } from "./dom.js";
-import { listen, zoomKey } from "./gestures.js";
-import { icon } from "./icons.js";
-import { createLayers } from "./layers.js";
-import { MAPS, lookTab } from "./look.js";
-import { frameAt, frameColours } from "./palette.js";
-import { reliefTab } from "./reliefs.js";
-import { reportTab } from "./report.js";
-import { retouchTab } from "./retouch.js";
-import { saveTab } from "./save.js";
-import { createStore } from "./store.js";
-import { historyOf } from "./strokes.js";
-import { Viewer } from "./viewer.js";
-import { counted, percent } from "./words.js";
+import { showCompare } from "../tabs/compare.js";
+import { el, fill, neighbour, toast, typing } from "../ui/dom.js";
+import { listen, zoomKey } from "../viewer/gestures.js";
+import { icon } from "../ui/icons.js";
+import { createLayers } from "../viewer/layers.js";
+import { MAPS, lookTab } from "../tabs/look.js";
+import { frameAt, frameColours } from "../viewer/palette.js";
+import { reliefTab } from "../tabs/relief.js";
+import { reportTab } from "../tabs/report.js";
+import { retouchTab } from "../tabs/retouch.js";
+import { saveTab } from "../tabs/save.js";
+import { createStore } from "../model/store.js";
+import { historyOf } from "../model/strokes.js";
+import { Viewer } from "../viewer/viewer.js";
+import { counted, percent } from "../model/words.js";
 
 /**
  * What the tabs of a result share.
  *
  * @typedef {object} Result
- * @property {import("./types.js").Job} job
- * @property {ReturnType<import("./api.js").createApi>} api
- * @property {import("./types.js").Meta} meta
+ * @property {import("../model/types.js").Job} job
+ * @property {ReturnType<import("../model/api.js").createApi>} api
+ * @property {import("../model/types.js").Meta} meta
  * @property {{place: number, name: string, left: boolean}[]} frames
- * @property {import("./palette.js").Rgb[]} colours
+ * @property {import("../viewer/palette.js").Rgb[]} colours
  * @property {ReturnType<typeof createLayers>} layers
  * @property {Viewer} viewer
  * @property {HTMLElement} stage
@@ -41,7 +41,7 @@ import { counted, percent } from "./words.js";
  * @property {?number} hovered frame under the pointer
  * @property {?number} picked frame that stands out of the map
  * @property {number} source frame that the brush paints from
- * @property {import("./strokes.js").History} history
+ * @property {import("../model/strokes.js").History} history
  * @property {boolean} retouched whether the layer `retouched` is what is seen
  * @property {?number} peek frame that is seen instead of the result, while a key is held
  */
@@ -56,8 +56,8 @@ const TABS = [
 
 /**
  * @param {HTMLElement} root
- * @param {import("./main.js").Page} page
- * @param {import("./types.js").Job} job
+ * @param {import("../main.js").Page} page
+ * @param {import("../model/types.js").Job} job
  * @returns {() => void} stops
  */
 export function showResult(root, page, job) {

@@ -1,14 +1,14 @@
 /** The tab of saving: the result, its maps, its report; and how a terminal does the same. */
 
-import { el } from "./dom.js";
-import { icon } from "./icons.js";
-import { depth } from "./words.js";
+import { el } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+import { depth } from "../model/words.js";
 
 /**
  * The command that gives the same result.
  *
- * @param {import("./types.js").Job} job
- * @param {import("./types.js").OptionField[]} fields
+ * @param {import("../model/types.js").Job} job
+ * @param {import("../model/types.js").OptionField[]} fields
  * @param {boolean} retouched
  */
 export function command(job, fields, retouched) {
@@ -27,7 +27,7 @@ export function command(job, fields, retouched) {
 /** @param {string} name */
 const quoted = (name) => (/^[\w.,+@%/-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
 
-/** @param {import("./result.js").Result} result */
+/** @param {import("../screens/result.js").Result} result */
 export function saveTab({ job, api, look, meta }) {
   const dtype = job.frames[0]?.dtype ?? "uint8";
   const link = (what, name, words) => el("a", { class: "save-row", href: api.download(job.id, what), download: what },

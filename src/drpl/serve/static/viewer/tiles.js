@@ -59,7 +59,7 @@ export class TileCache {
 export class Layer {
   /**
    * @param {string} name
-   * @param {import("./types.js").LayerInfo} info
+   * @param {import("../model/types.js").LayerInfo} info
    * @param {object} [about]
    * @param {boolean} [about.values] whether the page needs the values of pixels
    * @param {(pixels: ImageData) => ImageData} [about.paint] makes colours of values
@@ -165,7 +165,7 @@ export class TileLoader {
    * Marks what changed of a layer: it is shown until the new tiles are there.
    *
    * @param {Layer} layer
-   * @param {import("./types.js").Rect} rect of the picture
+   * @param {import("../model/types.js").Rect} rect of the picture
    */
   outdate(layer, rect) {
     layer.version = Date.now();

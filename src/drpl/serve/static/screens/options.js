@@ -1,14 +1,14 @@
 /** The form of options, made from what the service says of them. */
 
-import { el, fill } from "./dom.js";
-import { labelled } from "./words.js";
+import { el, fill } from "../ui/dom.js";
+import { labelled } from "../model/words.js";
 
 /**
  * What a preset sets an option to, or its default.
  *
- * @param {import("./types.js").Meta} meta
+ * @param {import("../model/types.js").Meta} meta
  * @param {?string} preset
- * @param {import("./types.js").OptionField} field
+ * @param {import("../model/types.js").OptionField} field
  */
 export function usual(meta, preset, field) {
   return (preset ? meta.presets[preset] : null)?.[field.name] ?? field.default;
@@ -17,7 +17,7 @@ export function usual(meta, preset, field) {
 /**
  * What is written in a field, as the option's type; undefined where it is none.
  *
- * @param {import("./types.js").OptionField} field
+ * @param {import("../model/types.js").OptionField} field
  * @param {string} text
  */
 export function typed(field, text) {
@@ -44,8 +44,8 @@ export function withOption(options, name, value, asUsual) {
 
 /**
  * @param {object} about
- * @param {import("./types.js").Meta} about.meta
- * @param {ReturnType<import("./store.js").createStore<import("./draft.js").Draft>>} about.draft
+ * @param {import("../model/types.js").Meta} about.meta
+ * @param {ReturnType<import("../model/store.js").createStore<import("../model/draft.js").Draft>>} about.draft
  * @returns {{node: HTMLElement, stop: () => void}}
  */
 export function optionForm({ meta, draft }) {

@@ -1,20 +1,20 @@
 /** Retouching: a brush that takes pixels of a chosen frame; strokes are kept with the job. */
 
-import { LostError, pause } from "./api.js";
-import { Preview, drawRing } from "./brush.js";
-import { el, say, toast } from "./dom.js";
-import { clamp } from "./geometry.js";
-import { icon } from "./icons.js";
+import { LostError, pause } from "../model/api.js";
+import { Preview, drawRing } from "../viewer/brush.js";
+import { el, say, toast } from "../ui/dom.js";
+import { clamp } from "../viewer/geometry.js";
+import { icon } from "../ui/icons.js";
 import { legend } from "./legend.js";
-import { css, frameAt } from "./palette.js";
-import { centred, historyOf, readEdits, reach, redo, tells, undo, withStroke } from "./strokes.js";
-import { createStore } from "./store.js";
-import { counted } from "./words.js";
+import { css, frameAt } from "../viewer/palette.js";
+import { centred, historyOf, readEdits, reach, redo, tells, undo, withStroke } from "../model/strokes.js";
+import { createStore } from "../model/store.js";
+import { counted } from "../model/words.js";
 
 const LEAST = 1;
 const ALL = ["retouched", "index", "confidence", "depth"];
 
-/** @param {import("./result.js").Result} result */
+/** @param {import("../screens/result.js").Result} result */
 export function retouchTab(result) {
   const { look, viewer, frames, colours, layers } = result;
   const most = Math.max(64, Math.round(Math.min(viewer.size.width, viewer.size.height) / 4));
@@ -196,11 +196,11 @@ export function retouchTab(result) {
 /**
  * Brings the edit list to the service, one at a time, the last one always; shows the exact result.
  *
- * @param {import("./result.js").Result} result
+ * @param {import("../screens/result.js").Result} result
  */
 function createSync({ api, job, look, layers, viewer }) {
   const store = createStore({ busy: false });
-  /** @type {Set<import("./types.js").Stroke>} drawn by the page until the service has drawn them */
+  /** @type {Set<import("../model/types.js").Stroke>} drawn by the page until the service has drawn them */
   const pending = new Set();
   let agreed = look.get().history;
   let stopped = false;

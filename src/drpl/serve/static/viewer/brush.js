@@ -8,7 +8,7 @@ const STEPS = 10;
  * Draws the mask of a stroke: full inside, falling off over softness * radius at the edge.
  *
  * @param {OffscreenCanvasRenderingContext2D} context
- * @param {import("./types.js").Stroke} stroke
+ * @param {import("../model/types.js").Stroke} stroke
  * @param {number} scale device pixels per pixel
  * @param {{x: number, y: number}} corner of the picture on the canvas
  */
@@ -45,7 +45,7 @@ export class Preview {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {import("./viewer.js").Viewer} viewer
-   * @param {import("./types.js").Stroke} stroke
+   * @param {import("../model/types.js").Stroke} stroke
    * @param {import("./tiles.js").Layer} layer of the frame that is painted from
    */
   draw(context, viewer, stroke, layer) {

@@ -1,11 +1,11 @@
 /** The layers of a job, each asked for once, with the colours of the page. */
 
-import { toast } from "./dom.js";
+import { toast } from "../ui/dom.js";
 import { DEPTHS, HEAT, paintFrames, paintRamp } from "./palette.js";
 import { Layer } from "./tiles.js";
 
 /**
- * @param {ReturnType<import("./api.js").createApi>} api
+ * @param {ReturnType<import("../model/api.js").createApi>} api
  * @param {string} id of the job
  * @param {import("./palette.js").Rgb[]} colours of the frames
  * @param {(words: string) => void} tell what is waited for, or nothing

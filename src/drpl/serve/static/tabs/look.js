@@ -1,9 +1,9 @@
 /** The tab of looking: compare with a frame, and maps over the picture. */
 
 import { named } from "./compare.js";
-import { el, fill } from "./dom.js";
+import { el, fill } from "../ui/dom.js";
 import { legend, strip } from "./legend.js";
-import { DEPTHS, HEAT } from "./palette.js";
+import { DEPTHS, HEAT } from "../viewer/palette.js";
 
 /** The maps with their names and what they tell. */
 export const MAPS = [
@@ -13,7 +13,7 @@ export const MAPS = [
   ["depth", "Depth", "From the frame that is first in focus to the last."],
 ];
 
-/** @param {import("./result.js").Result} result */
+/** @param {import("../screens/result.js").Result} result */
 export function lookTab(result) {
   const { look, frames } = result;
   const compare = el("select", { id: "compare", on: { change: () => look.set({ other: compare.value || null, split: look.get().other ? look.get().split : 0.5 }) } });

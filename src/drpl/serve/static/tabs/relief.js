@@ -1,11 +1,11 @@
 /** The tab of the 3D view: a relief to be turned, in the place of the picture. */
 
-import { el, toast } from "./dom.js";
-import { levelSize } from "./geometry.js";
+import { el, toast } from "../ui/dom.js";
+import { levelSize } from "../viewer/geometry.js";
 import { strip } from "./legend.js";
-import { stretched } from "./mesh.js";
-import { DEPTHS } from "./palette.js";
-import { Relief } from "./relief.js";
+import { stretched } from "../viewer/mesh.js";
+import { DEPTHS } from "../viewer/palette.js";
+import { Relief } from "../viewer/relief.js";
 
 const MESH = 512;
 const PICTURE = 2048;
@@ -13,9 +13,9 @@ const PICTURE = 2048;
 /**
  * A whole level of a layer as one picture.
  *
- * @param {ReturnType<import("./api.js").createApi>} api
+ * @param {ReturnType<import("../model/api.js").createApi>} api
  * @param {string} id
- * @param {import("./tiles.js").Layer} layer
+ * @param {import("../viewer/tiles.js").Layer} layer
  * @param {number} most pixels of the longer side
  * @returns {Promise<HTMLCanvasElement>}
  */
@@ -42,7 +42,7 @@ function greys(canvas) {
   return Float32Array.from({ length: data.length / 4 }, (_, at) => data[4 * at] / 255);
 }
 
-/** @param {import("./result.js").Result} result */
+/** @param {import("../screens/result.js").Result} result */
 export function reliefTab({ api, job, look, layers, stage }) {
   const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { class: "canvas relief", hidden: true, tabIndex: 0, role: "application", "aria-label": "Relief. Arrows turn it, plus and minus zoom, 0 turns it back." }));
   const trouble = el("p", { class: "notice", role: "status", hidden: true });

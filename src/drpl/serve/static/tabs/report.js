@@ -1,10 +1,10 @@
 /** The tab of the report: what was done, in words, and frame by frame. */
 
-import { el, fill } from "./dom.js";
-import { css } from "./palette.js";
-import { percent } from "./words.js";
+import { el, fill } from "../ui/dom.js";
+import { css } from "../viewer/palette.js";
+import { percent } from "../model/words.js";
 
-/** @param {import("./result.js").Result} result */
+/** @param {import("../screens/result.js").Result} result */
 export function reportTab({ look, frames, colours }) {
   const node = el("div", { class: "report" });
   const stop = look.watch((state) => state.report, (report) => fill(node, ...contents(report, frames, colours)));

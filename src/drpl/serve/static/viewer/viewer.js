@@ -1,7 +1,7 @@
 /** A viewer of pictures in tiles: one base, one to compare with, one map over them, strokes. */
 
 import { clamp, fitted, kept, levelFor, origin, tileRect, toPicture, visibleTiles, zoomed } from "./geometry.js";
-import { el } from "./dom.js";
+import { el } from "../ui/dom.js";
 import { TileCache, TileLoader, drawable } from "./tiles.js";
 
 const ROOM = 384e6;
@@ -19,7 +19,7 @@ const ROOM = 384e6;
 
 export class Viewer {
   /**
-   * @param {import("./types.js").LayerInfo} size of the picture
+   * @param {import("../model/types.js").LayerInfo} size of the picture
    * @param {(path: string, about: RequestInit) => Promise<Response>} ask
    * @param {(layer: string) => string} address
    */
@@ -220,7 +220,7 @@ export class Viewer {
    * Fetches what changed of layers; resolves when what is seen of them is new.
    *
    * @param {import("./tiles.js").Layer[]} layers
-   * @param {import("./types.js").Rect} rect
+   * @param {import("../model/types.js").Rect} rect
    */
   renew(layers, rect) {
     for (const layer of layers) this.loader.outdate(layer, rect);

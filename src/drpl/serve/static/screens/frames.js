@@ -1,15 +1,15 @@
 /** The list of frames: thumbnails in order, to be moved, left out, made the reference, removed. */
 
-import { changed, moved, odd } from "./draft.js";
-import { el, say } from "./dom.js";
-import { dragToMove } from "./drag.js";
-import { icon } from "./icons.js";
-import { depth, sized } from "./words.js";
+import { changed, moved, odd } from "../model/draft.js";
+import { el, say } from "../ui/dom.js";
+import { dragToMove } from "../ui/drag.js";
+import { icon } from "../ui/icons.js";
+import { depth, sized } from "../model/words.js";
 
 /**
  * @param {object} about
- * @param {ReturnType<import("./store.js").createStore<import("./draft.js").Draft>>} about.draft
- * @param {(frame: import("./types.js").Frame) => string} about.thumbnail address of a picture
+ * @param {ReturnType<import("../model/store.js").createStore<import("../model/draft.js").Draft>>} about.draft
+ * @param {(frame: import("../model/types.js").Frame) => string} about.thumbnail address of a picture
  * @param {(key: string) => Promise<void>} about.remove
  * @returns {{node: HTMLElement, stop: () => void}}
  */
