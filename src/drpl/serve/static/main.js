@@ -38,7 +38,14 @@ const api = createApi("/api/v1", (lost) => {
 });
 
 /** Screens by the state of a job. */
-const SCREENS = { draft: showSetup, failed: showSetup, cancelled: showSetup, queued: showProgress, running: showProgress, done: showResult };
+const SCREENS = {
+  draft: showSetup,
+  failed: showSetup,
+  cancelled: showSetup,
+  queued: showProgress,
+  running: showProgress,
+  done: showResult,
+};
 
 /** @type {Page} */
 const page = { api, meta: null, drafts: null, show };
@@ -49,7 +56,8 @@ const page = { api, meta: null, drafts: null, show };
 async function show(job, again = false) {
   const address = job ? `#${job.id}` : "";
   shown = address;
-  if (location.hash !== address) history.pushState(null, "", address || location.pathname + location.search);
+  if (location.hash !== address)
+    history.pushState(null, "", address || location.pathname + location.search);
   leave();
   main.className = "";
   document.title = job ? `${job.name} · drpl` : "drpl";
@@ -80,14 +88,25 @@ function fail(error) {
   leave = () => {};
   main.className = "lost";
   const words = error.status === 404 ? "This job is no longer here." : error.message;
-  fill(main, el("section", { class: "lone" }, el("h1", {}, words), el("p", {}, el("a", { href: "#" }, "Go to the start page"))));
+  fill(
+    main,
+    el(
+      "section",
+      { class: "lone" },
+      el("h1", {}, words),
+      el("p", {}, el("a", { href: "#" }, "Go to the start page")),
+    ),
+  );
   say(words);
 }
 
 /** Light, dark, or as the system has it. */
 function themeSwitch() {
   const root = document.documentElement;
-  const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
+  const dark = () =>
+    root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
   const button = el("button", { type: "button", class: "plain", on: { click: turn } });
   const show = () => {
     fill(button, icon(dark() ? "sun" : "moon"));
@@ -105,11 +124,30 @@ function themeSwitch() {
   return button;
 }
 
-document.querySelector(".brand").append(el("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }), "drpl");
-fill(document.getElementById("tools"),
-  el("a", { class: "button plain", href: "#", title: "New stack" }, icon("add"), el("span", { class: "wide-only" }, "New stack")),
-  el("button", { type: "button", class: "plain", title: "Keys (?)", "aria-label": "Keys", on: { click: showKeys } }, icon("keys")),
-  themeSwitch());
+document
+  .querySelector(".brand")
+  .append(el("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }), "drpl");
+fill(
+  document.getElementById("tools"),
+  el(
+    "a",
+    { class: "button plain", href: "#", title: "New stack" },
+    icon("add"),
+    el("span", { class: "wide-only" }, "New stack"),
+  ),
+  el(
+    "button",
+    {
+      type: "button",
+      class: "plain",
+      title: "Keys (?)",
+      "aria-label": "Keys",
+      on: { click: showKeys },
+    },
+    icon("keys"),
+  ),
+  themeSwitch(),
+);
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();

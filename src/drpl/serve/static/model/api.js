@@ -38,7 +38,8 @@ export function sentence(status, text) {
   } catch {
     // not JSON: a proxy or the server itself answered
   }
-  if (status === 401) return "This page needs its token: open the address that the terminal printed.";
+  if (status === 401)
+    return "This page needs its token: open the address that the terminal printed.";
   return `The service answered with status ${status}.`;
 }
 
@@ -83,7 +84,11 @@ export function createApi(root, told) {
     }
     if (answer.ok) return answer;
     const text = await answer.text().catch(() => "");
-    throw new ApiError(sentence(answer.status, text), answer.status, Number(answer.headers.get("Retry-After") ?? 0));
+    throw new ApiError(
+      sentence(answer.status, text),
+      answer.status,
+      Number(answer.headers.get("Retry-After") ?? 0),
+    );
   }
 
   const read = async (path, about) => (await ask(path, about)).json();
@@ -148,7 +153,14 @@ export function createApi(root, told) {
         request.upload.onprogress = (event) => progress(event.loaded);
         request.onload = () => {
           if (request.status >= 200 && request.status < 300) done(JSON.parse(request.responseText));
-          else failed(new ApiError(sentence(request.status, request.responseText), request.status, Number(request.getResponseHeader("Retry-After") ?? 0)));
+          else
+            failed(
+              new ApiError(
+                sentence(request.status, request.responseText),
+                request.status,
+                Number(request.getResponseHeader("Retry-After") ?? 0),
+              ),
+            );
         };
         request.onerror = () => {
           lose();

@@ -101,7 +101,15 @@ export function refused(draft, refusal) {
  * @returns {Item}
  */
 export function ofFrame(frame, used = true) {
-  return { key: `n${frame.n}`, name: frame.name, state: "ready", sent: frame.bytes, size: frame.bytes, used, frame };
+  return {
+    key: `n${frame.n}`,
+    name: frame.name,
+    state: "ready",
+    sent: frame.bytes,
+    size: frame.bytes,
+    used,
+    frame,
+  };
 }
 
 /**
@@ -131,9 +139,13 @@ export function noted(draft) {
 export function restored(job, note) {
   const started = job.state !== "draft";
   const order = note?.order ?? (started ? job.order : []);
-  const unused = new Set(note?.unused ?? (started ? job.frames.map(({ n }) => n).filter((n) => !order.includes(n)) : []));
+  const unused = new Set(
+    note?.unused ?? (started ? job.frames.map(({ n }) => n).filter((n) => !order.includes(n)) : []),
+  );
   const place = (n) => (order.includes(n) ? order.indexOf(n) : order.length);
-  const frames = [...job.frames].sort((one, other) => place(one.n) - place(other.n) || byName(one.name, other.name));
+  const frames = [...job.frames].sort(
+    (one, other) => place(one.n) - place(other.n) || byName(one.name, other.name),
+  );
   const reference = note ? note.reference : (job.reference ?? null);
   return {
     ...emptyDraft(),
@@ -157,7 +169,12 @@ function referenceOf(draft) {
  */
 export function startBody(draft) {
   const used = draft.items.filter((item) => item.used && item.frame);
-  return { order: used.map((item) => item.frame.n), reference: referenceOf(draft), preset: draft.preset, options: draft.options };
+  return {
+    order: used.map((item) => item.frame.n),
+    reference: referenceOf(draft),
+    preset: draft.preset,
+    options: draft.options,
+  };
 }
 
 /**
@@ -167,10 +184,12 @@ export function startBody(draft) {
  */
 export function obstacle(draft) {
   const sending = draft.items.filter((item) => item.state !== "ready").length;
-  if (sending) return `Wait: ${sending} ${sending === 1 ? "file is" : "files are"} still on the way.`;
+  if (sending)
+    return `Wait: ${sending} ${sending === 1 ? "file is" : "files are"} still on the way.`;
   const used = draft.items.filter((item) => item.used).length;
   if (used < 2) return "A stack needs two frames or more, each focused elsewhere.";
-  if (odd(draft).length) return "Frames of a stack have one size and depth: leave out the marked ones.";
+  if (odd(draft).length)
+    return "Frames of a stack have one size and depth: leave out the marked ones.";
   return "";
 }
 

@@ -18,7 +18,10 @@ export function createDrafts(api, meta) {
   function make(job) {
     const key = KEY + job.id;
     const draft = createStore(restored(job, recalled(key)));
-    const stop = draft.watch((state) => JSON.stringify(noted(state)), (text) => note(key, text));
+    const stop = draft.watch(
+      (state) => JSON.stringify(noted(state)),
+      (text) => note(key, text),
+    );
     const uploads = createUploads(api, job.id, draft, meta);
     const forget = () => {
       stop();
@@ -58,7 +61,8 @@ function note(key, text) {
     localStorage.removeItem(key);
     localStorage.setItem(key, text);
     const keys = Object.keys(localStorage).filter((name) => name.startsWith(KEY));
-    for (const old of keys.slice(0, Math.max(0, keys.length - KEPT))) if (old !== key) localStorage.removeItem(old);
+    for (const old of keys.slice(0, Math.max(0, keys.length - KEPT)))
+      if (old !== key) localStorage.removeItem(old);
   } catch {
     // storage is full or forbidden: a reload then starts from the order of names
   }

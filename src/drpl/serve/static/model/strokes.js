@@ -13,12 +13,16 @@ export const withStroke = ({ done }, stroke) => ({ done: [...done, stroke], undo
 
 /** @param {History} history @returns {History} */
 export function undo({ done, undone }) {
-  return done.length ? { done: done.slice(0, -1), undone: [...undone, done.at(-1)] } : { done, undone };
+  return done.length
+    ? { done: done.slice(0, -1), undone: [...undone, done.at(-1)] }
+    : { done, undone };
 }
 
 /** @param {History} history @returns {History} */
 export function redo({ done, undone }) {
-  return undone.length ? { done: [...done, undone.at(-1)], undone: undone.slice(0, -1) } : { done, undone };
+  return undone.length
+    ? { done: [...done, undone.at(-1)], undone: undone.slice(0, -1) }
+    : { done, undone };
 }
 
 /**
@@ -39,7 +43,10 @@ export function tells(points, point, radius) {
  *
  * @param {{x: number, y: number}} at
  */
-export const centred = ({ x, y }) => [Math.round((x - 0.5) * 100) / 100, Math.round((y - 0.5) * 100) / 100];
+export const centred = ({ x, y }) => [
+  Math.round((x - 0.5) * 100) / 100,
+  Math.round((y - 0.5) * 100) / 100,
+];
 
 /**
  * What a stroke may change, roughly: its discs.
@@ -50,7 +57,12 @@ export const centred = ({ x, y }) => [Math.round((x - 0.5) * 100) / 100, Math.ro
 export function reach({ points, radius }) {
   const [across, down] = [points.map(([x]) => x), points.map(([, y]) => y)];
   const [left, top] = [Math.min(...across) - radius, Math.min(...down) - radius];
-  return { left, top, width: Math.max(...across) + radius - left + 1, height: Math.max(...down) + radius - top + 1 };
+  return {
+    left,
+    top,
+    width: Math.max(...across) + radius - left + 1,
+    height: Math.max(...down) + radius - top + 1,
+  };
 }
 
 /**
@@ -72,7 +84,9 @@ export function readEdits(text, size) {
     throw new Error("This file is not an edit list of version 1.");
   }
   if (list.size[0] !== size.width || list.size[1] !== size.height) {
-    throw new Error(`This edit list is for a result of ${list.size.join(" × ")}; this one has ${size.width} × ${size.height}.`);
+    throw new Error(
+      `This edit list is for a result of ${list.size.join(" × ")}; this one has ${size.width} × ${size.height}.`,
+    );
   }
   return list.strokes;
 }

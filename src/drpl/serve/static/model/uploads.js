@@ -26,8 +26,10 @@ export function createUploads(api, id, draft, meta) {
       return `is not a picture that can be read: ${kinds(formats)}`;
     }
     if (!file.size) return "is empty";
-    if (limits.frames && frames > limits.frames) return `is one too many: a stack may have ${counted(limits.frames, "frame")}`;
-    if (limits.bytes && bytes > limits.bytes) return `does not fit: a stack may have ${sized(limits.bytes)}`;
+    if (limits.frames && frames > limits.frames)
+      return `is one too many: a stack may have ${counted(limits.frames, "frame")}`;
+    if (limits.bytes && bytes > limits.bytes)
+      return `does not fit: a stack may have ${sized(limits.bytes)}`;
     return "";
   }
 
@@ -41,11 +43,24 @@ export function createUploads(api, id, draft, meta) {
       const reason = unfit(file, state.items.length + fresh.length + 1, bytes + file.size);
       files.set(key, file);
       if (reason) {
-        state = refused(state, { key, name: file.name, reason: `${file.name} ${reason}.`, again: false });
+        state = refused(state, {
+          key,
+          name: file.name,
+          reason: `${file.name} ${reason}.`,
+          again: false,
+        });
         continue;
       }
       bytes += file.size;
-      fresh.push({ key, name: file.name, state: "waiting", sent: 0, size: file.size, used: true, frame: null });
+      fresh.push({
+        key,
+        name: file.name,
+        state: "waiting",
+        sent: 0,
+        size: file.size,
+        used: true,
+        frame: null,
+      });
     }
     draft.set(added(state, fresh));
     next();
@@ -93,7 +108,8 @@ export function createUploads(api, id, draft, meta) {
       await pause(1000 * (error.retryAfter || 2));
       draft.set(changed(draft.get(), key, { state: "waiting", sent: 0 }));
     } else {
-      const reason = error instanceof LostError ? `${file.name} cannot be read any more.` : error.message;
+      const reason =
+        error instanceof LostError ? `${file.name} cannot be read any more.` : error.message;
       draft.set(refused(draft.get(), { key, name: file.name, reason, again: error.status >= 500 }));
     }
   }

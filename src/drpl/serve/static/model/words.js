@@ -49,7 +49,9 @@ export function dated(when) {
   if (Number.isNaN(date.getTime())) return "";
   const today = new Date().toDateString() === date.toDateString();
   const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  return today ? `today, ${time}` : `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
+  return today
+    ? `today, ${time}`
+    : `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }
 
 /** @param {string} dtype */
@@ -57,7 +59,14 @@ export function depth(dtype) {
   return { uint8: "8 bits", uint16: "16 bits", float32: "32 bits, float" }[dtype] ?? dtype;
 }
 
-const KINDS = [["JPEG", ".jpg"], ["PNG", ".png"], ["TIFF", ".tif"], ["WebP", ".webp"], ["AVIF", ".avif"], ["camera RAW", ".dng"]];
+const KINDS = [
+  ["JPEG", ".jpg"],
+  ["PNG", ".png"],
+  ["TIFF", ".tif"],
+  ["WebP", ".webp"],
+  ["AVIF", ".avif"],
+  ["camera RAW", ".dng"],
+];
 
 /**
  * Kinds of files by their suffixes, as photographers call them.
@@ -79,7 +88,11 @@ const STAGES = {
 };
 
 /** Stages of the work in their order, with their words. */
-export const STEPS = [["look", "Register"], ["fuse", "Fuse"], ["write", "Write"]];
+export const STEPS = [
+  ["look", "Register"],
+  ["fuse", "Fuse"],
+  ["write", "Write"],
+];
 
 /** @param {string} stage */
 export function staged(stage) {
@@ -98,7 +111,12 @@ export function framed({ stage, done, of }) {
 }
 
 const STATES = {
-  draft: "not started", queued: "waiting", running: "running", done: "done", failed: "failed", cancelled: "cancelled",
+  draft: "not started",
+  queued: "waiting",
+  running: "running",
+  done: "done",
+  failed: "failed",
+  cancelled: "cancelled",
 };
 
 /** @param {string} state */

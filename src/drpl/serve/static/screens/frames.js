@@ -14,7 +14,11 @@ import { depth, sized } from "../model/words.js";
  * @returns {{node: HTMLElement, stop: () => void}}
  */
 export function frameList({ draft, thumbnail, remove }) {
-  const list = el("ol", { class: "frames", "aria-label": "Frames, in their order", on: { keydown: onKey } });
+  const list = el("ol", {
+    class: "frames",
+    "aria-label": "Frames, in their order",
+    on: { keydown: onKey },
+  });
   /** @type {Map<string, ReturnType<typeof card>>} */
   const cards = new Map();
   let current = null;
@@ -52,7 +56,14 @@ export function frameList({ draft, thumbnail, remove }) {
     if (!key || event.target.matches("input")) return;
     const keys = order();
     const at = keys.indexOf(key);
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow(list), ArrowDown: perRow(list), Home: -at, End: keys.length - 1 - at }[event.key];
+    const step = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -perRow(list),
+      ArrowDown: perRow(list),
+      Home: -at,
+      End: keys.length - 1 - at,
+    }[event.key];
     const onPicture = event.target === cards.get(key).picture;
     if (step !== undefined && event.altKey) {
       move(key, at + step);
@@ -72,7 +83,8 @@ export function frameList({ draft, thumbnail, remove }) {
   /** Only one frame's buttons are on the way of the Tab key: the frame last in focus. */
   function setCurrent(key) {
     current = key;
-    for (const [other, { tabbable }] of cards) for (const node of tabbable) node.tabIndex = other === key ? 0 : -1;
+    for (const [other, { tabbable }] of cards)
+      for (const node of tabbable) node.tabIndex = other === key ? 0 : -1;
   }
 
   function card(item) {
@@ -80,18 +92,79 @@ export function frameList({ draft, thumbnail, remove }) {
     const place = el("span", {});
     const image = el("img", { alt: "", draggable: false, loading: "lazy", decoding: "async" });
     const bar = el("progress", { max: 1, "aria-label": `Sending ${item.name}` });
-    const picture = el("button", { type: "button", class: "frame-picture", on: { click: () => use(key, !draft.get().items.find((entry) => entry.key === key).used) } }, image, bar);
-    const tick = el("input", { type: "checkbox", "aria-label": `Use ${item.name}`, on: { change: () => use(key, tick.checked) } });
-    const pin = el("button", { type: "button", class: "plain small", title: "Make it the reference: the others are registered to it (R)", "aria-label": `Reference: ${item.name}`, on: { click: () => refer(key) } }, icon("pin"));
-    const away = el("button", { type: "button", class: "plain small frame-away", title: "Remove (Delete)", "aria-label": `Remove ${item.name}`, on: { click: () => drop(key) } }, icon("close"));
-    const grip = el("span", { class: "frame-grip", title: "Drag to move; or Alt with the arrow keys", "aria-hidden": "true" }, icon("grip"), place);
+    const picture = el(
+      "button",
+      {
+        type: "button",
+        class: "frame-picture",
+        on: { click: () => use(key, !draft.get().items.find((entry) => entry.key === key).used) },
+      },
+      image,
+      bar,
+    );
+    const tick = el("input", {
+      type: "checkbox",
+      "aria-label": `Use ${item.name}`,
+      on: { change: () => use(key, tick.checked) },
+    });
+    const pin = el(
+      "button",
+      {
+        type: "button",
+        class: "plain small",
+        title: "Make it the reference: the others are registered to it (R)",
+        "aria-label": `Reference: ${item.name}`,
+        on: { click: () => refer(key) },
+      },
+      icon("pin"),
+    );
+    const away = el(
+      "button",
+      {
+        type: "button",
+        class: "plain small frame-away",
+        title: "Remove (Delete)",
+        "aria-label": `Remove ${item.name}`,
+        on: { click: () => drop(key) },
+      },
+      icon("close"),
+    );
+    const grip = el(
+      "span",
+      {
+        class: "frame-grip",
+        title: "Drag to move; or Alt with the arrow keys",
+        "aria-hidden": "true",
+      },
+      icon("grip"),
+      place,
+    );
     const note = el("p", { class: "frame-note" });
-    const node = el("li", { class: "frame", on: { focusin: () => current !== key && setCurrent(key) } },
+    const node = el(
+      "li",
+      { class: "frame", on: { focusin: () => current !== key && setCurrent(key) } },
       el("div", { class: "frame-stage" }, picture, grip, away),
-      el("div", { class: "frame-foot" }, tick, el("span", { class: "frame-name", title: item.name }, item.name), pin),
-      note);
+      el(
+        "div",
+        { class: "frame-foot" },
+        tick,
+        el("span", { class: "frame-name", title: item.name }, item.name),
+        pin,
+      ),
+      note,
+    );
     node.dataset.key = key;
-    return { node, image, bar, place, picture, tick, pin, note, tabbable: [picture, tick, pin, away] };
+    return {
+      node,
+      image,
+      bar,
+      place,
+      picture,
+      tick,
+      pin,
+      note,
+      tabbable: [picture, tick, pin, away],
+    };
   }
 
   function show(state) {
@@ -106,9 +179,17 @@ export function frameList({ draft, thumbnail, remove }) {
     state.items.forEach((item, at) => {
       if (!cards.has(item.key)) cards.set(item.key, card(item));
       const parts = cards.get(item.key);
-      if (list.children[at] !== parts.node) list.insertBefore(parts.node, list.children[at] ?? null);
-      const now = { item, at, count: state.items.length, reference: state.reference === item.key, differs: marked.has(item.key) };
-      if (Object.entries(now).some(([name, value]) => parts.now?.[name] !== value)) update(parts, now);
+      if (list.children[at] !== parts.node)
+        list.insertBefore(parts.node, list.children[at] ?? null);
+      const now = {
+        item,
+        at,
+        count: state.items.length,
+        reference: state.reference === item.key,
+        differs: marked.has(item.key),
+      };
+      if (Object.entries(now).some(([name, value]) => parts.now?.[name] !== value))
+        update(parts, now);
       parts.now = now;
     });
     // moving a node takes the focus from what is in it
@@ -130,10 +211,22 @@ export function frameList({ draft, thumbnail, remove }) {
     parts.picture.title = [item.name, size, sized(item.size)].filter(Boolean).join("\n");
     const told = `Frame ${at + 1} of ${count}, ${item.name}${used ? "" : ", left out"}${reference ? ", reference" : ""}`;
     parts.picture.setAttribute("aria-label", `${told}. ${used ? "Leave out" : "Use"}`);
-    parts.note.textContent = differs ? `Differs: ${size}` : reference ? "Reference" : item.state === "waiting" ? "Waiting" : "";
+    parts.note.textContent = differs
+      ? `Differs: ${size}`
+      : reference
+        ? "Reference"
+        : item.state === "waiting"
+          ? "Waiting"
+          : "";
   }
 
-  const stopDrag = dragToMove(list, { item: ".frame", handle: ".frame-picture, .frame-grip", sure: ".frame-grip", move: (node, to) => draft.set(moved(draft.get(), node.dataset.key, to)), done: (node) => move(node.dataset.key, order().indexOf(node.dataset.key)) });
+  const stopDrag = dragToMove(list, {
+    item: ".frame",
+    handle: ".frame-picture, .frame-grip",
+    sure: ".frame-grip",
+    move: (node, to) => draft.set(moved(draft.get(), node.dataset.key, to)),
+    done: (node) => move(node.dataset.key, order().indexOf(node.dataset.key)),
+  });
   const stopWatch = draft.watch((state) => state, show);
   return {
     node: list,

@@ -49,29 +49,48 @@ export function withOption(options, name, value, asUsual) {
  * @returns {{node: HTMLElement, stop: () => void}}
  */
 export function optionForm({ meta, draft }) {
-  const presets = el("select", { id: "preset", on: { change: () => draft.set({ preset: presets.value || null }) } },
+  const presets = el(
+    "select",
+    { id: "preset", on: { change: () => draft.set({ preset: presets.value || null }) } },
     el("option", { value: "" }, "None"),
-    ...Object.keys(meta.presets).map((name) => el("option", { value: name }, labelled(name))));
+    ...Object.keys(meta.presets).map((name) => el("option", { value: name }, labelled(name))),
+  );
   const about = el("p", { class: "help" });
-  const back = el("button", { type: "button", class: "plain", on: { click: () => draft.set({ options: {} }) } }, "Reset the options");
+  const back = el(
+    "button",
+    { type: "button", class: "plain", on: { click: () => draft.set({ options: {} }) } },
+    "Reset the options",
+  );
   const rows = meta.options.map((field) => optionRow(field, meta, draft));
   const few = rows.filter((row) => row.field.few).map((row) => row.node);
   const rest = rows.filter((row) => !row.field.few).map((row) => row.node);
-  const node = el("form", { class: "options", "aria-label": "Options", on: { submit: (event) => event.preventDefault() } },
+  const node = el(
+    "form",
+    {
+      class: "options",
+      "aria-label": "Options",
+      on: { submit: (event) => event.preventDefault() },
+    },
     el("div", { class: "option" }, el("label", { for: "preset" }, "Preset"), presets, about),
     ...few,
-    rest.length ? el("details", {}, el("summary", {}, `More options (${rest.length})`), ...rest) : null,
-    el("p", { class: "options-foot" }, back));
+    rest.length
+      ? el("details", {}, el("summary", {}, `More options (${rest.length})`), ...rest)
+      : null,
+    el("p", { class: "options-foot" }, back),
+  );
 
-  const stop = draft.watch((state) => state, ({ preset, options }) => {
-    presets.value = preset ?? "";
-    const sets = Object.entries(meta.presets[preset] ?? {});
-    about.textContent = sets.length
-      ? `Sets ${sets.map(([name, value]) => `${labelled(name).toLowerCase()} to ${spoken(value)}`).join(", ")}.`
-      : "A start by the kind of work; every option can still be changed.";
-    back.hidden = !Object.keys(options).length;
-    for (const row of rows) row.show(preset, options);
-  });
+  const stop = draft.watch(
+    (state) => state,
+    ({ preset, options }) => {
+      presets.value = preset ?? "";
+      const sets = Object.entries(meta.presets[preset] ?? {});
+      about.textContent = sets.length
+        ? `Sets ${sets.map(([name, value]) => `${labelled(name).toLowerCase()} to ${spoken(value)}`).join(", ")}.`
+        : "A start by the kind of work; every option can still be changed.";
+      back.hidden = !Object.keys(options).length;
+      for (const row of rows) row.show(preset, options);
+    },
+  );
   return { node, stop };
 }
 
@@ -84,15 +103,19 @@ function spoken(value) {
 function optionRow(field, meta, draft) {
   const id = `option-${field.name}`;
   const state = () => draft.get();
-  const set = (value) => draft.set({ options: withOption(state().options, field.name, value, usual(meta, state().preset, field)) });
+  const set = (value) =>
+    draft.set({
+      options: withOption(state().options, field.name, value, usual(meta, state().preset, field)),
+    });
   const about = { id, "aria-describedby": `${id}-help` };
   const input = inputOf(field, about, set);
   const changed = el("span", { class: "changed", title: "Changed", hidden: true }, "changed");
   const help = el("p", { class: "help", id: `${id}-help` }, field.help);
   const label = el("label", { for: id }, labelled(field.name), " ", changed);
-  const node = field.type === "bool"
-    ? el("div", { class: "option switch" }, input, label, help)
-    : el("div", { class: "option" }, label, input, help);
+  const node =
+    field.type === "bool"
+      ? el("div", { class: "option switch" }, input, label, help)
+      : el("div", { class: "option" }, label, input, help);
   return {
     field,
     node,
@@ -108,12 +131,20 @@ function optionRow(field, meta, draft) {
 /** The field itself. */
 function inputOf(field, about, set) {
   if (field.type === "bool") {
-    const box = el("input", { ...about, type: "checkbox", role: "switch", on: { change: () => set(box.checked) } });
+    const box = el("input", {
+      ...about,
+      type: "checkbox",
+      role: "switch",
+      on: { change: () => set(box.checked) },
+    });
     return box;
   }
   if (field.type === "choice") {
     const list = el("select", { ...about, on: { change: () => set(typed(field, list.value)) } });
-    fill(list, ...field.choices.map((choice) => el("option", { value: String(choice) }, String(choice))));
+    fill(
+      list,
+      ...field.choices.map((choice) => el("option", { value: String(choice) }, String(choice))),
+    );
     return list;
   }
   const number = field.type === "int" || field.type === "float";

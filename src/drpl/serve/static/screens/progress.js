@@ -10,7 +10,13 @@ import { STEPS, counted, framed, lasting, staged } from "../model/words.js";
  * @param {?import("../model/types.js").Progress} progress
  */
 export function share(progress) {
-  const spans = { read: [0, 0.05], look: [0, 0.35], fuse: [0.35, 0.95], write: [0.95, 1], layers: [0.97, 1] };
+  const spans = {
+    read: [0, 0.05],
+    look: [0, 0.35],
+    fuse: [0.35, 0.95],
+    write: [0.95, 1],
+    layers: [0.97, 1],
+  };
   const [from, to] = spans[progress?.stage] ?? [0, 0];
   return from + (to - from) * (progress?.of ? Math.min(1, progress.done / progress.of) : 0);
 }
@@ -31,15 +37,38 @@ export function showProgress(root, page, job) {
   const steps = STEPS.map(([stage, words]) => [stage, el("li", {}, words)]);
   const cancel = el("button", { type: "button", on: { click: stop } }, icon("stop"), "Cancel");
   const names = new Map(job.frames.map((frame) => [frame.n, frame.name]));
-  const strip = job.order.map((n) => el("img", { src: page.api.thumbnail(job.id, n), alt: "", title: names.get(n) ?? "", loading: "lazy" }));
+  const strip = job.order.map((n) =>
+    el("img", {
+      src: page.api.thumbnail(job.id, n),
+      alt: "",
+      title: names.get(n) ?? "",
+      loading: "lazy",
+    }),
+  );
 
-  fill(root, el("section", { class: "working", "aria-labelledby": "progress-head" },
-    el("ol", { class: "steps" }, ...steps.map(([, node]) => node)),
-    head, detail, bar,
-    el("div", { class: "row spread" }, number, left),
-    el("div", { class: strip.length > 24 ? "strip many" : "strip", "aria-hidden": "true" }, ...strip),
-    el("div", { class: "row centre" }, cancel),
-    el("p", { class: "help centre" }, "You may close this page: the work goes on, and is found again under its address.")));
+  fill(
+    root,
+    el(
+      "section",
+      { class: "working", "aria-labelledby": "progress-head" },
+      el("ol", { class: "steps" }, ...steps.map(([, node]) => node)),
+      head,
+      detail,
+      bar,
+      el("div", { class: "row spread" }, number, left),
+      el(
+        "div",
+        { class: strip.length > 24 ? "strip many" : "strip", "aria-hidden": "true" },
+        ...strip,
+      ),
+      el("div", { class: "row centre" }, cancel),
+      el(
+        "p",
+        { class: "help centre" },
+        "You may close this page: the work goes on, and is found again under its address.",
+      ),
+    ),
+  );
 
   async function stop() {
     cancel.disabled = true;

@@ -65,11 +65,15 @@ export function showResult(root, page, job) {
   let left = false;
   fill(root, el("p", { class: "lone", role: "status" }, "Opening the result…"));
   open().catch((error) => {
-    if (!left) fill(root, el("section", { class: "lone", role: "alert" }, el("h1", {}, error.message)));
+    if (!left)
+      fill(root, el("section", { class: "lone", role: "alert" }, el("h1", {}, error.message)));
   });
 
   async function open() {
-    const [report, edits] = await Promise.all([page.api.report(job.id), page.api.edits(job.id).catch(() => ({ strokes: [] }))]);
+    const [report, edits] = await Promise.all([
+      page.api.report(job.id),
+      page.api.edits(job.id).catch(() => ({ strokes: [] })),
+    ]);
     const first = await page.api.layer(job.id, "fused");
     if (!left) stop = build(root, page, job, report, edits.strokes ?? [], first);
   }
@@ -82,7 +86,11 @@ export function showResult(root, page, job) {
 /** @returns {() => void} stops */
 function build(root, page, job, report, strokes, size) {
   const { api, meta } = page;
-  const frames = report.frames.map((frame, place) => ({ place, name: frame.name, left: report.rejected.includes(place) }));
+  const frames = report.frames.map((frame, place) => ({
+    place,
+    name: frame.name,
+    left: report.rejected.includes(place),
+  }));
   const order = [...new Set([...report.focus_order, ...frames.map(({ place }) => place)])];
   const colours = frameColours(order);
   const note = el("p", { class: "stage-note", role: "status", hidden: true });
@@ -91,11 +99,23 @@ function build(root, page, job, report, strokes, size) {
     note.hidden = !words;
   });
   const viewer = new Viewer(size, api.ask, (layer) => `/jobs/${job.id}/layers/${layer}`);
-  const look = createStore(/** @type {Look} */ ({
-    tab: "look", report, map: "none", opacity: 0.7, other: null, beside: null, split: 0.5, hovered: null, picked: null,
-    source: most(report), history: historyOf(strokes),
-    retouched: strokes.length > 0, peek: null,
-  }));
+  const look = createStore(
+    /** @type {Look} */ ({
+      tab: "look",
+      report,
+      map: "none",
+      opacity: 0.7,
+      other: null,
+      beside: null,
+      split: 0.5,
+      hovered: null,
+      picked: null,
+      source: most(report),
+      history: historyOf(strokes),
+      retouched: strokes.length > 0,
+      peek: null,
+    }),
+  );
   const stage = el("div", { class: "stage" }, viewer.canvas, note);
   /** @type {Result} */
   const result = { job, api, meta, frames, colours, layers, viewer, stage, look };
@@ -104,21 +124,35 @@ function build(root, page, job, report, strokes, size) {
   const bar = toolbar(page, job, viewer, look);
   const tabs = TABS.map(([name, words, sign, make]) => ({ name, words, sign, ...make(result) }));
   const side = sidePanel(tabs, look);
-  fill(root, el("div", { class: "result" },
-    el("section", { class: "result-stage", "aria-label": "Picture" }, bar.node, stage, status),
-    side.node));
+  fill(
+    root,
+    el(
+      "div",
+      { class: "result" },
+      el("section", { class: "result-stage", "aria-label": "Picture" }, bar.node, stage, status),
+      side.node,
+    ),
+  );
 
   /** @type {?{x: number, y: number}} */
   let pointer = null;
   const tell = () => hover(result, status, pointer, tabs[1]);
-  const stops = [bar.stop, side.stop, ...tabs.map((tab) => tab.stop), showCompare(result), followLook(result)];
-  stops.push(listen(viewer, {
-    tool: () => (look.get().tab === "retouch" ? tabs[1].tool : null),
-    hover: (at) => {
-      pointer = at;
-      tell();
-    },
-  }));
+  const stops = [
+    bar.stop,
+    side.stop,
+    ...tabs.map((tab) => tab.stop),
+    showCompare(result),
+    followLook(result),
+  ];
+  stops.push(
+    listen(viewer, {
+      tool: () => (look.get().tab === "retouch" ? tabs[1].tool : null),
+      hover: (at) => {
+        pointer = at;
+        tell();
+      },
+    }),
+  );
   stops.push(look.watch((state) => state.report, tell));
   const onKey = (event) => {
     if (typing() || document.querySelector("dialog[open]")) return;
@@ -127,9 +161,19 @@ function build(root, page, job, report, strokes, size) {
   };
   function plainKey(event) {
     if (event.type !== "keydown" || event.ctrlKey || event.metaKey || event.altKey) return false;
-    if (event.key === "b") return look.set({ tab: look.get().tab === "retouch" ? "look" : "retouch" }) ?? true;
-    if (event.key === "m") return look.set({ map: next(MAPS.map(([map]) => map), look.get().map) }) ?? true;
-    if (event.key === "c") return look.set({ other: look.get().other ? null : `frame-${report.reference}` }) ?? true;
+    if (event.key === "b")
+      return look.set({ tab: look.get().tab === "retouch" ? "look" : "retouch" }) ?? true;
+    if (event.key === "m")
+      return (
+        look.set({
+          map: next(
+            MAPS.map(([map]) => map),
+            look.get().map,
+          ),
+        }) ?? true
+      );
+    if (event.key === "c")
+      return look.set({ other: look.get().other ? null : `frame-${report.reference}` }) ?? true;
     return look.get().tab !== "relief" && zoomKey(viewer, event);
   }
   window.addEventListener("keydown", onKey);
@@ -145,7 +189,10 @@ function build(root, page, job, report, strokes, size) {
 
 /** The frame that most of the result is from. */
 function most({ frames }) {
-  return frames.reduce((best, frame, place) => (frame.coverage > frames[best].coverage ? place : best), 0);
+  return frames.reduce(
+    (best, frame, place) => (frame.coverage > frames[best].coverage ? place : best),
+    0,
+  );
 }
 
 /** The one after, around the end. */
@@ -158,28 +205,54 @@ function followLook({ look, layers, viewer }) {
     patch(...found);
   };
   const same = (pick, name) => name === pick(look.get());
-  const base = (state) => (state.peek !== null ? `frame-${state.peek}` : state.retouched ? "retouched" : "fused");
+  const base = (state) =>
+    state.peek !== null ? `frame-${state.peek}` : state.retouched ? "retouched" : "fused";
   const stops = [
-    look.watch(base, (name) => put([name], (layer) => {
-      if (layer && same(base, name)) viewer.show({ base: layer });
-    })),
-    look.watch((state) => state.other, (name) => put([name], (layer) => {
-      if (!same((state) => state.other, name)) return;
-      viewer.show({ other: layer });
-      look.set({ beside: layer ? name : null });
-    })),
-    look.watch((state) => (state.map === "none" ? null : state.map), (name) => put([name], (layer) => {
-      if (same((state) => (state.map === "none" ? null : state.map), name)) viewer.show({ map: layer });
-    })),
-    look.watch((state) => state.opacity, (opacity) => viewer.show({ opacity })),
-    look.watch((state) => state.split, (split) => viewer.show({ split })),
-    look.watch((state) => state.picked, (picked) => put(["index"], (index) => {
-      layers.pick(index, picked);
-      viewer.draw();
-    })),
-    look.watch((state) => (state.tab === "retouch" ? state.source : null), (source) => put(["index", source === null ? null : `frame-${source}`], (index, frame) => {
-      viewer.show({ ready: [index, frame].filter(Boolean) });
-    })),
+    look.watch(base, (name) =>
+      put([name], (layer) => {
+        if (layer && same(base, name)) viewer.show({ base: layer });
+      }),
+    ),
+    look.watch(
+      (state) => state.other,
+      (name) =>
+        put([name], (layer) => {
+          if (!same((state) => state.other, name)) return;
+          viewer.show({ other: layer });
+          look.set({ beside: layer ? name : null });
+        }),
+    ),
+    look.watch(
+      (state) => (state.map === "none" ? null : state.map),
+      (name) =>
+        put([name], (layer) => {
+          if (same((state) => (state.map === "none" ? null : state.map), name))
+            viewer.show({ map: layer });
+        }),
+    ),
+    look.watch(
+      (state) => state.opacity,
+      (opacity) => viewer.show({ opacity }),
+    ),
+    look.watch(
+      (state) => state.split,
+      (split) => viewer.show({ split }),
+    ),
+    look.watch(
+      (state) => state.picked,
+      (picked) =>
+        put(["index"], (index) => {
+          layers.pick(index, picked);
+          viewer.draw();
+        }),
+    ),
+    look.watch(
+      (state) => (state.tab === "retouch" ? state.source : null),
+      (source) =>
+        put(["index", source === null ? null : `frame-${source}`], (index, frame) => {
+          viewer.show({ ready: [index, frame].filter(Boolean) });
+        }),
+    ),
   ];
   return () => stops.forEach((stop) => stop());
 }
@@ -189,11 +262,19 @@ async function hover(result, status, at, brush) {
   const { look, layers, viewer, frames } = result;
   const about = `${viewer.size.width} × ${viewer.size.height} · ${counted(frames.length, "frame")}`;
   brush.hover(look.get().tab === "retouch" ? at : null);
-  const inside = at && at.x >= 0 && at.y >= 0 && at.x < viewer.size.width && at.y < viewer.size.height;
+  const inside =
+    at && at.x >= 0 && at.y >= 0 && at.x < viewer.size.width && at.y < viewer.size.height;
   const index = inside ? await layers.get("index") : null;
   const frame = index ? viewer.value(index, at.x, at.y, frameAt) : null;
   status.textContent = inside
-    ? [`${Math.floor(at.x)}, ${Math.floor(at.y)}`, frame !== null && frames[frame] ? `from frame ${frame + 1}, ${frames[frame].name} (${percent(look.get().report.frames[frame].coverage)} of the picture)` : ""].filter(Boolean).join(" · ")
+    ? [
+        `${Math.floor(at.x)}, ${Math.floor(at.y)}`,
+        frame !== null && frames[frame]
+          ? `from frame ${frame + 1}, ${frames[frame].name} (${percent(look.get().report.frames[frame].coverage)} of the picture)`
+          : "",
+      ]
+        .filter(Boolean)
+        .join(" · ")
     : about;
   if (frame !== look.get().hovered) look.set({ hovered: frame });
 }
@@ -201,7 +282,19 @@ async function hover(result, status, at, brush) {
 /** Zoom, and the way back to the frames. */
 function toolbar(page, job, viewer, look) {
   const zoom = el("output", { class: "zoom", "aria-live": "off" });
-  const tool = (words, sign, act, shown = "") => el("button", { type: "button", class: "plain", title: words, "aria-label": shown ? null : words, on: { click: act } }, sign ? icon(sign) : null, shown);
+  const tool = (words, sign, act, shown = "") =>
+    el(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        title: words,
+        "aria-label": shown ? null : words,
+        on: { click: act },
+      },
+      sign ? icon(sign) : null,
+      shown,
+    );
   const tell = () => {
     const value = viewer.view.scale * 100;
     zoom.textContent = `${value < 9.95 ? value.toFixed(1) : Math.round(value)} %`;
@@ -214,17 +307,33 @@ function toolbar(page, job, viewer, look) {
       toast(error.message);
     }
   };
-  const zooms = el("div", { class: "zooms" },
-    tool("Smaller (−)", "minus", () => viewer.zoom(viewer.view.scale / 1.25)), zoom,
+  const zooms = el(
+    "div",
+    { class: "zooms" },
+    tool("Smaller (−)", "minus", () => viewer.zoom(viewer.view.scale / 1.25)),
+    zoom,
     tool("Larger (+)", "add", () => viewer.zoom(viewer.view.scale * 1.25)),
     tool("Whole picture (0)", "fit", () => viewer.fit(), "Fit"),
-    tool("A pixel for a pixel (1)", null, () => viewer.zoom(1), "100 %"));
-  const node = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Zoom" },
-    el("button", { type: "button", class: "plain", on: { click: again } }, icon("back"), el("span", {}, "Frames", el("span", { class: "wide-only" }, " and options"))),
-    el("span", { class: "gap" }), zooms);
-  const unwatch = look.watch((state) => state.tab === "relief", (relief) => {
-    zooms.hidden = relief;
-  });
+    tool("A pixel for a pixel (1)", null, () => viewer.zoom(1), "100 %"),
+  );
+  const node = el(
+    "div",
+    { class: "toolbar", role: "toolbar", "aria-label": "Zoom" },
+    el(
+      "button",
+      { type: "button", class: "plain", on: { click: again } },
+      icon("back"),
+      el("span", {}, "Frames", el("span", { class: "wide-only" }, " and options")),
+    ),
+    el("span", { class: "gap" }),
+    zooms,
+  );
+  const unwatch = look.watch(
+    (state) => state.tab === "relief",
+    (relief) => {
+      zooms.hidden = relief;
+    },
+  );
   return {
     node,
     stop() {
@@ -237,23 +346,62 @@ function toolbar(page, job, viewer, look) {
 /** The tabs beside the picture. */
 function sidePanel(tabs, look) {
   const choose = (name) => look.set({ tab: name, peek: null });
-  const heads = tabs.map((tab) => el("button", { type: "button", role: "tab", id: `tab-${tab.name}`, "aria-controls": `panel-${tab.name}`, on: { click: () => choose(tab.name) } }, icon(tab.sign), tab.words));
-  const panels = tabs.map((tab) => el("div", { role: "tabpanel", class: "tab-panel", id: `panel-${tab.name}`, "aria-labelledby": `tab-${tab.name}` }, tab.node));
-  const list = el("div", { class: "tabs", role: "tablist", "aria-label": "What to do", on: {
-    keydown(event) {
-      const to = neighbour(event, heads);
-      to?.focus();
-      to?.click();
+  const heads = tabs.map((tab) =>
+    el(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `tab-${tab.name}`,
+        "aria-controls": `panel-${tab.name}`,
+        on: { click: () => choose(tab.name) },
+      },
+      icon(tab.sign),
+      tab.words,
+    ),
+  );
+  const panels = tabs.map((tab) =>
+    el(
+      "div",
+      {
+        role: "tabpanel",
+        class: "tab-panel",
+        id: `panel-${tab.name}`,
+        "aria-labelledby": `tab-${tab.name}`,
+      },
+      tab.node,
+    ),
+  );
+  const list = el(
+    "div",
+    {
+      class: "tabs",
+      role: "tablist",
+      "aria-label": "What to do",
+      on: {
+        keydown(event) {
+          const to = neighbour(event, heads);
+          to?.focus();
+          to?.click();
+        },
+      },
     },
-  } }, ...heads);
-  const stop = look.watch((state) => state.tab, (name) => {
-    tabs.forEach((tab, at) => {
-      const on = tab.name === name;
-      heads[at].setAttribute("aria-selected", String(on));
-      heads[at].tabIndex = on ? 0 : -1;
-      panels[at].hidden = !on;
-      tab.shown?.(on);
-    });
-  });
-  return { node: el("aside", { class: "side panel", "aria-label": "Tools" }, list, ...panels), stop };
+    ...heads,
+  );
+  const stop = look.watch(
+    (state) => state.tab,
+    (name) => {
+      tabs.forEach((tab, at) => {
+        const on = tab.name === name;
+        heads[at].setAttribute("aria-selected", String(on));
+        heads[at].tabIndex = on ? 0 : -1;
+        panels[at].hidden = !on;
+        tab.shown?.(on);
+      });
+    },
+  );
+  return {
+    node: el("aside", { class: "side panel", "aria-label": "Tools" }, list, ...panels),
+    stop,
+  };
 }

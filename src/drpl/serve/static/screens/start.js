@@ -13,7 +13,12 @@ import { counted, dated, kinds, sized, stackName, stated } from "../model/words.
 export function showStart(root, page) {
   const { meta } = page;
   const field = (folder) => {
-    const input = el("input", { type: "file", multiple: true, hidden: true, on: { change: () => take(chosen(input.files)) } });
+    const input = el("input", {
+      type: "file",
+      multiple: true,
+      hidden: true,
+      on: { change: () => take(chosen(input.files)) },
+    });
     if (folder) input.webkitdirectory = true;
     return input;
   };
@@ -21,18 +26,53 @@ export function showStart(root, page) {
   const past = el("section", { class: "past", "aria-labelledby": "past-head", hidden: true });
   const stacks = meta.stacks.length ? serverStacks(page) : null;
 
-  fill(root, el("div", { class: "start" },
-    el("section", { class: "drop", "aria-labelledby": "drop-head" },
-      drawing(),
-      el("h1", { id: "drop-head" }, "One picture, sharp everywhere"),
-      el("p", { class: "lead" }, "Drop the frames of a focus stack here: files, or their folder."),
-      el("div", { class: "row centre" },
-        el("button", { type: "button", class: "main", on: { click: () => files.click() } }, icon("picture"), "Choose files"),
-        el("button", { type: "button", on: { click: () => folder.click() } }, icon("folder"), "Choose a folder"),
-        meta.demo ? el("button", { type: "button", on: { click: () => open({ demo: true }) } }, icon("eye"), "Try the built-in scene") : null),
-      files, folder,
-      el("p", { class: "help" }, limits(meta))),
-    past, stacks));
+  fill(
+    root,
+    el(
+      "div",
+      { class: "start" },
+      el(
+        "section",
+        { class: "drop", "aria-labelledby": "drop-head" },
+        drawing(),
+        el("h1", { id: "drop-head" }, "One picture, sharp everywhere"),
+        el(
+          "p",
+          { class: "lead" },
+          "Drop the frames of a focus stack here: files, or their folder.",
+        ),
+        el(
+          "div",
+          { class: "row centre" },
+          el(
+            "button",
+            { type: "button", class: "main", on: { click: () => files.click() } },
+            icon("picture"),
+            "Choose files",
+          ),
+          el(
+            "button",
+            { type: "button", on: { click: () => folder.click() } },
+            icon("folder"),
+            "Choose a folder",
+          ),
+          meta.demo
+            ? el(
+                "button",
+                { type: "button", on: { click: () => open({ demo: true }) } },
+                icon("eye"),
+                "Try the built-in scene",
+              )
+            : null,
+        ),
+        files,
+        folder,
+        el("p", { class: "help" }, limits(meta)),
+      ),
+      past,
+      stacks,
+    ),
+  );
 
   /** A job of its own for what was dropped. */
   async function take(found) {
@@ -72,7 +112,11 @@ export function showStart(root, page) {
 
 /** What may be dropped. */
 function limits({ formats, limits: { frames, bytes, pixels } }) {
-  const most = [frames ? counted(frames, "frame") : "", bytes ? sized(bytes) : "", pixels ? `${Math.round(pixels / 1e6)} megapixels a frame` : ""].filter(Boolean);
+  const most = [
+    frames ? counted(frames, "frame") : "",
+    bytes ? sized(bytes) : "",
+    pixels ? `${Math.round(pixels / 1e6)} megapixels a frame` : "",
+  ].filter(Boolean);
   return `${kinds(formats)}.${most.length ? ` At most ${most.join(", ")}.` : ""} Nothing leaves this service.`;
 }
 
@@ -85,11 +129,28 @@ function serverStacks({ meta, api, show }) {
       toast(error.message);
     }
   };
-  return el("section", { class: "past", "aria-labelledby": "stacks-head" },
+  return el(
+    "section",
+    { class: "past", "aria-labelledby": "stacks-head" },
     el("h2", { id: "stacks-head" }, "Stacks in the folder"),
-    el("ul", { class: "jobs stacks" }, ...meta.stacks.map((stack) => el("li", {},
-      el("button", { type: "button", class: "job", on: { click: () => open(stack) } },
-        icon("folder"), el("span", { class: "job-name" }, stack.name), el("span", { class: "job-about" }, counted(stack.frames, "frame")))))));
+    el(
+      "ul",
+      { class: "jobs stacks" },
+      ...meta.stacks.map((stack) =>
+        el(
+          "li",
+          {},
+          el(
+            "button",
+            { type: "button", class: "job", on: { click: () => open(stack) } },
+            icon("folder"),
+            el("span", { class: "job-name" }, stack.name),
+            el("span", { class: "job-about" }, counted(stack.frames, "frame")),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 const SHOWN = 6;
@@ -100,7 +161,11 @@ function fillPast(past, all, page, refresh) {
   const jobs = past.dataset.whole ? all : all.slice(0, SHOWN);
   const focused = document.activeElement?.closest?.(".past [data-id]")?.dataset.id;
   const remove = async (job) => {
-    if (["queued", "running"].includes(job.state) && !window.confirm(`${job.name} is at work. Stop and remove it?`)) return;
+    if (
+      ["queued", "running"].includes(job.state) &&
+      !window.confirm(`${job.name} is at work. Stop and remove it?`)
+    )
+      return;
     try {
       await page.api.remove(job.id);
       page.drafts.forget(job.id);
@@ -109,19 +174,73 @@ function fillPast(past, all, page, refresh) {
     }
     refresh();
   };
-  const key = JSON.stringify([all.length, ...jobs].map(({ id, state, place, progress, retouched }) => [id, state, place, progress, retouched]));
+  const key = JSON.stringify(
+    [all.length, ...jobs].map(({ id, state, place, progress, retouched }) => [
+      id,
+      state,
+      place,
+      progress,
+      retouched,
+    ]),
+  );
   if (past.dataset.key === key) return;
   past.dataset.key = key;
-  fill(past, el("h2", { id: "past-head" }, "Earlier"), el("ul", { class: "jobs" }, ...jobs.map((job) => {
-    const thumb = job.first_frame !== null ? el("img", { src: page.api.thumbnail(job.id, job.first_frame), alt: "", loading: "lazy" }) : icon("picture");
-    const node = el("li", {},
-      el("a", { class: "job", href: `#${job.id}` }, thumb, el("span", { class: "job-name" }, job.name),
-        el("span", { class: "job-about" }, [counted(job.count, "frame"), dated(job.created), job.retouched ? "retouched" : ""].filter(Boolean).join(" · ")),
-        el("span", { class: `state ${job.state}` }, stated(job.state))),
-      el("button", { type: "button", class: "plain small", "aria-label": `Remove ${job.name}`, title: "Remove", on: { click: () => remove(job) } }, icon("remove")));
-    node.dataset.id = job.id;
-    return node;
-  })), jobs.length < all.length ? el("button", { type: "button", class: "plain", on: { click: more } }, `Show all ${all.length}`) : null);
+  fill(
+    past,
+    el("h2", { id: "past-head" }, "Earlier"),
+    el(
+      "ul",
+      { class: "jobs" },
+      ...jobs.map((job) => {
+        const thumb =
+          job.first_frame !== null
+            ? el("img", {
+                src: page.api.thumbnail(job.id, job.first_frame),
+                alt: "",
+                loading: "lazy",
+              })
+            : icon("picture");
+        const node = el(
+          "li",
+          {},
+          el(
+            "a",
+            { class: "job", href: `#${job.id}` },
+            thumb,
+            el("span", { class: "job-name" }, job.name),
+            el(
+              "span",
+              { class: "job-about" },
+              [counted(job.count, "frame"), dated(job.created), job.retouched ? "retouched" : ""]
+                .filter(Boolean)
+                .join(" · "),
+            ),
+            el("span", { class: `state ${job.state}` }, stated(job.state)),
+          ),
+          el(
+            "button",
+            {
+              type: "button",
+              class: "plain small",
+              "aria-label": `Remove ${job.name}`,
+              title: "Remove",
+              on: { click: () => remove(job) },
+            },
+            icon("remove"),
+          ),
+        );
+        node.dataset.id = job.id;
+        return node;
+      }),
+    ),
+    jobs.length < all.length
+      ? el(
+          "button",
+          { type: "button", class: "plain", on: { click: more } },
+          `Show all ${all.length}`,
+        )
+      : null,
+  );
   function more() {
     past.dataset.whole = "true";
     fillPast(past, all, page, refresh);
@@ -138,7 +257,12 @@ function drawing() {
   };
   const svg = make("svg", { viewBox: "0 0 160 96", class: "drawing", "aria-hidden": "true" });
   for (const [place, y] of [62, 46, 30].entries()) {
-    svg.append(make("path", { d: `M20 ${y} 80 ${y - 22} 140 ${y} 80 ${y + 22}Z`, class: `plane plane-${place}` }));
+    svg.append(
+      make("path", {
+        d: `M20 ${y} 80 ${y - 22} 140 ${y} 80 ${y + 22}Z`,
+        class: `plane plane-${place}`,
+      }),
+    );
   }
   return svg;
 }

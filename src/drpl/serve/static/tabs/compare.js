@@ -20,12 +20,24 @@ export function named(layer, frames) {
  * @returns {() => void} stops
  */
 export function showCompare({ look, stage, frames, viewer }) {
-  const [left, right] = [el("span", { class: "tag tag-left" }, "Result"), el("span", { class: "tag tag-right" })];
-  const handle = el("div", {
-    class: "divider", role: "slider", tabIndex: 0, "aria-label": "Divider between result and frame",
-    "aria-valuemin": 0, "aria-valuemax": 100, "aria-orientation": "horizontal",
-    on: { pointerdown: down, pointermove: move, pointerup: up, pointercancel: up, keydown: key },
-  }, el("span", { class: "divider-grip" }));
+  const [left, right] = [
+    el("span", { class: "tag tag-left" }, "Result"),
+    el("span", { class: "tag tag-right" }),
+  ];
+  const handle = el(
+    "div",
+    {
+      class: "divider",
+      role: "slider",
+      tabIndex: 0,
+      "aria-label": "Divider between result and frame",
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+      "aria-orientation": "horizontal",
+      on: { pointerdown: down, pointermove: move, pointerup: up, pointercancel: up, keydown: key },
+    },
+    el("span", { class: "divider-grip" }),
+  );
   stage.append(handle, left, right);
   let held = false;
 
@@ -51,7 +63,14 @@ export function showCompare({ look, stage, frames, viewer }) {
   function key(event) {
     const step = event.shiftKey ? 0.1 : 0.02;
     const { split } = look.get();
-    const to = { ArrowLeft: split - step, ArrowDown: split - step, ArrowRight: split + step, ArrowUp: split + step, Home: 0, End: 1 }[event.key];
+    const to = {
+      ArrowLeft: split - step,
+      ArrowDown: split - step,
+      ArrowRight: split + step,
+      ArrowUp: split + step,
+      Home: 0,
+      End: 1,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
@@ -59,18 +78,24 @@ export function showCompare({ look, stage, frames, viewer }) {
   }
 
   const stops = [
-    look.watch((state) => (state.tab === "relief" ? null : state.beside), (beside) => {
-      for (const node of [handle, left, right]) node.hidden = !beside;
-      if (beside) right.textContent = named(beside, frames);
-    }),
-    look.watch((state) => state.split, (split) => {
-      handle.style.left = `${split * 100}%`;
-      const shown = Math.round(split * 100);
-      handle.setAttribute("aria-valuenow", String(shown));
-      handle.setAttribute("aria-valuetext", `${shown} % result`);
-      left.classList.toggle("gone", split < 0.12);
-      right.classList.toggle("gone", split > 0.88);
-    }),
+    look.watch(
+      (state) => (state.tab === "relief" ? null : state.beside),
+      (beside) => {
+        for (const node of [handle, left, right]) node.hidden = !beside;
+        if (beside) right.textContent = named(beside, frames);
+      },
+    ),
+    look.watch(
+      (state) => state.split,
+      (split) => {
+        handle.style.left = `${split * 100}%`;
+        const shown = Math.round(split * 100);
+        handle.setAttribute("aria-valuenow", String(shown));
+        handle.setAttribute("aria-valuetext", `${shown} % result`);
+        left.classList.toggle("gone", split < 0.12);
+        right.classList.toggle("gone", split > 0.88);
+      },
+    ),
   ];
   return () => stops.forEach((stop) => stop());
 }

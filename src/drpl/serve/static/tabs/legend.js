@@ -16,7 +16,10 @@ import { percent } from "../model/words.js";
  * @param {boolean} [about.leaveOut] frames that were left out cannot be chosen
  * @returns {{node: HTMLElement, stop: () => void}}
  */
-export function legend({ frames, colours, look }, { label, chosen, choose, point = () => {}, leaveOut = true }) {
+export function legend(
+  { frames, colours, look },
+  { label, chosen, choose, point = () => {}, leaveOut = true },
+) {
   const rows = frames.map((frame) => {
     const swatch = el("span", { class: "swatch" });
     swatch.style.backgroundColor = css(colours[frame.place]);
@@ -24,30 +27,61 @@ export function legend({ frames, colours, look }, { label, chosen, choose, point
     bar.style.backgroundColor = css(colours[frame.place]);
     const off = leaveOut && frame.left;
     const share = el("span", { class: "legend-share" });
-    const node = el("button", {
-      type: "button", class: "legend-row", disabled: off, title: frame.name,
-      on: { click: () => choose(frame.place), pointerenter: () => point(frame.place), pointerleave: () => point(null), focus: () => point(frame.place), blur: () => point(null) },
-    }, swatch, el("span", { class: "legend-number" }, String(frame.place + 1)), el("span", { class: "legend-name" }, frame.name),
-    share, el("span", { class: "share" }, bar));
+    const node = el(
+      "button",
+      {
+        type: "button",
+        class: "legend-row",
+        disabled: off,
+        title: frame.name,
+        on: {
+          click: () => choose(frame.place),
+          pointerenter: () => point(frame.place),
+          pointerleave: () => point(null),
+          focus: () => point(frame.place),
+          blur: () => point(null),
+        },
+      },
+      swatch,
+      el("span", { class: "legend-number" }, String(frame.place + 1)),
+      el("span", { class: "legend-name" }, frame.name),
+      share,
+      el("span", { class: "share" }, bar),
+    );
     return { node, bar, share, off, frame };
   });
-  const node = el("div", { class: "legend", role: "group", "aria-label": label }, ...rows.map((row) => row.node));
+  const node = el(
+    "div",
+    { class: "legend", role: "group", "aria-label": label },
+    ...rows.map((row) => row.node),
+  );
   const stops = [
-    look.watch((state) => state.report, (report) => {
-      const shares = report.frames.map((frame) => frame.coverage);
-      const most = Math.max(...shares, 1e-9);
-      for (const row of rows) {
-        const words = row.off ? "left out" : percent(shares[row.frame.place]);
-        row.share.textContent = words;
-        row.bar.style.width = `${(100 * shares[row.frame.place]) / most}%`;
-        row.node.setAttribute("aria-label", `Frame ${row.frame.place + 1}, ${row.frame.name}, ${words}`);
-      }
-    }),
-    look.watch(chosen, (place) => rows.forEach((row, at) => row.node.setAttribute("aria-pressed", String(at === place)))),
-    look.watch((state) => state.hovered, (place) => {
-      rows.forEach((row, at) => row.node.classList.toggle("under", at === place));
-      if (place !== null && node.offsetParent) reveal(node, rows[place]?.node);
-    }),
+    look.watch(
+      (state) => state.report,
+      (report) => {
+        const shares = report.frames.map((frame) => frame.coverage);
+        const most = Math.max(...shares, 1e-9);
+        for (const row of rows) {
+          const words = row.off ? "left out" : percent(shares[row.frame.place]);
+          row.share.textContent = words;
+          row.bar.style.width = `${(100 * shares[row.frame.place]) / most}%`;
+          row.node.setAttribute(
+            "aria-label",
+            `Frame ${row.frame.place + 1}, ${row.frame.name}, ${words}`,
+          );
+        }
+      },
+    ),
+    look.watch(chosen, (place) =>
+      rows.forEach((row, at) => row.node.setAttribute("aria-pressed", String(at === place))),
+    ),
+    look.watch(
+      (state) => state.hovered,
+      (place) => {
+        rows.forEach((row, at) => row.node.classList.toggle("under", at === place));
+        if (place !== null && node.offsetParent) reveal(node, rows[place]?.node);
+      },
+    ),
   ];
   return { node, stop: () => stops.forEach((stop) => stop()) };
 }
@@ -68,7 +102,18 @@ function reveal(list, row) {
  * @param {string} to
  */
 export function strip(table, from, to) {
-  const canvas = el("canvas", { class: "ramp", width: 256, height: 1, role: "img", "aria-label": `Colours from ${from} to ${to}` });
+  const canvas = el("canvas", {
+    class: "ramp",
+    width: 256,
+    height: 1,
+    role: "img",
+    "aria-label": `Colours from ${from} to ${to}`,
+  });
   canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(table), 256, 1), 0, 0);
-  return el("figure", { class: "ramp-box" }, canvas, el("figcaption", { class: "row spread" }, el("span", {}, from), el("span", {}, to)));
+  return el(
+    "figure",
+    { class: "ramp-box" },
+    canvas,
+    el("figcaption", { class: "row spread" }, el("span", {}, from), el("span", {}, to)),
+  );
 }

@@ -16,13 +16,44 @@ export const MAPS = [
 /** @param {import("../screens/result.js").Result} result */
 export function lookTab(result) {
   const { look, frames } = result;
-  const compare = el("select", { id: "compare", on: { change: () => look.set({ other: compare.value || null, split: look.get().other ? look.get().split : 0.5 }) } });
-  const maps = el("div", { class: "segments", role: "radiogroup", "aria-labelledby": "maps-head" }, ...MAPS.map(([map, words]) => {
-    const input = el("input", { type: "radio", name: "map", value: map, class: "unseen", on: { change: () => look.set({ map }) } });
-    return el("label", {}, input, el("span", {}, words));
-  }));
-  const opacity = el("input", { id: "opacity", type: "range", min: 0, max: 1, step: 0.05, on: { input: () => look.set({ opacity: Number(opacity.value) }) } });
-  const strength = el("div", { class: "option" }, el("label", { for: "opacity" }, "Opacity"), opacity);
+  const compare = el("select", {
+    id: "compare",
+    on: {
+      change: () =>
+        look.set({
+          other: compare.value || null,
+          split: look.get().other ? look.get().split : 0.5,
+        }),
+    },
+  });
+  const maps = el(
+    "div",
+    { class: "segments", role: "radiogroup", "aria-labelledby": "maps-head" },
+    ...MAPS.map(([map, words]) => {
+      const input = el("input", {
+        type: "radio",
+        name: "map",
+        value: map,
+        class: "unseen",
+        on: { change: () => look.set({ map }) },
+      });
+      return el("label", {}, input, el("span", {}, words));
+    }),
+  );
+  const opacity = el("input", {
+    id: "opacity",
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    on: { input: () => look.set({ opacity: Number(opacity.value) }) },
+  });
+  const strength = el(
+    "div",
+    { class: "option" },
+    el("label", { for: "opacity" }, "Opacity"),
+    opacity,
+  );
   const about = el("p", { class: "help" });
   const how = el("p", { class: "help" });
   const list = legend(result, {
@@ -37,41 +68,76 @@ export function lookTab(result) {
   });
   let pinned = null;
   const keys = {
-    index: el("div", {}, list.node, el("p", { class: "help" }, "Point at a frame to see its part alone; click to keep it so.")),
+    index: el(
+      "div",
+      {},
+      list.node,
+      el("p", { class: "help" }, "Point at a frame to see its part alone; click to keep it so."),
+    ),
     confidence: strip(HEAT, "another served as well", "clear"),
     depth: strip(DEPTHS, "first in focus", "last"),
   };
 
   const stops = [
     list.stop,
-    look.watch((state) => state.history.done.length > 0, (retouched) => {
-      const { other } = look.get();
-      fill(compare, el("option", { value: "" }, "Nothing"),
-        retouched ? el("option", { value: "fused" }, named("fused", frames)) : null,
-        ...frames.filter((frame) => !frame.left).map(({ place }) => el("option", { value: `frame-${place}` }, named(`frame-${place}`, frames))));
-      if (other === "fused" && !retouched) look.set({ other: null });
-      compare.value = look.get().other ?? "";
-    }),
-    look.watch((state) => state.other, (other) => {
-      compare.value = other ?? "";
-      how.textContent = other ? "Drag the divider over the picture, or move it with the arrow keys." : "The result on the left, a frame on the right of a divider.";
-    }),
-    look.watch((state) => state.opacity, (value) => {
-      opacity.value = String(value);
-    }),
-    look.watch((state) => state.map, (map) => {
-      maps.querySelector(`[value="${map}"]`).checked = true;
-      about.textContent = MAPS.find(([name]) => name === map)[2];
-      strength.hidden = map === "none";
-      for (const [name, node] of Object.entries(keys)) node.hidden = name !== map;
-    }),
+    look.watch(
+      (state) => state.history.done.length > 0,
+      (retouched) => {
+        const { other } = look.get();
+        fill(
+          compare,
+          el("option", { value: "" }, "Nothing"),
+          retouched ? el("option", { value: "fused" }, named("fused", frames)) : null,
+          ...frames
+            .filter((frame) => !frame.left)
+            .map(({ place }) =>
+              el("option", { value: `frame-${place}` }, named(`frame-${place}`, frames)),
+            ),
+        );
+        if (other === "fused" && !retouched) look.set({ other: null });
+        compare.value = look.get().other ?? "";
+      },
+    ),
+    look.watch(
+      (state) => state.other,
+      (other) => {
+        compare.value = other ?? "";
+        how.textContent = other
+          ? "Drag the divider over the picture, or move it with the arrow keys."
+          : "The result on the left, a frame on the right of a divider.";
+      },
+    ),
+    look.watch(
+      (state) => state.opacity,
+      (value) => {
+        opacity.value = String(value);
+      },
+    ),
+    look.watch(
+      (state) => state.map,
+      (map) => {
+        maps.querySelector(`[value="${map}"]`).checked = true;
+        about.textContent = MAPS.find(([name]) => name === map)[2];
+        strength.hidden = map === "none";
+        for (const [name, node] of Object.entries(keys)) node.hidden = name !== map;
+      },
+    ),
   ];
   return {
-    node: el("div", {},
-      el("div", { class: "option" }, el("label", { for: "compare" }, "Compare with"), compare,
-        how),
-      el("div", { class: "option" }, el("span", { class: "label", id: "maps-head" }, "Map over the picture"), maps, about),
-      strength, ...Object.values(keys)),
+    node: el(
+      "div",
+      {},
+      el("div", { class: "option" }, el("label", { for: "compare" }, "Compare with"), compare, how),
+      el(
+        "div",
+        { class: "option" },
+        el("span", { class: "label", id: "maps-head" }, "Map over the picture"),
+        maps,
+        about,
+      ),
+      strength,
+      ...Object.values(keys),
+    ),
     stop: () => stops.forEach((stop) => stop()),
   };
 }

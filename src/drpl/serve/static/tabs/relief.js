@@ -26,13 +26,21 @@ async function wholeLevel(api, id, { name, info, values, version }, most) {
   const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", size));
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const places = [];
-  for (let top = 0; top < size.height; top += info.tile) for (let left = 0; left < size.width; left += info.tile) places.push([left, top]);
-  await Promise.all(places.map(async ([left, top]) => {
-    const answer = await api.ask(`/jobs/${id}/layers/${name}/${level}/${left / info.tile}_${top / info.tile}?v=${version}`);
-    const bitmap = await createImageBitmap(await answer.blob(), values ? { colorSpaceConversion: "none" } : {});
-    context.drawImage(bitmap, left, top);
-    bitmap.close();
-  }));
+  for (let top = 0; top < size.height; top += info.tile)
+    for (let left = 0; left < size.width; left += info.tile) places.push([left, top]);
+  await Promise.all(
+    places.map(async ([left, top]) => {
+      const answer = await api.ask(
+        `/jobs/${id}/layers/${name}/${level}/${left / info.tile}_${top / info.tile}?v=${version}`,
+      );
+      const bitmap = await createImageBitmap(
+        await answer.blob(),
+        values ? { colorSpaceConversion: "none" } : {},
+      );
+      context.drawImage(bitmap, left, top);
+      bitmap.close();
+    }),
+  );
   return canvas;
 }
 
@@ -44,7 +52,15 @@ function greys(canvas) {
 
 /** @param {import("../screens/result.js").Result} result */
 export function reliefTab({ api, job, look, layers, stage }) {
-  const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { class: "canvas relief", hidden: true, tabIndex: 0, role: "application", "aria-label": "Relief. Arrows turn it, plus and minus zoom, 0 turns it back." }));
+  const canvas = /** @type {HTMLCanvasElement} */ (
+    el("canvas", {
+      class: "canvas relief",
+      hidden: true,
+      tabIndex: 0,
+      role: "application",
+      "aria-label": "Relief. Arrows turn it, plus and minus zoom, 0 turns it back.",
+    })
+  );
   const trouble = el("p", { class: "notice", role: "status", hidden: true });
   stage.append(canvas);
   let relief = null;
@@ -61,7 +77,10 @@ export function reliefTab({ api, job, look, layers, stage }) {
       const names = ["depth", look.get().retouched ? "retouched" : "fused"];
       const [depth, picture] = await Promise.all(names.map((name) => layers.get(name)));
       if (!depth || !picture) return;
-      const [deep, seen] = await Promise.all([wholeLevel(api, job.id, depth, MESH), wholeLevel(api, job.id, picture, PICTURE)]);
+      const [deep, seen] = await Promise.all([
+        wholeLevel(api, job.id, depth, MESH),
+        wholeLevel(api, job.id, picture, PICTURE),
+      ]);
       ground = { heights: stretched(greys(deep)), width: deep.width, height: deep.height };
       relief.setPicture(seen, new ImageData(new Uint8ClampedArray(DEPTHS), 256, 1));
       raise();
@@ -73,7 +92,8 @@ export function reliefTab({ api, job, look, layers, stage }) {
     }
   }
 
-  const raise = () => ground && relief?.setHeights(ground.heights, ground.width, ground.height, smooth);
+  const raise = () =>
+    ground && relief?.setHeights(ground.heights, ground.width, ground.height, smooth);
 
   let held = null;
   const acts = {
@@ -97,7 +117,12 @@ export function reliefTab({ api, job, look, layers, stage }) {
       relief?.turn(0, 0, Math.exp(-event.deltaY * 0.0015));
     },
     keydown(event) {
-      const turns = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] }[event.key];
+      const turns = {
+        ArrowLeft: [-0.1, 0],
+        ArrowRight: [0.1, 0],
+        ArrowUp: [0, -0.1],
+        ArrowDown: [0, 0.1],
+      }[event.key];
       if (!turns) return;
       event.preventDefault();
       relief?.turn(...turns);
@@ -106,34 +131,62 @@ export function reliefTab({ api, job, look, layers, stage }) {
   for (const [name, act] of Object.entries(acts)) canvas.addEventListener(name, act);
 
   const range = (id, words, about, react) => {
-    const input = el("input", { id, type: "range", ...about, on: { input: () => react(Number(input.value)) } });
+    const input = el("input", {
+      id,
+      type: "range",
+      ...about,
+      on: { input: () => react(Number(input.value)) },
+    });
     return el("div", { class: "option" }, el("label", { for: id }, words), input);
   };
   const box = (id, words, react) => {
-    const input = el("input", { id, type: "checkbox", role: "switch", on: { change: () => react(input.checked) } });
+    const input = el("input", {
+      id,
+      type: "checkbox",
+      role: "switch",
+      on: { change: () => react(input.checked) },
+    });
     return el("div", { class: "option switch" }, input, el("label", { for: id }, words));
   };
   const colours = strip(DEPTHS, "first in focus", "last");
   colours.hidden = true;
   return {
-    node: el("div", {}, trouble,
-      el("p", { class: "help" }, "Drag to turn, wheel to zoom. Heights are the order of focus, smoothed."),
-      range("tall", "Height", { min: 0.05, max: 1.2, step: 0.05, value: 0.3 }, (tall) => relief?.set({ tall })),
+    node: el(
+      "div",
+      {},
+      trouble,
+      el(
+        "p",
+        { class: "help" },
+        "Drag to turn, wheel to zoom. Heights are the order of focus, smoothed.",
+      ),
+      range("tall", "Height", { min: 0.05, max: 1.2, step: 0.05, value: 0.3 }, (tall) =>
+        relief?.set({ tall }),
+      ),
       range("smooth", "Smoothing", { min: 0, max: 12, step: 1, value: smooth }, (value) => {
         smooth = value;
         raise();
       }),
-      range("shade", "Light and shade", { min: 0, max: 1, step: 0.05, value: 0.45 }, (shade) => relief?.set({ shade })),
+      range("shade", "Light and shade", { min: 0, max: 1, step: 0.05, value: 0.45 }, (shade) =>
+        relief?.set({ shade }),
+      ),
       box("flip", "Upside down", (flipped) => relief?.set({ flipped })),
       box("depth-colours", "Colours of depth", (coloured) => {
         relief?.set({ coloured });
         colours.hidden = !coloured;
       }),
       colours,
-      el("button", { type: "button", on: { click: () => relief?.home() } }, "Turn back")),
+      el("button", { type: "button", on: { click: () => relief?.home() } }, "Turn back"),
+    ),
     key(event) {
-      if (event.type !== "keydown" || event.ctrlKey || event.metaKey || event.altKey || !relief) return false;
-      const keys = { "+": () => relief.turn(0, 0, 1.15), "=": () => relief.turn(0, 0, 1.15), "-": () => relief.turn(0, 0, 1 / 1.15), 0: () => relief.home() };
+      if (event.type !== "keydown" || event.ctrlKey || event.metaKey || event.altKey || !relief)
+        return false;
+      const keys = {
+        "+": () => relief.turn(0, 0, 1.15),
+        "=": () => relief.turn(0, 0, 1.15),
+        "-": () => relief.turn(0, 0, 1 / 1.15),
+        0: () => relief.home(),
+      };
       keys[event.key]?.();
       return event.key in keys;
     },

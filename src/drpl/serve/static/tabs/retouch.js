@@ -7,7 +7,16 @@ import { clamp } from "../viewer/geometry.js";
 import { icon } from "../ui/icons.js";
 import { legend } from "./legend.js";
 import { css, frameAt } from "../viewer/palette.js";
-import { centred, historyOf, readEdits, reach, redo, tells, undo, withStroke } from "../model/strokes.js";
+import {
+  centred,
+  historyOf,
+  readEdits,
+  reach,
+  redo,
+  tells,
+  undo,
+  withStroke,
+} from "../model/strokes.js";
 import { createStore } from "../model/store.js";
 import { counted } from "../model/words.js";
 
@@ -26,13 +35,16 @@ export function retouchTab(result) {
   const sources = new Map();
 
   /** Strokes that are not in the picture yet, and the ring of the brush. */
-  viewer.show({ above(context) {
-    const { radius, softness } = brush.get();
-    for (const one of [...sync.pending, ...(stroke ? [stroke] : [])]) {
-      if (sources.has(one.frame)) preview.draw(context, viewer, one, sources.get(one.frame));
-    }
-    if (pointer && look.get().tab === "retouch") drawRing(context, viewer, pointer, { radius, softness }, css(colours[look.get().source]));
-  } });
+  viewer.show({
+    above(context) {
+      const { radius, softness } = brush.get();
+      for (const one of [...sync.pending, ...(stroke ? [stroke] : [])]) {
+        if (sources.has(one.frame)) preview.draw(context, viewer, one, sources.get(one.frame));
+      }
+      if (pointer && look.get().tab === "retouch")
+        drawRing(context, viewer, pointer, { radius, softness }, css(colours[look.get().source]));
+    },
+  });
 
   const tool = {
     down(at, event) {
@@ -54,7 +66,11 @@ export function retouchTab(result) {
       const whole = stroke;
       stroke = null;
       const { left, top, width, height } = reach(whole);
-      const seen = left < viewer.size.width && top < viewer.size.height && left + width > 0 && top + height > 0;
+      const seen =
+        left < viewer.size.width &&
+        top < viewer.size.height &&
+        left + width > 0 &&
+        top + height > 0;
       if (seen) sync.set(withStroke(look.get().history, whole), whole);
       else viewer.draw();
     },
@@ -82,8 +98,12 @@ export function retouchTab(result) {
     choose(usable[clamp(at + by, 0, usable.length - 1)]);
   }
 
-  const resize = (factor) => brush.set({ radius: clamp(Math.round(brush.get().radius * factor) + (factor > 1 ? 1 : -1), LEAST, most) });
-  const soften = (by) => brush.set({ softness: clamp(Math.round((brush.get().softness + by) * 10) / 10, 0, 1) });
+  const resize = (factor) =>
+    brush.set({
+      radius: clamp(Math.round(brush.get().radius * factor) + (factor > 1 ? 1 : -1), LEAST, most),
+    });
+  const soften = (by) =>
+    brush.set({ softness: clamp(Math.round((brush.get().softness + by) * 10) / 10, 0, 1) });
   const goBack = () => sync.set(undo(look.get().history));
   const goOn = () => sync.set(redo(look.get().history));
 
@@ -102,12 +122,18 @@ export function retouchTab(result) {
       return true;
     }
     if (event.type !== "keydown") return false;
-    if ((event.ctrlKey || event.metaKey) && letter === "z") return (event.shiftKey ? goOn() : goBack()) ?? true;
+    if ((event.ctrlKey || event.metaKey) && letter === "z")
+      return (event.shiftKey ? goOn() : goBack()) ?? true;
     if ((event.ctrlKey || event.metaKey) && letter === "y") return goOn() ?? true;
     if (event.ctrlKey || event.metaKey || event.altKey) return false;
     const acts = {
-      "[": () => resize(1 / 1.2), "]": () => resize(1.2), "{": () => soften(-0.1), "}": () => soften(0.1),
-      ",": () => step(-1), ".": () => step(1), p: () => take(pointer),
+      "[": () => resize(1 / 1.2),
+      "]": () => resize(1.2),
+      "{": () => soften(-0.1),
+      "}": () => soften(0.1),
+      ",": () => step(-1),
+      ".": () => step(1),
+      p: () => take(pointer),
       Enter: () => document.activeElement === viewer.canvas && dab(),
     };
     if (event.key === "Enter" && document.activeElement !== viewer.canvas) return false;
@@ -116,14 +142,48 @@ export function retouchTab(result) {
   }
 
   const range = (id, about) => el("input", { id, type: "range", ...about });
-  const size = range("brush-size", { min: 0, max: 1, step: 0.01, on: { input: () => brush.set({ radius: Math.round(LEAST * (most / LEAST) ** Number(size.value)) }) } });
-  const soft = range("brush-soft", { min: 0, max: 1, step: 0.1, on: { input: () => brush.set({ softness: Number(soft.value) }) } });
-  const [sized, softened] = [el("output", { for: "brush-size" }), el("output", { for: "brush-soft" })];
-  const list = legend(result, { label: "Frame that the brush takes", chosen: (state) => state.source, choose });
-  const back = el("button", { type: "button", title: "Undo (Ctrl Z)", on: { click: goBack } }, icon("undo"), "Undo");
-  const on = el("button", { type: "button", title: "Redo (Ctrl Shift Z)", on: { click: goOn } }, icon("redo"), "Redo");
+  const size = range("brush-size", {
+    min: 0,
+    max: 1,
+    step: 0.01,
+    on: {
+      input: () => brush.set({ radius: Math.round(LEAST * (most / LEAST) ** Number(size.value)) }),
+    },
+  });
+  const soft = range("brush-soft", {
+    min: 0,
+    max: 1,
+    step: 0.1,
+    on: { input: () => brush.set({ softness: Number(soft.value) }) },
+  });
+  const [sized, softened] = [
+    el("output", { for: "brush-size" }),
+    el("output", { for: "brush-soft" }),
+  ];
+  const list = legend(result, {
+    label: "Frame that the brush takes",
+    chosen: (state) => state.source,
+    choose,
+  });
+  const back = el(
+    "button",
+    { type: "button", title: "Undo (Ctrl Z)", on: { click: goBack } },
+    icon("undo"),
+    "Undo",
+  );
+  const on = el(
+    "button",
+    { type: "button", title: "Redo (Ctrl Shift Z)", on: { click: goOn } },
+    icon("redo"),
+    "Redo",
+  );
   const state = el("p", { class: "help", role: "status" });
-  const file = el("input", { type: "file", accept: ".json,application/json", hidden: true, on: { change: load } });
+  const file = el("input", {
+    type: "file",
+    accept: ".json,application/json",
+    hidden: true,
+    on: { change: load },
+  });
 
   async function load() {
     try {
@@ -137,44 +197,106 @@ export function retouchTab(result) {
 
   const stops = [
     list.stop,
-    brush.watch((now) => now, ({ radius, softness }) => {
-      size.value = String(Math.log(radius / LEAST) / Math.log(most / LEAST));
-      size.setAttribute("aria-valuetext", `${2 * radius} pixels wide`);
-      soft.value = String(softness);
-      sized.textContent = `${2 * radius} px`;
-      softened.textContent = `${Math.round(100 * softness)} %`;
-      viewer.draw();
-    }),
-    look.watch((now) => now.history, ({ done, undone }) => {
-      back.disabled = !done.length;
-      on.disabled = !undone.length;
-    }),
-    look.watch((now) => (now.tab === "retouch" ? now.source : null), async (source) => {
-      if (source === null) return;
-      const layer = await layers.get(`frame-${source}`);
-      if (layer) sources.set(source, layer);
-      viewer.draw();
-    }),
-    sync.store.watch((now) => now, ({ busy }) => {
-      const { length } = look.get().history.done;
-      state.textContent = busy ? "Retouching…" : length ? `${counted(length, "stroke")}, kept with the job.` : "Paint where another frame is better.";
-    }),
+    brush.watch(
+      (now) => now,
+      ({ radius, softness }) => {
+        size.value = String(Math.log(radius / LEAST) / Math.log(most / LEAST));
+        size.setAttribute("aria-valuetext", `${2 * radius} pixels wide`);
+        soft.value = String(softness);
+        sized.textContent = `${2 * radius} px`;
+        softened.textContent = `${Math.round(100 * softness)} %`;
+        viewer.draw();
+      },
+    ),
+    look.watch(
+      (now) => now.history,
+      ({ done, undone }) => {
+        back.disabled = !done.length;
+        on.disabled = !undone.length;
+      },
+    ),
+    look.watch(
+      (now) => (now.tab === "retouch" ? now.source : null),
+      async (source) => {
+        if (source === null) return;
+        const layer = await layers.get(`frame-${source}`);
+        if (layer) sources.set(source, layer);
+        viewer.draw();
+      },
+    ),
+    sync.store.watch(
+      (now) => now,
+      ({ busy }) => {
+        const { length } = look.get().history.done;
+        state.textContent = busy
+          ? "Retouching…"
+          : length
+            ? `${counted(length, "stroke")}, kept with the job.`
+            : "Paint where another frame is better.";
+      },
+    ),
   ];
 
   return {
-    node: el("div", { class: "retouch" },
+    node: el(
+      "div",
+      { class: "retouch" },
       el("div", { class: "row" }, back, on),
       state,
-      el("div", { class: "option" }, el("label", { for: "brush-size" }, "Size ", el("kbd", {}, "["), " ", el("kbd", {}, "]")), el("div", { class: "ranged" }, size, sized)),
-      el("div", { class: "option" }, el("label", { for: "brush-soft" }, "Softness ", el("kbd", {}, "{"), " ", el("kbd", {}, "}")), el("div", { class: "ranged" }, soft, softened)),
+      el(
+        "div",
+        { class: "option" },
+        el("label", { for: "brush-size" }, "Size ", el("kbd", {}, "["), " ", el("kbd", {}, "]")),
+        el("div", { class: "ranged" }, size, sized),
+      ),
+      el(
+        "div",
+        { class: "option" },
+        el(
+          "label",
+          { for: "brush-soft" },
+          "Softness ",
+          el("kbd", {}, "{"),
+          " ",
+          el("kbd", {}, "}"),
+        ),
+        el("div", { class: "ranged" }, soft, softened),
+      ),
       el("h3", {}, "Paint from"),
-      el("p", { class: "help" }, el("kbd", {}, "P"), " or Alt and click takes the frame under the pointer, ", el("kbd", {}, "F"), " shows the chosen one."),
+      el(
+        "p",
+        { class: "help" },
+        el("kbd", {}, "P"),
+        " or Alt and click takes the frame under the pointer, ",
+        el("kbd", {}, "F"),
+        " shows the chosen one.",
+      ),
       list.node,
       el("h3", {}, "Edit list"),
-      el("div", { class: "row" },
-        el("a", { class: "button", href: result.api.download(result.job.id, "edits.json"), download: "edits.json" }, icon("down"), "Save"),
-        el("button", { type: "button", on: { click: () => file.click() } }, icon("up"), "Load"), file),
-      el("p", { class: "help" }, "A small file; ", el("code", {}, "drpl fuse --edits"), " replays it from the originals.")),
+      el(
+        "div",
+        { class: "row" },
+        el(
+          "a",
+          {
+            class: "button",
+            href: result.api.download(result.job.id, "edits.json"),
+            download: "edits.json",
+          },
+          icon("down"),
+          "Save",
+        ),
+        el("button", { type: "button", on: { click: () => file.click() } }, icon("up"), "Load"),
+        file,
+      ),
+      el(
+        "p",
+        { class: "help" },
+        "A small file; ",
+        el("code", {}, "drpl fuse --edits"),
+        " replays it from the originals.",
+      ),
+    ),
     tool,
     key,
     hover(at) {
@@ -221,7 +343,11 @@ function createSync({ api, job, look, layers, viewer }) {
     while (look.get().history !== agreed) {
       const history = look.get().history;
       try {
-        const edits = { edits: 1, size: [viewer.size.width, viewer.size.height], strokes: history.done };
+        const edits = {
+          edits: 1,
+          size: [viewer.size.width, viewer.size.height],
+          strokes: history.done,
+        };
         const { changed } = await api.putEdits(job.id, edits);
         agreed = history;
         if (!stopped) await renew(history, changed);

@@ -13,9 +13,11 @@ export function el(tag, about = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(about)) {
     if (value === undefined || value === null) continue;
-    if (name === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
+    if (name === "on")
+      for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
     else if (name === "class") node.className = value;
-    else if (name === "role" || name === "for" || name.includes("-")) node.setAttribute(name, String(value));
+    else if (name === "role" || name === "for" || name.includes("-"))
+      node.setAttribute(name, String(value));
     else node[name] = value;
   }
   node.append(...children.filter((child) => child !== null && child !== false));
@@ -50,7 +52,16 @@ export function say(words) {
  * @param {"bad"|"good"} [kind]
  */
 export function toast(words, kind = "bad") {
-  const close = el("button", { class: "plain small", type: "button", "aria-label": "Close", on: { click: () => note.remove() } }, "×");
+  const close = el(
+    "button",
+    {
+      class: "plain small",
+      type: "button",
+      "aria-label": "Close",
+      on: { click: () => note.remove() },
+    },
+    "×",
+  );
   const note = el("div", { class: `toast ${kind}` }, el("span", {}, words), close);
   const toasts = document.getElementById("toasts");
   while (toasts.childElementCount > 2) toasts.firstChild.remove();
@@ -61,8 +72,12 @@ export function toast(words, kind = "bad") {
 /** Whether keys pressed now belong to a field that is written in. */
 export function typing() {
   const here = document.activeElement;
-  return here instanceof HTMLTextAreaElement || here instanceof HTMLSelectElement
-    || (here instanceof HTMLInputElement && !["checkbox", "radio", "range", "button"].includes(here.type));
+  return (
+    here instanceof HTMLTextAreaElement ||
+    here instanceof HTMLSelectElement ||
+    (here instanceof HTMLInputElement &&
+      !["checkbox", "radio", "range", "button"].includes(here.type))
+  );
 }
 
 /**
@@ -74,7 +89,14 @@ export function typing() {
  */
 export function neighbour(event, items) {
   const at = items.indexOf(/** @type {HTMLElement} */ (document.activeElement));
-  const steps = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 };
+  const steps = {
+    ArrowRight: at + 1,
+    ArrowDown: at + 1,
+    ArrowLeft: at - 1,
+    ArrowUp: at - 1,
+    Home: 0,
+    End: items.length - 1,
+  };
   if (at < 0 || !(event.key in steps)) return null;
   event.preventDefault();
   return items[(steps[event.key] + items.length) % items.length];

@@ -78,6 +78,9 @@ function glide(before, held) {
     const to = node.getBoundingClientRect();
     const [x, y] = [from.left - to.left, from.top - to.top];
     if (node === held || (!x && !y)) continue;
-    node.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], { duration: 140, easing: "ease-out" });
+    node.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], {
+      duration: 140,
+      easing: "ease-out",
+    });
   }
 }

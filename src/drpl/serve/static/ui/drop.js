@@ -31,10 +31,12 @@ export async function dropped(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry?.() ?? null);
   const files = items.map((item) => item.getAsFile());
-  const lists = await Promise.all(entries.map(async (entry, place) => {
-    if (entry) return within(entry);
-    return files[place] ? [{ file: files[place], path: files[place].name }] : [];
-  }));
+  const lists = await Promise.all(
+    entries.map(async (entry, place) => {
+      if (entry) return within(entry);
+      return files[place] ? [{ file: files[place], path: files[place].name }] : [];
+    }),
+  );
   return lists.flat().filter(({ path }) => !hidden(path));
 }
 

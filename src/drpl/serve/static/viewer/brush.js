@@ -51,7 +51,8 @@ export class Preview {
   draw(context, viewer, stroke, layer) {
     const { width, height } = viewer.canvas;
     for (const canvas of [this.frame, this.mask]) {
-      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+      if (canvas.width !== width || canvas.height !== height)
+        Object.assign(canvas, { width, height });
     }
     const [frame, mask] = [this.frame.getContext("2d"), this.mask.getContext("2d")];
     frame.globalCompositeOperation = "source-over";

@@ -39,7 +39,11 @@ export function kept(view, picture, canvas) {
   const scale = clamp(view.scale, Math.min(whole, 1) * 0.5, Math.max(MAX_SCALE, whole));
   // along a side that fits, the picture stays in the middle; else its edge may come to the middle
   const along = (at, length, room) => (length * scale <= room ? length / 2 : clamp(at, 0, length));
-  return { scale, x: along(view.x, picture.width, canvas.width), y: along(view.y, picture.height, canvas.height) };
+  return {
+    scale,
+    x: along(view.x, picture.width, canvas.width),
+    y: along(view.y, picture.height, canvas.height),
+  };
 }
 
 /**
@@ -49,7 +53,10 @@ export function kept(view, picture, canvas) {
  * @param {Size} canvas
  */
 export function origin(view, canvas) {
-  return { x: Math.round(canvas.width / 2 - view.x * view.scale), y: Math.round(canvas.height / 2 - view.y * view.scale) };
+  return {
+    x: Math.round(canvas.width / 2 - view.x * view.scale),
+    y: Math.round(canvas.height / 2 - view.y * view.scale),
+  };
 }
 
 /**
@@ -77,7 +84,11 @@ export function toPicture(view, canvas, left, top) {
  */
 export function zoomed(view, canvas, left, top, scale) {
   const at = toPicture(view, canvas, left, top);
-  return { scale, x: at.x - (left - canvas.width / 2) / scale, y: at.y - (top - canvas.height / 2) / scale };
+  return {
+    scale,
+    x: at.x - (left - canvas.width / 2) / scale,
+    y: at.y - (top - canvas.height / 2) / scale,
+  };
 }
 
 /**
@@ -119,7 +130,12 @@ export function tileRect(layer, level, column, row) {
   const [left, top] = [column * layer.tile, row * layer.tile];
   const right = Math.min(size.width, left + layer.tile);
   const bottom = Math.min(size.height, top + layer.tile);
-  return { left: left * across, top: top * down, width: (right - left) * across, height: (bottom - top) * down };
+  return {
+    left: left * across,
+    top: top * down,
+    width: (right - left) * across,
+    height: (bottom - top) * down,
+  };
 }
 
 /**
@@ -133,17 +149,25 @@ export function tileRect(layer, level, column, row) {
  */
 export function visibleTiles(layer, level, view, canvas) {
   const size = levelSize(layer, level);
-  const [from, to] = [toPicture(view, canvas, 0, 0), toPicture(view, canvas, canvas.width, canvas.height)];
+  const [from, to] = [
+    toPicture(view, canvas, 0, 0),
+    toPicture(view, canvas, canvas.width, canvas.height),
+  ];
   const span = (low, high, whole, pixels) => {
     const side = (layer.tile * whole) / pixels;
     const last = Math.ceil(pixels / layer.tile) - 1;
-    return [clamp(Math.floor(low / side), 0, last), clamp(Math.floor((high - 1e-6) / side), 0, last)];
+    return [
+      clamp(Math.floor(low / side), 0, last),
+      clamp(Math.floor((high - 1e-6) / side), 0, last),
+    ];
   };
   const [left, right] = span(from.x, to.x, layer.width, size.width);
   const [top, bottom] = span(from.y, to.y, layer.height, size.height);
   const tiles = [];
-  for (let row = top; row <= bottom; row += 1) for (let column = left; column <= right; column += 1) tiles.push({ level, column, row });
-  const far = ({ column, row }) => Math.hypot(column - (left + right) / 2, row - (top + bottom) / 2);
+  for (let row = top; row <= bottom; row += 1)
+    for (let column = left; column <= right; column += 1) tiles.push({ level, column, row });
+  const far = ({ column, row }) =>
+    Math.hypot(column - (left + right) / 2, row - (top + bottom) / 2);
   return tiles.sort((one, other) => far(one) - far(other));
 }
 
@@ -152,6 +176,10 @@ export function visibleTiles(layer, level, view, canvas) {
  * @param {import("../model/types.js").Rect} other
  */
 export function overlap(one, other) {
-  return one.left < other.left + other.width && other.left < one.left + one.width
-    && one.top < other.top + other.height && other.top < one.top + one.height;
+  return (
+    one.left < other.left + other.width &&
+    other.left < one.left + one.width &&
+    one.top < other.top + other.height &&
+    other.top < one.top + one.height
+  );
 }

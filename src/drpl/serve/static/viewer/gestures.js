@@ -77,7 +77,11 @@ export function listen(viewer, { tool, hover }) {
 
   function pinch() {
     const [one, other] = [...pointers.values()];
-    return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2, apart: Math.max(1, Math.hypot(one.x - other.x, one.y - other.y)) };
+    return {
+      x: (one.x + other.x) / 2,
+      y: (one.y + other.y) / 2,
+      apart: Math.max(1, Math.hypot(one.x - other.x, one.y - other.y)),
+    };
   }
 
   function up(event) {
@@ -114,7 +118,12 @@ export function listen(viewer, { tool, hover }) {
     }
     if (event.type === "keyup" || event.ctrlKey || event.metaKey || event.altKey) return;
     const far = event.shiftKey ? PAN / 8 : PAN;
-    const moves = { ArrowLeft: [far, 0], ArrowRight: [-far, 0], ArrowUp: [0, far], ArrowDown: [0, -far] };
+    const moves = {
+      ArrowLeft: [far, 0],
+      ArrowRight: [-far, 0],
+      ArrowUp: [0, far],
+      ArrowDown: [0, -far],
+    };
     if (!moves[event.key]) return;
     viewer.pan(...moves[event.key]);
     hover(viewer.at(canvas.clientWidth / 2, canvas.clientHeight / 2));
@@ -122,8 +131,15 @@ export function listen(viewer, { tool, hover }) {
   }
 
   const acts = {
-    pointerdown: down, pointermove: move, pointerup: up, pointercancel: up, dblclick: twice,
-    pointerleave: () => hover(null), keydown: key, keyup: key, contextmenu: (event) => held && event.preventDefault(),
+    pointerdown: down,
+    pointermove: move,
+    pointerup: up,
+    pointercancel: up,
+    dblclick: twice,
+    pointerleave: () => hover(null),
+    keydown: key,
+    keyup: key,
+    contextmenu: (event) => held && event.preventDefault(),
     blur: () => {
       space = false;
       canvas.classList.remove("grab");

@@ -13,11 +13,16 @@ import { Layer } from "./tiles.js";
 export function createLayers(api, id, colours, tell) {
   const made = new Map();
   const stop = new AbortController();
-  const paints = { index: paintFrames(colours, null), confidence: paintRamp(HEAT), depth: paintRamp(DEPTHS) };
+  const paints = {
+    index: paintFrames(colours, null),
+    confidence: paintRamp(HEAT),
+    depth: paintRamp(DEPTHS),
+  };
 
   async function make(name) {
     const number = /^frame-(\d+)$/.exec(name)?.[1];
-    const waiting = () => tell(number ? `Preparing frame ${Number(number) + 1}…` : "Preparing the view…");
+    const waiting = () =>
+      tell(number ? `Preparing frame ${Number(number) + 1}…` : "Preparing the view…");
     try {
       const info = await api.layer(id, name, stop.signal, waiting);
       return new Layer(name, info, { values: name in paints, paint: paints[name] });
@@ -43,7 +48,9 @@ export function createLayers(api, id, colours, tell) {
     },
     /** Those of some layers that were asked for already. */
     async present(names) {
-      const found = await Promise.all(names.filter((name) => made.has(name)).map((name) => this.get(name)));
+      const found = await Promise.all(
+        names.filter((name) => made.has(name)).map((name) => this.get(name)),
+      );
       return found.filter(Boolean);
     },
     /**

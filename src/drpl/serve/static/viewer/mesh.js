@@ -44,7 +44,9 @@ function boxed(from, length, lines, reach, step, stride) {
  */
 export function stretched(heights) {
   const ordered = Float32Array.from(heights).sort();
-  const [low, high] = [0.01, 0.99].map((share) => ordered[Math.floor(share * (ordered.length - 1))]);
+  const [low, high] = [0.01, 0.99].map(
+    (share) => ordered[Math.floor(share * (ordered.length - 1))],
+  );
   const span = high - low || 1;
   return heights.map((height) => Math.min(1, Math.max(0, (height - low) / span)));
 }
@@ -65,13 +67,18 @@ export function points(heights, width, height) {
     for (let column = 0; column < width; column += 1) {
       const [left, right] = [Math.max(0, column - 1), Math.min(width - 1, column + 1)];
       const at = row * width + column;
-      all.set([
-        (column - (width - 1) / 2) * side,
-        ((height - 1) / 2 - row) * side,
-        heights[at] - 0.5,
-        (heights[row * width + right] - heights[row * width + left]) / ((right - left) * side || 1),
-        (heights[up * width + column] - heights[down * width + column]) / ((down - up) * side || 1),
-      ], 5 * at);
+      all.set(
+        [
+          (column - (width - 1) / 2) * side,
+          ((height - 1) / 2 - row) * side,
+          heights[at] - 0.5,
+          (heights[row * width + right] - heights[row * width + left]) /
+            ((right - left) * side || 1),
+          (heights[up * width + column] - heights[down * width + column]) /
+            ((down - up) * side || 1),
+        ],
+        5 * at,
+      );
     }
   }
   return all;
@@ -89,7 +96,10 @@ export function triangles(width, height) {
   for (let row = 0; row < height - 1; row += 1) {
     for (let column = 0; column < width - 1; column += 1) {
       const corner = row * width + column;
-      all.set([corner, corner + width, corner + 1, corner + 1, corner + width, corner + width + 1], at);
+      all.set(
+        [corner, corner + width, corner + 1, corner + 1, corner + width, corner + width + 1],
+        at,
+      );
       at += 6;
     }
   }
@@ -105,7 +115,12 @@ export function triangles(width, height) {
  * @returns {Float32Array}
  */
 export function projection({ yaw, pitch, distance }, aspect, tall) {
-  const [cosYaw, sinYaw, cosPitch, sinPitch] = [Math.cos(yaw), Math.sin(yaw), Math.cos(pitch), Math.sin(pitch)];
+  const [cosYaw, sinYaw, cosPitch, sinPitch] = [
+    Math.cos(yaw),
+    Math.sin(yaw),
+    Math.cos(pitch),
+    Math.sin(pitch),
+  ];
   const [near, far] = [0.05, 40];
   const focal = 2.2;
   const [fx, fy] = aspect > 1 ? [focal / aspect, focal] : [focal, focal * aspect];
@@ -118,7 +133,10 @@ export function projection({ yaw, pitch, distance }, aspect, tall) {
   const [depth, shift] = [-(far + near) / (far - near), (-2 * far * near) / (far - near)];
   const matrix = new Float32Array(16);
   for (let column = 0; column < 3; column += 1) {
-    matrix.set([fx * turn[0][column], fy * turn[1][column], depth * turn[2][column], -turn[2][column]], 4 * column);
+    matrix.set(
+      [fx * turn[0][column], fy * turn[1][column], depth * turn[2][column], -turn[2][column]],
+      4 * column,
+    );
   }
   matrix.set([0, 0, -distance * depth + shift, distance], 12);
   return matrix;

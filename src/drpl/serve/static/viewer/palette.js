@@ -25,7 +25,9 @@ export function oklch(lightness, chroma, hue) {
     -1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s,
     -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
   ];
-  const coded = linear.map((value) => (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055));
+  const coded = linear.map((value) =>
+    value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055,
+  );
   return /** @type {Rgb} */ (coded.map((value) => Math.round(255 * clamp(value, 0, 1))));
 }
 
@@ -86,17 +88,27 @@ export function ramp(stops) {
     const at = (value / 255) * (stops.length - 1);
     const from = Math.min(Math.floor(at), stops.length - 2);
     for (let part = 0; part < 4; part += 1) {
-      table[4 * value + part] = Math.round(stops[from][part] + (stops[from + 1][part] - stops[from][part]) * (at - from));
+      table[4 * value + part] = Math.round(
+        stops[from][part] + (stops[from + 1][part] - stops[from][part]) * (at - from),
+      );
     }
   }
   return table;
 }
 
 /** Confidence: nothing where a pixel's frame is clear, from yellow to dark red where it is not. */
-export const HEAT = ramp([[122, 4, 56, 255], [214, 48, 49, 255], [244, 132, 40, 240], [252, 214, 90, 170], [255, 245, 190, 0]]);
+export const HEAT = ramp([
+  [122, 4, 56, 255],
+  [214, 48, 49, 255],
+  [244, 132, 40, 240],
+  [252, 214, 90, 170],
+  [255, 245, 190, 0],
+]);
 
 /** Depth: from dark blue over green to yellow, of even steps of lightness. */
-export const DEPTHS = ramp([0, 1, 2, 3, 4, 5, 6].map((step) => [...oklch(0.3 + 0.1 * step, 0.13, 285 - 30 * step), 255]));
+export const DEPTHS = ramp(
+  [0, 1, 2, 3, 4, 5, 6].map((step) => [...oklch(0.3 + 0.1 * step, 0.13, 285 - 30 * step), 255]),
+);
 
 /** @param {Uint8ClampedArray} table */
 export function paintRamp(table) {

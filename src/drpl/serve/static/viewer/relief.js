@@ -40,8 +40,15 @@ export class Relief {
    */
   constructor(canvas) {
     this.canvas = canvas;
-    const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, preserveDrawingBuffer: false });
-    if (!gl) throw new Error("This browser shows no 3D here (it has no WebGL 2). The map of depth, under View, tells the same.");
+    const gl = canvas.getContext("webgl2", {
+      antialias: true,
+      alpha: true,
+      preserveDrawingBuffer: false,
+    });
+    if (!gl)
+      throw new Error(
+        "This browser shows no 3D here (it has no WebGL 2). The map of depth, under View, tells the same.",
+      );
     this.gl = gl;
     this.program = program(gl);
     this.eye = { ...Relief.HOME };
@@ -50,7 +57,12 @@ export class Relief {
     this.drawing = 0;
     this.textures = { picture: texture(gl), ramp: texture(gl) };
     this.buffers = { points: gl.createBuffer(), triangles: gl.createBuffer() };
-    this.uniforms = Object.fromEntries(["view", "half_side", "tall", "picture", "ramp", "shade", "coloured"].map((name) => [name, gl.getUniformLocation(this.program, name)]));
+    this.uniforms = Object.fromEntries(
+      ["view", "half_side", "tall", "picture", "ramp", "shade", "coloured"].map((name) => [
+        name,
+        gl.getUniformLocation(this.program, name),
+      ]),
+    );
   }
 
   static HOME = Object.freeze({ yaw: -0.45, pitch: -0.7, distance: 2.3 });
@@ -123,9 +135,13 @@ export class Relief {
     this.drawing = 0;
     const { gl, canvas, about, uniforms } = this;
     const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
+    const [width, height] = [
+      Math.round(canvas.clientWidth * ratio),
+      Math.round(canvas.clientHeight * ratio),
+    ];
     if (!this.count || !width || !height) return;
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    if (canvas.width !== width || canvas.height !== height)
+      Object.assign(canvas, { width, height });
     const tall = about.flipped ? -about.tall : about.tall;
     const longer = Math.max(this.width, this.height) - 1;
     gl.viewport(0, 0, width, height);
@@ -155,14 +171,18 @@ export class Relief {
 /** @param {WebGL2RenderingContext} gl */
 function program(gl) {
   const made = gl.createProgram();
-  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+  for (const [kind, source] of [
+    [gl.VERTEX_SHADER, VERTEX],
+    [gl.FRAGMENT_SHADER, FRAGMENT],
+  ]) {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
     gl.attachShader(made, shader);
   }
   gl.linkProgram(made);
-  if (!gl.getProgramParameter(made, gl.LINK_STATUS)) throw new Error(`This browser cannot draw in 3D: ${gl.getProgramInfoLog(made)}`);
+  if (!gl.getProgramParameter(made, gl.LINK_STATUS))
+    throw new Error(`This browser cannot draw in 3D: ${gl.getProgramInfoLog(made)}`);
   return made;
 }
 

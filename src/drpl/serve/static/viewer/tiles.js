@@ -120,7 +120,10 @@ export class TileLoader {
 
   /** Whether nothing of a layer is wanted or on its way. */
   settled(layer) {
-    return !this.wanted.some((place) => place.layer === layer) && ![...this.running.keys()].some((key) => key.startsWith(`${layer.name}/`));
+    return (
+      !this.wanted.some((place) => place.layer === layer) &&
+      ![...this.running.keys()].some((key) => key.startsWith(`${layer.name}/`))
+    );
   }
 
   next() {
@@ -141,7 +144,10 @@ export class TileLoader {
     this.running.set(key, stop);
     try {
       const path = `${this.address(place.layer.name)}/${place.level}/${place.column}_${place.row}`;
-      const answer = await this.ask(path + (place.layer.version ? `?v=${place.layer.version}` : ""), { signal: stop.signal });
+      const answer = await this.ask(
+        path + (place.layer.version ? `?v=${place.layer.version}` : ""),
+        { signal: stop.signal },
+      );
       const tile = await decoded(await answer.blob(), place.layer.values);
       if (stop.signal.aborted) {
         tile.bitmap?.close();
@@ -195,7 +201,10 @@ export class TileLoader {
  */
 async function decoded(blob, values) {
   // values must not pass through a colour profile
-  const bitmap = await createImageBitmap(blob, values ? { colorSpaceConversion: "none", premultiplyAlpha: "none" } : {});
+  const bitmap = await createImageBitmap(
+    blob,
+    values ? { colorSpaceConversion: "none", premultiplyAlpha: "none" } : {},
+  );
   const bytes = bitmap.width * bitmap.height * 4 * (values ? 2 : 1);
   if (!values) return { bitmap, pixels: null, painted: null, paint: "", bytes, stale: false };
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);

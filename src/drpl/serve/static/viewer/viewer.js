@@ -1,6 +1,16 @@
 /** A viewer of pictures in tiles: one base, one to compare with, one map over them, strokes. */
 
-import { clamp, fitted, kept, levelFor, origin, tileRect, toPicture, visibleTiles, zoomed } from "./geometry.js";
+import {
+  clamp,
+  fitted,
+  kept,
+  levelFor,
+  origin,
+  tileRect,
+  toPicture,
+  visibleTiles,
+  zoomed,
+} from "./geometry.js";
 import { el } from "../ui/dom.js";
 import { TileCache, TileLoader, drawable } from "./tiles.js";
 
@@ -25,13 +35,28 @@ export class Viewer {
    */
   constructor(size, ask, address) {
     this.size = size;
-    this.canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { class: "canvas", tabIndex: 0, role: "application", "aria-label": "Picture. Plus and minus zoom, 0 shows all, 1 shows 100 %, arrows move." }));
+    this.canvas = /** @type {HTMLCanvasElement} */ (
+      el("canvas", {
+        class: "canvas",
+        tabIndex: 0,
+        role: "application",
+        "aria-label": "Picture. Plus and minus zoom, 0 shows all, 1 shows 100 %, arrows move.",
+      })
+    );
     this.context = this.canvas.getContext("2d");
     this.loader = new TileLoader(ask, address, new TileCache(ROOM), () => this.draw());
     this.view = { scale: 1, x: size.width / 2, y: size.height / 2 };
     this.follows = true; // the whole picture is shown, also when the canvas gets another size
     /** @type {Scene} */
-    this.scene = { base: null, other: null, split: 0.5, map: null, opacity: 0.6, ready: [], above: null };
+    this.scene = {
+      base: null,
+      other: null,
+      split: 0.5,
+      map: null,
+      opacity: 0.6,
+      ready: [],
+      above: null,
+    };
     this.changed = new Set();
     this.waiting = [];
     this.drawing = 0;
@@ -53,7 +78,8 @@ export class Viewer {
   resize(entry) {
     const exact = entry.devicePixelContentBoxSize?.[0];
     // rounding is the browser's business; but where it emulates a screen it tells other pixels
-    const side = (told, length) => (Math.abs(told - length * this.ratio) < 1 ? told : Math.round(length * this.ratio));
+    const side = (told, length) =>
+      Math.abs(told - length * this.ratio) < 1 ? told : Math.round(length * this.ratio);
     const width = side(exact?.inlineSize, entry.contentRect.width);
     const height = side(exact?.blockSize, entry.contentRect.height);
     if (!width || !height) return;
@@ -65,7 +91,10 @@ export class Viewer {
   /** The canvas less a margin. */
   room() {
     const margin = 16 * this.ratio;
-    return { width: Math.max(32, this.canvas.width - margin), height: Math.max(32, this.canvas.height - margin) };
+    return {
+      width: Math.max(32, this.canvas.width - margin),
+      height: Math.max(32, this.canvas.height - margin),
+    };
   }
 
   /**
@@ -129,7 +158,12 @@ export class Viewer {
       context.rect(split, 0, canvas.width - split, canvas.height);
       context.clip();
       const from = origin(this.view, canvas);
-      context.clearRect(from.x, from.y, this.size.width * this.view.scale, this.size.height * this.view.scale);
+      context.clearRect(
+        from.x,
+        from.y,
+        this.size.width * this.view.scale,
+        this.size.height * this.view.scale,
+      );
       this.paintLayer(context, scene.other);
       context.restore();
     }
@@ -139,11 +173,16 @@ export class Viewer {
   /** Asks for the tiles that are seen: the smallest level first, it stands in for all others. */
   ask() {
     const { scene } = this;
-    const layers = [...new Set([scene.base, scene.other, scene.map, ...scene.ready])].filter(Boolean);
+    const layers = [...new Set([scene.base, scene.other, scene.map, ...scene.ready])].filter(
+      Boolean,
+    );
     const whole = layers.map((layer) => ({ layer, level: 0, column: 0, row: 0 }));
     const seen = layers.flatMap((layer) => {
       const level = levelFor(layer.info, this.view.scale);
-      return visibleTiles(layer.info, level, this.view, this.canvas).map((place) => ({ layer, ...place }));
+      return visibleTiles(layer.info, level, this.view, this.canvas).map((place) => ({
+        layer,
+        ...place,
+      }));
     });
     this.loader.want([...whole, ...seen]);
     this.waiting = this.waiting.filter(({ layer, done }) => {
@@ -171,15 +210,30 @@ export class Viewer {
       if (!found) continue;
       const own = found.place.level === wanted;
       const rect = tileRect(layer.info, place.level, place.column, place.row);
-      const box = own ? rect : tileRect(layer.info, found.place.level, found.place.column, found.place.row);
+      const box = own
+        ? rect
+        : tileRect(layer.info, found.place.level, found.place.column, found.place.row);
       const source = drawable(layer, found.tile);
       // pixels stay pixels when they are enlarged, and values are never mixed
       context.imageSmoothingEnabled = !layer.values && !(own && view.scale >= 1);
-      const [left, top] = [Math.round(corner.x + rect.left * view.scale), Math.round(corner.y + rect.top * view.scale)];
+      const [left, top] = [
+        Math.round(corner.x + rect.left * view.scale),
+        Math.round(corner.y + rect.top * view.scale),
+      ];
       const right = Math.round(corner.x + (rect.left + rect.width) * view.scale);
       const bottom = Math.round(corner.y + (rect.top + rect.height) * view.scale);
       const [across, down] = [source.width / box.width, source.height / box.height];
-      context.drawImage(source, (rect.left - box.left) * across, (rect.top - box.top) * down, rect.width * across, rect.height * down, left, top, right - left, bottom - top);
+      context.drawImage(
+        source,
+        (rect.left - box.left) * across,
+        (rect.top - box.top) * down,
+        rect.width * across,
+        rect.height * down,
+        left,
+        top,
+        right - left,
+        bottom - top,
+      );
     }
     context.globalAlpha = 1;
   }
@@ -211,8 +265,16 @@ export class Viewer {
     if (!found?.tile.pixels) return null;
     const box = tileRect(info, found.place.level, found.place.column, found.place.row);
     const { pixels } = found.tile;
-    const across = clamp(Math.floor(((x - box.left) / box.width) * pixels.width), 0, pixels.width - 1);
-    const down = clamp(Math.floor(((y - box.top) / box.height) * pixels.height), 0, pixels.height - 1);
+    const across = clamp(
+      Math.floor(((x - box.left) / box.width) * pixels.width),
+      0,
+      pixels.width - 1,
+    );
+    const down = clamp(
+      Math.floor(((y - box.top) / box.height) * pixels.height),
+      0,
+      pixels.height - 1,
+    );
     return read(pixels, down * pixels.width + across);
   }
 
@@ -225,7 +287,9 @@ export class Viewer {
   renew(layers, rect) {
     for (const layer of layers) this.loader.outdate(layer, rect);
     this.draw();
-    return Promise.all(layers.map((layer) => new Promise((done) => this.waiting.push({ layer, done }))));
+    return Promise.all(
+      layers.map((layer) => new Promise((done) => this.waiting.push({ layer, done }))),
+    );
   }
 
   stop() {
