@@ -47,39 +47,3 @@ def test_the_new_frame_is_not_in_the_composite():
         pair = fold_pairs(stack, torch.Generator().manual_seed(seed))
         both = (pair.frames[:, 0] == pair.frames[:, 1]).float().mean()
         assert float(both) < 0.01
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_judge_makes_composites_of_what_it_sees(seed):
-    stack = make_stack()
-    seen = []
-
-    def judge(first, second):
-        assert first.shape == second.shape == (len(first), 1, 48, 48)
-        seen.append(float(first.min()))
-        return first > second  # the lower frames are nearer to the truth
-
-    pair = fold_pairs(stack, torch.Generator().manual_seed(seed), judge=judge, judged_share=1.0)
-    assert min(seen) > 9, "it is shown what was observed"
-    composite, fresh = pair.frames.unbind(1)
-    best = stack.frames.amin(1)
-    for scene in range(6):
-        members = (composite[scene] == stack.frames[scene]).flatten(1).any(1)
-        lowest = stack.frames[scene][members].amin(0)
-        assert torch.equal(composite[scene], lowest)
-        assert not bool((fresh[scene] == stack.frames[scene][members]).flatten(1).all(1).any())
-    assert bool((composite == best).flatten(1).all(1).any())
-
-
-def test_a_share_of_composites_is_judged():
-    stack = make_stack(batch=200, size=16)
-    chequered = torch.arange(16).view(-1, 1) % 2 == torch.arange(16) % 2
-
-    def judge(first, second):
-        return chequered.expand_as(first)
-
-    pair = fold_pairs(stack, torch.Generator().manual_seed(0), judge=judge, judged_share=0.5)
-    same = pair.frames[:, :1] == stack.frames
-    made = (same | ~chequered).flatten(2).all(2) & ~(same & ~chequered).flatten(2).any(2)
-    # three quarters of the composites hold more than one frame
-    assert 0.28 < float(made.any(1).float().mean()) < 0.48

@@ -46,8 +46,6 @@ class SceneOptions:
         Share of training batches that are rendered as stacks of ``stack_frames`` and met as
         folding them does: a composite of some frames, and the next (see `drpl.train.folds`).
     stack_frames : int
-    judged_share : float
-        Share of those composites that the network makes itself, with the weights it starts from.
     max_layers : int
         Foreground layers at most.
     flat_share, paper_share : float
@@ -69,7 +67,6 @@ class SceneOptions:
     frames: int = 2
     stack_share: float = 0.0
     stack_frames: int = 5
-    judged_share: float = 0.0
     max_layers: int = 4
     flat_share: float = 0.65
     paper_share: float = 0.08

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -18,23 +17,13 @@ IN_ORDER = 0.6
 FLAWED = 0.3
 """Share of scenes whose composite holds patches of a frame taken at random."""
 PATCH = 32
-Judge = Callable[[Tensor, Tensor], Tensor]
-"""Tells of two observed pictures (B, C, H, W) where the second is better: bool (B, 1, H, W)."""
 
 
-def fold_pairs(
-    scenes: Scenes,
-    generator: torch.Generator,
-    *,
-    judge: Judge | None = None,
-    judged_share: float = 0.0,
-) -> Scenes:
+def fold_pairs(scenes: Scenes, generator: torch.Generator) -> Scenes:
     """Turn stacks into pairs: a composite of some frames' pixels, and one frame more.
 
     The composite takes, at each pixel, the frame whose window is nearest to the truth; the windows
-    vary, and some composites are flawed, as those of a network are. Others are what a network made
-    of the frames, one by one: what is blurred in all of them becomes patchwork that looks like
-    detail, and a network has to meet its own to tell it apart.
+    vary, and some composites are flawed, as those of a network are.
 
     Parameters
     ----------
@@ -42,10 +31,6 @@ def fold_pairs(
         Stacks of three frames or more; pairs are given back as they are.
     generator : torch.Generator
         On the device of the scenes.
-    judge : Judge, optional
-        The network.
-    judged_share : float
-        Share of composites that it makes.
 
     Returns
     -------
@@ -63,9 +48,6 @@ def fold_pairs(
     fresh = order.gather(1, held)
     error = (scenes.frames - scenes.truth[:, None]).square().mean(dim=2)
     chosen = _composite(error, order.argsort(dim=1) < held, generator)
-    if judge is not None:
-        judged = torch.rand(batch, generator=generator, device=device) < judged_share
-        chosen[judged] = _folded(scenes.observed[judged], order[judged], held[judged, 0], judge)
     index = torch.cat([chosen, fresh.view(-1, 1, 1, 1).expand_as(chosen)], dim=1)
     held_error, fresh_error = error.gather(1, index).unbind(dim=1)
 
@@ -98,19 +80,3 @@ def _composite(error: Tensor, member: Tensor, generator: torch.Generator) -> Ten
     flawed = torch.rand((batch, 1, 1, 1), generator=generator, device=device) < FLAWED
     patches = F.interpolate(noise, (height, width), mode="bilinear", align_corners=False) > 0.75
     return torch.where(patches & flawed, other, chosen)
-
-
-def _folded(observed: Tensor, order: Tensor, held: Tensor, judge: Judge) -> Tensor:
-    """Index (B, 1, H, W) of what is left of the first ``held`` frames of an order, one by one."""
-    batch, _, _, height, width = observed.shape
-    chosen = order[:, :1, None, None].expand(batch, 1, height, width).clone()
-    scenes = torch.arange(batch, device=observed.device)
-    composite = observed[scenes, order[:, 0]]
-    for place in range(1, int(held.max()) if batch else 0):
-        going = scenes[held > place]
-        fresh = order[going, place]
-        frame = observed[going, fresh]
-        better = judge(composite[going], frame)
-        chosen[going] = torch.where(better, fresh[:, None, None, None], chosen[going])
-        composite[going] = torch.where(better, frame, composite[going])
-    return chosen

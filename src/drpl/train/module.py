@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from drpl.train import losses
 from drpl.train.config import TrainOptions, config_from_dict
 from drpl.train.data import Drawn, SceneBatches
 from drpl.train.exchange import Pair
-from drpl.train.folds import Judge, fold_pairs
+from drpl.train.folds import fold_pairs
 from drpl.train.monitor import TrainingLog, validate, write_samples
 from drpl.train.networks import decision_map
 from drpl.train.photos import Photo, find_photos, load_masks, load_photos, split_photos
@@ -234,8 +233,7 @@ def _batches(
         rendered=on_cpu,
     )
     uses = run.options.scene_uses if on_cpu else 1
-    judge = _judge(run) if run.options.scenes.judged_share > 0 else None
-    dataset = ReusedScenes(rendered, uses, judge) if uses > 1 else rendered
+    dataset = ReusedScenes(rendered, uses) if uses > 1 else rendered
     first = run.step * fabric.world_size + fabric.global_rank
     loader: DataLoader[Scenes | Drawn] = DataLoader(
         dataset,
@@ -247,22 +245,7 @@ def _batches(
     generator = torch.Generator(fabric.device).manual_seed(run.options.seed + first)
     for batch in loader:
         on_device = batch.render(fabric.device) if isinstance(batch, Drawn) else batch
-        share = run.options.scenes.judged_share
-        scenes = on_device.to(fabric.device)
-        yield fold_pairs(scenes, generator, judge=judge, judged_share=share)
-
-
-def _judge(run: Run) -> Judge:
-    """What the averaged weights, as they are now, decide."""
-    network = deepcopy(run.average)
-
-    @torch.no_grad()
-    def better(first: Tensor, second: Tensor) -> Tensor:
-        half = run.options.precision == "bf16-mixed"
-        with torch.autocast(first.device.type, torch.bfloat16, half):
-            return decision_map(*network(first, second)) < 0.5
-
-    return better
+        yield fold_pairs(on_device.to(fabric.device), generator)
 
 
 def _validation_scenes(

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from drpl.train.data import SceneBatches
 from drpl.train.degradation import degrade
 from drpl.train.enlarging import enlarge
-from drpl.train.folds import Judge, fold_pairs
+from drpl.train.folds import fold_pairs
 from drpl.train.synthesis import Scenes
 
 SPACING = 24
@@ -35,17 +35,14 @@ class ReusedScenes(Dataset[Scenes]):
         has, less those in which its first scenes are still to be used.
     uses : int
         A divisor of the batch size.
-    judge : Judge, optional
-        What makes composites; see `drpl.train.folds.fold_pairs`.
 
     References
     ----------
     Choi et al., "Faster neural network training with data echoing", arXiv:1907.05550 (2019).
     """
 
-    def __init__(self, rendered: SceneBatches, uses: int, judge: Judge | None = None) -> None:
+    def __init__(self, rendered: SceneBatches, uses: int) -> None:
         self._rendered = rendered
-        self._judge = judge
         self._uses = uses
         self._kept: dict[int, Scenes] = {}
 
@@ -70,8 +67,7 @@ class ReusedScenes(Dataset[Scenes]):
         scenes = enlarge(scenes, self._rendered.options, rng)
         if self._rendered.degradation is not None:
             scenes = degrade(scenes, self._rendered.degradation, generator)
-        share = self._rendered.options.judged_share
-        return fold_pairs(scenes, generator, judge=self._judge, judged_share=share)
+        return fold_pairs(scenes, generator)
 
     def _clean(self, index: int) -> Scenes:
         """A rendered batch, kept until it has been used up."""
