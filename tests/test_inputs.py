@@ -11,8 +11,8 @@ import pytest
 import pyvips
 
 from drawing import draw_texture
-from drpl.errors import ConfigError, ReadError, StackError, WriteError
-from drpl.read import read_frame, read_luma
+from drpl.errors import ReadError, StackError, WriteError
+from drpl.read import read_frame
 from drpl.stack import Metadata, check_stack
 from drpl.write import FORMATS, write_image
 
@@ -43,7 +43,6 @@ def test_values_to_255_in_16_bits_stay_as_they_are(tmp_path, texture):
         found = read_frame(tmp_path / f"a{suffix}").pixels
         assert found.dtype == np.uint16
         assert np.array_equal(found, pixels)
-        assert read_luma(tmp_path / f"a{suffix}", 1).max() <= 255 / 65535
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -57,10 +56,6 @@ def test_tiny_images(tmp_path, suffix, size, channels):
     found = read_frame(tmp_path / f"a{suffix}").pixels
     assert found.shape == pixels.shape
     assert np.abs(found.astype(int) - pixels).max() <= 1
-    for shrink in (2, 8):
-        small = read_luma(tmp_path / f"a{suffix}", shrink)
-        assert small.shape == tuple(max(1, side // shrink) for side in size)
-        assert small == pytest.approx(99 / 255, abs=0.01)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -78,8 +73,6 @@ def test_float_beyond_white_is_kept(tmp_path, texture):
     pixels = texture.astype(np.float32) * 40 - 100
     write_image(tmp_path / "a.tif", pixels)
     assert np.array_equal(read_frame(tmp_path / "a.tif").pixels, pixels)
-    luma = read_luma(tmp_path / "a.tif", 1, value_range=10200)
-    assert luma == pytest.approx(pixels @ np.float32([0.299, 0.587, 0.114]) / 10200, abs=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -136,49 +129,6 @@ def test_avif_is_exact_and_holds_alpha(tmp_path):
 def test_heic_is_called_what_it_is():
     with pytest.raises(ReadError, match=r"tiny\.heic: .*HEIC.*convert it"):
         read_frame(FILES / "tiny.heic")
-
-
-# luma
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
-@pytest.mark.parametrize("shrink", [2, 4, 8])
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_luma_is_the_mean_of_upright_blocks(tmp_path, suffix, shrink, orientation):
-    rows, cols = np.mgrid[:80, :115]
-    smooth = np.dstack([rows * 3, cols * 2, 255 - rows - cols]).astype(np.uint8)
-    tag = (pyvips.GValue.gint_type, "orientation", orientation)
-    options = {".jpg": {"Q": 98}, ".webp": {"lossless": True}, ".avif": {"lossless": True}}
-    save(tmp_path / f"a{suffix}", smooth, "srgb", [tag], **options.get(suffix, {}))
-    whole = read_luma(tmp_path / f"a{suffix}", 1)
-    assert whole.dtype == np.float32
-    assert whole.shape == read_frame(tmp_path / f"a{suffix}").pixels.shape[:2]
-    small = read_luma(tmp_path / f"a{suffix}", shrink)
-    height, width = whole.shape
-    inner = whole[: height // shrink * shrink, : width // shrink * shrink]
-    blocks = inner.reshape(height // shrink, shrink, width // shrink, shrink).mean((1, 3))
-    assert small.shape == blocks.shape
-    assert small == pytest.approx(blocks, abs=0.012)
-
-
-def test_luma_ignores_alpha_and_refuses_other_fractions(tmp_path):
-    grey = np.full((9, 9), 128, np.uint8)
-    write_image(tmp_path / "a.png", np.dstack([grey, grey * 0]))
-    assert read_luma(tmp_path / "a.png", 2) == pytest.approx(128 / 255)
-    write_image(tmp_path / "b.png", np.dstack([grey, grey, grey, grey * 0]))
-    assert read_luma(tmp_path / "b.png", 2) == pytest.approx(128 / 255)
-    with pytest.raises(ConfigError, match="shrink is 3"):
-        read_luma(tmp_path / "a.png", 3)
-
-
-def test_luma_of_damaged_and_large_files(tmp_path):
-    write_image(tmp_path / "a.jpg", draw_texture(300, 400))
-    with pytest.raises(ReadError, match="at most 1,000"):
-        read_luma(tmp_path / "a.jpg", 8, max_pixels=1000)
-    content = (tmp_path / "a.jpg").read_bytes()
-    (tmp_path / "a.jpg").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ReadError, match="damaged or cut short"):
-        read_luma(tmp_path / "a.jpg", 8)
 
 
 # metadata
@@ -238,7 +188,6 @@ def test_unusual_names(tmp_path, texture, stem, suffix):
     path = tmp_path / (stem[: 255 - len(suffix)] + suffix)
     write_image(path, texture)
     assert read_frame(path).pixels.shape == texture.shape
-    assert read_luma(path, 2).shape == (16, 23)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
@@ -275,7 +224,6 @@ def test_no_file_stays_open(tmp_path, texture):
     for suffix in SUFFIXES:
         write_image(tmp_path / f"a{suffix}", texture)
         read_frame(tmp_path / f"a{suffix}")
-        read_luma(tmp_path / f"a{suffix}", 2)
     links = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
     assert not [link for link in links if str(tmp_path) in link]
 

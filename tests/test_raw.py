@@ -7,7 +7,8 @@ import pytest
 import pyvips
 
 from drpl.errors import BackendUnavailable, ReadError
-from drpl.read import read_frame, read_luma
+from drpl.raw import read_raw
+from drpl.read import read_frame
 
 LIGHT = (0.1, 0.4, 0.7)
 
@@ -99,9 +100,8 @@ def fake_rawpy(monkeypatch):
 def test_without_rawpy_the_way_to_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
     write_dng(tmp_path / "a.dng")
-    for read in (read_frame, lambda path: read_luma(path, 8)):
-        with pytest.raises(BackendUnavailable, match=r"pip install 'drpl\[raw\]'"):
-            read(tmp_path / "a.dng")
+    with pytest.raises(BackendUnavailable, match=r"pip install 'drpl\[raw\]'"):
+        read_frame(tmp_path / "a.dng")
 
 
 def test_no_step_looks_at_the_content(tmp_path, fake_rawpy):
@@ -117,13 +117,11 @@ def test_no_step_looks_at_the_content(tmp_path, fake_rawpy):
     assert fake_rawpy.options["output_bps"] == 16
 
 
-def test_luma_of_raw_is_developed_at_half_size(tmp_path, fake_rawpy):
+def test_raw_is_developed_at_half_size_for_thumbnails(tmp_path, fake_rawpy):
     write_dng(tmp_path / "a.dng")
-    luma = read_luma(tmp_path / "a.dng", 4)
-    assert luma.shape == (12, 16)
-    assert luma == pytest.approx(np.full((12, 16), 30000 / 65535), abs=1e-6)
+    read_raw(tmp_path / "a.dng", max_pixels=10_000, half=True)
     assert fake_rawpy.options["half_size"]
-    read_luma(tmp_path / "a.dng", 1)
+    read_frame(tmp_path / "a.dng")
     assert not fake_rawpy.options["half_size"]
 
 
@@ -158,7 +156,6 @@ def test_libraw_turns_and_refuses(tmp_path):
     write_dng(tmp_path / "turned.dng", orientation=6)
     frame = read_frame(tmp_path / "turned.dng")
     assert frame.pixels.shape == (64, 48, 3)
-    assert read_luma(tmp_path / "turned.dng", 8).shape == (8, 6)
     content = (tmp_path / "turned.dng").read_bytes()
     (tmp_path / "cut.dng").write_bytes(content[: len(content) // 2])
     (tmp_path / "text.nef").write_text("no picture", encoding="utf-8")

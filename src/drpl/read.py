@@ -15,7 +15,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from drpl.errors import ConfigError, ReadError
+from drpl.errors import ReadError
 from drpl.exif import capture_time, read_tiff_exif
 from drpl.raw import RAW_SUFFIXES, read_raw
 from drpl.stack import Frame, Metadata
@@ -36,8 +36,6 @@ The last one reads HEIC, too, where libvips was built with a decoder for it.
 MOST_TEXT = 32_000_000
 """Bytes that the text in a PNG file may unpack to: libvips unpacks all when it opens the file."""
 SAMPLE_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
-SHRINKS = (1, 2, 4, 8)
-REC_601 = (0.299, 0.587, 0.114)
 _log = logging.getLogger(__name__)
 # libvips would keep files open for calls like earlier ones, of which there are none
 pyvips.cache_set_max(0)
@@ -109,44 +107,6 @@ def read_header(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[An
     return np.broadcast_to(np.zeros((), SAMPLE_TYPES[image.format]), shape)
 
 
-def read_luma(
-    path: str | Path, shrink: int, *, value_range: float = 1.0, max_pixels: int = MAX_PIXELS
-) -> NDArray[np.float32]:
-    """Read the luma of a source image at a fraction of its size; cheap, for aligning.
-
-    Parameters
-    ----------
-    path : str or Path
-    shrink : int
-        1, 2, 4 or 8. A pixel is the mean of ``shrink`` x ``shrink`` pixels of the upright picture,
-        counted from its upper left corner; JPEG files give it without being decoded in full.
-    value_range : float
-        Value of white in float32 images. Integer images span their dtype.
-    max_pixels : int
-        Refuse files of more pixels before decoding them.
-
-    Returns
-    -------
-    ndarray, shape (H // shrink, W // shrink), float32
-        Rec. 601 luma of the values as they are coded, white at 1. Sizes round down: what is left
-        over at the lower and right edge is dropped. A side shorter than ``shrink`` becomes one
-        pixel. Alpha is ignored.
-
-    Raises
-    ------
-    ConfigError
-        If ``shrink`` is another number.
-    ReadError, BackendUnavailable
-        As `read_frame`.
-    """
-    if shrink not in SHRINKS:
-        raise ConfigError(f"shrink is {shrink}; expected one of {SHRINKS}")
-    path = Path(path)
-    _check_file(path)
-    image, left = _small(path, shrink, max_pixels)
-    return _decode(_shrunk(_luma(image, value_range), left), path)
-
-
 def read_capture_time(path: str | Path) -> datetime | None:
     """Read when a picture was taken, without decoding it.
 
@@ -169,36 +129,6 @@ def read_capture_time(path: str | Path) -> datetime | None:
     if path.suffix.lower() in RAW_SUFFIXES:
         return capture_time(read_tiff_exif(path))
     return capture_time(_metadata(_open(path, MAX_PIXELS), path).exif)
-
-
-def _small(path: Path, shrink: int, max_pixels: int) -> tuple[Any, int]:
-    """An upright image, as small as its decoder can make it, and the fraction left to shrink."""
-    if path.suffix.lower() in RAW_SUFFIXES:
-        half = shrink > 1
-        frame = read_raw(path, max_pixels=max_pixels, half=half)
-        return pyvips.Image.new_from_array(frame.pixels), shrink // (1 + half)
-    image = _open(path, max_pixels)
-    if _shrinks_on_load(image, shrink):
-        size = (image.width // shrink, image.height // shrink)
-        image, shrink = _load(path, shrink=shrink).crop(0, 0, *size), 1
-    return _upright(image)[0], shrink
-
-
-def _luma(image: Any, value_range: float) -> Any:
-    """Rec. 601 luma, white at 1."""
-    white = {"uchar": 255.0, "ushort": 65535.0}.get(image.format, value_range)
-    if image.bands > 2:
-        image = image.extract_band(0, n=3).recomb(pyvips.Image.new_from_array([list(REC_601)]))
-    elif image.bands == 2:
-        image = image.extract_band(0)
-    return image.linear(1 / white, 0).cast("float")
-
-
-def _shrunk(image: Any, shrink: int) -> Any:
-    """Means of whole blocks."""
-    across, down = min(shrink, image.width), min(shrink, image.height)
-    width, height = image.width // across * across, image.height // down * down
-    return image.crop(0, 0, width, height).shrink(across, down)
 
 
 def _known() -> str:
@@ -252,13 +182,11 @@ def _text_bytes(kind: bytes, chunk: bytes, most: int) -> int:
     return max(len(chunk), len(unpacked))
 
 
-def _load(path: Path, **options: Any) -> Any:
+def _load(path: Path) -> Any:
     """A lazy image of a file; nothing is decoded yet."""
     _check_text(path)
     try:
-        return pyvips.Image.new_from_file(
-            str(path), access="sequential", fail_on="error", **options
-        )
+        return pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
     except pyvips.Error as error:
         raise ReadError(f"{path}: is not an image that can be read; expected {_known()}") from error
 
@@ -325,14 +253,6 @@ def _check_header(image: Any, path: Path, max_pixels: int) -> None:
             f"{path}: has colours as {space}, {image.format}; expected grey or RGB, or CMYK of 8 "
             "or 16 bits; convert it to 16-bit RGB"
         )
-
-
-def _shrinks_on_load(image: Any, shrink: int) -> bool:
-    """Whether the decoder shrinks by the same blocks that the upright picture has."""
-    turned = (_field(image, "orientation") or 1) != 1
-    whole = image.width % shrink == 0 and image.height % shrink == 0
-    long = min(image.width, image.height) >= shrink
-    return shrink > 1 and _loader(image) == "jpegload" and long and (whole or not turned)
 
 
 def _upright(image: Any) -> tuple[Any, tuple[str, ...]]:
