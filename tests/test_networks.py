@@ -30,58 +30,6 @@ def test_drpl_starts_where_it_can_learn():
     assert torch.allclose(convolve(pair)[inside], convolve(pair + bright)[inside], atol=1e-4)
 
 
-def published_state():
-    """A state dict with the names of the authors' ``Generator``, from our own weights."""
-    names = {}
-    for number in range(1, 7):
-        leaves = [("conv", "weight"), ("conv", "bias")]
-        if number < 6:
-            leaves += [
-                ("bn", leaf)
-                for leaf in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-            ]
-        names |= {f"{kind}{number}.{leaf}": None for kind, leaf in leaves}
-    for block in range(1, 13):
-        for layer in (1, 2):
-            prefix = f"residual_block{block}.group1."
-            names |= {f"{prefix}conv{layer}.{leaf}": None for leaf in ("weight", "bias")}
-            names |= {
-                f"{prefix}bn{layer}.{leaf}": None
-                for leaf in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-            }
-    return names
-
-
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_drpl_loads_the_published_state(prefix):
-    torch.manual_seed(0)
-    from drpl.train.paper import _published_key
-
-    network, other = DRPL(), DRPL()
-    ours = network.state_dict()
-    names = published_state()
-    assert {_published_key(name) for name in names} == set(ours)
-    other.load_published({prefix + name: ours[_published_key(name)] for name in names})
-    pair = torch.rand(2, 1, 3, 20, 24)
-    network.eval()
-    other.eval()
-    assert torch.equal(network(*pair)[0], other(*pair)[0])
-
-
-def test_published_layers_go_where_they_belong():
-    from drpl.train.paper import _published_key
-
-    assert _published_key("module.conv1.weight") == "head.0.0.weight"
-    assert _published_key("bn5.running_var") == "tail.1.1.running_var"
-    assert _published_key("residual_block12.group1.bn2.bias") == "body.11.body.4.bias"
-    assert _published_key("conv6.bias") == "masks.bias"
-
-
-def test_drpl_refuses_another_state():
-    with pytest.raises(RuntimeError, match="Missing key"):
-        DRPL().load_published({"conv1.weight": torch.zeros(64, 6, 9, 9)})
-
-
 @pytest.mark.parametrize("kind", [DRPL, DRPLFast, SingleInput])
 @pytest.mark.parametrize("size", [(1, 1), (33, 70), (64, 128)])
 @pytest.mark.parametrize("channels", [1, 3])

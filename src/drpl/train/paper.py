@@ -1,9 +1,6 @@
-"""The network of the paper, exactly, and the reading of the weights that its authors published."""
+"""The network of the paper, exactly."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -104,42 +101,7 @@ class DRPL(nn.Module):
         mask_a, mask_b = self.logits(source_a, source_b)
         return mask_a.sigmoid(), mask_b.sigmoid()
 
-    def load_published(self, state: Mapping[str, Tensor]) -> None:
-        """Load the state dict that the paper's authors published.
-
-        Parameters
-        ----------
-        state : mapping of str to Tensor
-            As read with ``torch.load(path, weights_only=True)``; keys may carry the ``module.``
-            prefix of data-parallel training.
-
-        Raises
-        ------
-        RuntimeError
-            If a key is missing, unknown or of another shape.
-        """
-        self.load_state_dict({_published_key(key): value for key, value in state.items()})
-
 
 def _as_rgb(source: Tensor) -> Tensor:
     """Repeat a grey batch to three channels."""
     return source.expand(-1, 3, -1, -1) if source.shape[1] == 1 else source
-
-
-def _published_key(key: str) -> str:
-    """Our name for a parameter of the authors' ``Generator``."""
-    key = key.removeprefix("module.")
-    block = re.fullmatch(r"residual_block(\d+)\.group1\.(conv|bn)(\d)\.(\w+)", key)
-    if block:
-        number, kind, index, leaf = block.groups()
-        position = 3 * (int(index) - 1) + (kind == "bn")
-        return f"body.{int(number) - 1}.body.{position}.{leaf}"
-    layer = re.fullmatch(r"(conv|bn)([1-6])\.(\w+)", key)
-    if layer is None:
-        return key
-    kind, number, leaf = layer.groups()
-    index = int(number) - 1
-    if index == 5:
-        return f"masks.{leaf}"
-    part, offset = ("head", index) if index < 3 else ("tail", index - 3)
-    return f"{part}.{offset}.{int(kind == 'bn')}.{leaf}"
