@@ -5,6 +5,8 @@ import math
 import cv2
 import numpy as np
 
+from drpl.align import align_chain, chain_frames
+
 MARGIN = 90
 """Pixels of a scene around what frames show of it."""
 
@@ -86,3 +88,8 @@ def take_stack(shape, count, *, step=1.015, degrees=0.1, shift=(2.3, -1.4), seed
         transforms.append(around_middle(shape, step**k, degrees * k, move))
         frames.append(take_frame(scene, transforms[-1], shape, index / (count - 1), index))
     return frames, transforms
+
+
+def align_stack(planes, *, model="affine", **about):
+    """Alignments of luma planes in the order of focus."""
+    return align_chain(chain_frames(enumerate(planes), model=model), **about)

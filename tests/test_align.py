@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawing import around_middle, draw_photo, take_frame, take_stack
-from drpl.align import align_stack, estimate_transform
+from drawing import align_stack, around_middle, draw_photo, take_frame, take_stack
 from drpl.errors import AlignmentError, ConfigError
-from drpl.register import match_planes
+from drpl.register import estimate_transform, match_planes
 from drpl.warp import common_area, map_points, rescale, valid_area, warp
 
 

@@ -8,12 +8,12 @@ import pytest
 import typer
 
 from drawing import draw_texture, half_sharp_pair, striped_stack
-from drpl.align import apply_exposure
 from drpl.bench import moved, speed, stacks, training
 from drpl.bench.methods import scale_ceiling, selection_ceiling
 from drpl.bench.rendered import bench_scenes
 from drpl.bench.scenes import BenchScene
 from drpl.bench.scoring import score
+from drpl.exposure import apply_exposure
 from drpl.metrics import psnr
 from drpl.train.config import SceneOptions, TrainOptions
 from drpl.warp import identity, map_points, warp

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from drpl.align import Exposure
 from drpl.clipped import clipped_ceilings, yield_clipped
 from drpl.demo import draw_pair
+from drpl.exposure import Exposure
 from drpl.pipeline import fuse
 from drpl.stack import FusionOptions, PairDecision
 

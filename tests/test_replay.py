@@ -17,8 +17,8 @@ from drpl.edits import (
     Stroke,
     changed_window,
     check_edits,
+    edits_as_json,
     read_edits,
-    write_edits,
 )
 from drpl.errors import ConfigError, WriteError
 from drpl.pipeline import fuse_files
@@ -30,6 +30,10 @@ from drpl.stacks import FileStack
 from drpl.transforms import read_transforms, write_transforms
 from drpl.write import write_image
 from test_pipeline import moved
+
+
+def write_edits(path, edits):
+    path.write_text(edits_as_json(edits), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

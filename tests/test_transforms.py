@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from drawing import take_stack
-from drpl.align import align_stack
+from drawing import align_stack, take_stack
 from drpl.errors import AlignmentError, WriteError
 from drpl.exposure import Exposure
 from drpl.transforms import read_transforms, write_transforms

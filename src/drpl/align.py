@@ -11,34 +11,8 @@ import numpy as np
 
 from drpl.displacement import MODELS, Model, Plane
 from drpl.errors import AlignmentError, ConfigError
-from drpl.exposure import Exposure, apply_exposure, match_exposure
 from drpl.gates import fitting_match
-from drpl.register import estimate_transform
-from drpl.warp import (
-    Transform,
-    common_area,
-    identity,
-    largest_shift,
-    rescale,
-    valid_area,
-    warp,
-)
-
-__all__ = [
-    "Alignment",
-    "Chain",
-    "Exposure",
-    "Transform",
-    "align_chain",
-    "align_stack",
-    "apply_exposure",
-    "chain_frames",
-    "common_area",
-    "estimate_transform",
-    "match_exposure",
-    "valid_area",
-    "warp",
-]
+from drpl.warp import Transform, identity, largest_shift, rescale
 
 Policy = Literal["reject", "keep"]
 POLICIES: tuple[str, ...] = get_args(Policy)
@@ -102,63 +76,16 @@ class Chain:
     model: Model
 
 
-def align_stack(
-    lumas: Iterable[Plane],
-    *,
-    scale: float | tuple[float, float] = 1.0,
-    reference: int | None = None,
-    model: Model = "affine",
-    policy: Policy = "reject",
-) -> list[Alignment]:
-    """Align the frames of a stack.
-
-    Parameters
-    ----------
-    lumas : iterable of ndarray, shape (H, W), float32
-        Luma planes at working size, in the order of focus; 0.4 to 0.75 megapixels serve well. Two
-        or three of them are held at a time.
-    scale : float or pair of floats
-        Full by working size; a pair for x and y where rounding makes them differ.
-    reference : int or None
-        Index of the reference frame; by default the middle one, or the nearest to it that belongs
-        to the largest group of frames that fit each other.
-    model : str
-        ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
-    policy : str
-        What becomes of a frame that cannot be aligned: ``"reject"``, or ``"keep"`` it with the
-        transform of the nearest aligned frame.
-
-    Returns
-    -------
-    list of Alignment
-        One per frame.
-
-    Raises
-    ------
-    AlignmentError
-        If there is no frame, planes differ in shape, or the reference is not one of them.
-    ConfigError
-        If the model or the policy is unknown.
-
-    Examples
-    --------
-    >>> plane = np.random.default_rng(0).random((64, 64), dtype=np.float32)
-    >>> [a.status for a in align_stack([plane, plane, plane])]
-    ['aligned', 'reference', 'aligned']
-    """
-    chain = chain_frames(enumerate(lumas), model=model)
-    return align_chain(chain, scale=scale, reference=reference, policy=policy)
-
-
 def chain_frames(lumas: Iterable[tuple[int, Plane]], *, model: Model = "affine") -> Chain:
     """Register each frame with one before it: the last of the largest group, or its neighbour.
 
     Parameters
     ----------
     lumas : iterable of pairs of int and ndarray
-        Numbers and planes of the frames, as of `align_stack`.
+        Numbers of the frames, and their luma planes (H, W), float32, at working size, in the order
+        of focus; 0.4 to 0.75 megapixels serve well. Two or three of them are held at a time.
     model : str
-        As of `align_stack`.
+        ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
 
     Raises
     ------
@@ -200,8 +127,14 @@ def align_chain(
     ----------
     chain : Chain
         Of all frames of a stack.
-    scale, reference, policy
-        As of `align_stack`.
+    scale : float or pair of floats
+        Full by working size; a pair for x and y where rounding makes them differ.
+    reference : int or None
+        Number of the reference frame; by default the middle one, or the nearest to it that belongs
+        to the largest group of frames that fit each other.
+    policy : str
+        What becomes of a frame that cannot be aligned: ``"reject"``, or ``"keep"`` it with the
+        transform of the nearest aligned frame.
     middle : int, optional
         Number of the frame that counts as the middle one, where no reference is given; by default
         that half-way along the chain.

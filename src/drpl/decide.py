@@ -16,7 +16,6 @@ from drpl.stack import TILE, PairDecision, Pixels, check_stack, full_scale
 from drpl.tiling import Tile, Window, cover, cover_evenly, mirrored
 
 Float = NDArray[np.floating[Any]]
-Reader = Callable[[Pixels, Window, float], Tensor]
 BORDER = 32
 """Pixels of mirrored picture around it: a network's own padding then never touches the picture."""
 CANVAS_MULTIPLE = 64

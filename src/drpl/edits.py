@@ -13,7 +13,6 @@ from typing import Any
 from drpl.align import Alignment
 from drpl.errors import ConfigError
 from drpl.tiling import Window
-from drpl.write import write_text
 
 VERSION = 1
 FIELDS = ("edits", "size", "strokes")
@@ -258,19 +257,6 @@ def edits_as_json(edits: Edits) -> str:
     ]
     tree = {"edits": VERSION, "size": list(edits.size), "strokes": strokes}
     return json.dumps(tree, allow_nan=False) + "\n"
-
-
-def write_edits(
-    path: str | Path, edits: Edits, *, inputs: Sequence[Path] = (), overwrite: bool = False
-) -> None:
-    """Write edits; the file is whole or not there.
-
-    Raises
-    ------
-    WriteError
-        If it is an input, exists already, or cannot be written.
-    """
-    write_text(path, edits_as_json(edits), inputs=inputs, overwrite=overwrite)
 
 
 def changed_window(before: Edits, after: Edits) -> Window | None:

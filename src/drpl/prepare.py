@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from drpl.align import apply_exposure, valid_area, warp
+from drpl.exposure import apply_exposure
 from drpl.fold import Prepared
 from drpl.plan import Plan, plan_stack
 from drpl.stack import FusionOptions, Pixels, full_scale
 from drpl.stacks import Stack
 from drpl.tiling import Window
 from drpl.transforms import StackTransforms
+from drpl.warp import valid_area, warp
 
 Item = TypeVar("Item")
 Progress = Callable[[str, int, int], None]

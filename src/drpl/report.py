@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from drpl.align import Alignment, Exposure
+from drpl.align import Alignment
 from drpl.edits import Edits
+from drpl.exposure import Exposure
 from drpl.focus import BASELINES
 from drpl.models import model_folder, read_card
 from drpl.result import FusionResult

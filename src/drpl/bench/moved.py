@@ -9,10 +9,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from drpl.align import Alignment, Exposure
+from drpl.align import Alignment
 from drpl.bench.scenes import SEED, BenchScene, Bytes, capped_psnr
 from drpl.decide import DecisionModel
 from drpl.errors import AlignmentError, MetricError
+from drpl.exposure import Exposure
 from drpl.focus import BASELINES
 from drpl.pipeline import fuse, fuse_stack
 from drpl.stack import FusionOptions, source_names

@@ -96,10 +96,6 @@ class MetricCard:
         with_what = {"truth": (truth,), "band": (truth, band), "nothing": ()}
         return self.function(fused, *with_what.get(self.needs, sources))
 
-    def improvement(self, score: float, other: float) -> float:
-        """By how much a score is better than another; negative if it is worse."""
-        return score - other if self.better == "higher" else other - score
-
 
 PIELLA = "Piella and Heijmans 2003, doi:10.1109/ICIP.2003.1247209"
 CARDS = (
