@@ -97,7 +97,7 @@ def test_hard_takes_each_pixel_from_one_source():
     masks = PairDecision(mask, 1 - mask)
     hard = ablation.composed([a, b], masks, "hard")
     assert np.array_equal(hard, np.where(mask[..., None] >= 0.5, a, b))
-    assert not np.array_equal(hard, ablation.composed([a, b], masks, "soft"))
+    assert not np.array_equal(hard, ablation.composed([a, b], masks, "pyramid"))
 
 
 def test_compared_leaves_out_what_a_scene_lacks():

@@ -155,7 +155,7 @@ def test_other_options_are_other_results_but_less_memory_is_not(root, tmp_path):
     assert next(run_batch(items, OPTIONS, output)).status == "done"
     less = replace(OPTIONS, tile=256, max_memory=2000, threads=2)
     assert next(run_batch(items, less, output)).status == "skipped"
-    other = replace(OPTIONS, compose="soft")
+    other = replace(OPTIONS, compose="pyramid")
     assert next(run_batch(items, other, output)).status == "done"
     assert next(run_batch(items, other, output)).status == "skipped"
 

@@ -137,7 +137,7 @@ def test_files_maps_and_report(files):
     [
         (["--slab", "2"], "slabs needs"),
         (["--debug", "sheet"], r"debug) needs"),
-        (["--compose", "soft"], "compose soft needs"),
+        (["--compose", "pyramid"], "compose pyramid needs"),
         (["--scale", "2"], "scale 2 needs"),
         (["--max-memory", "100"], "max_memory is 100 MB"),
     ],

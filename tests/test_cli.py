@@ -50,7 +50,7 @@ def test_threads_share_a_heap_before_any_begins(drpl, files, monkeypatch, comman
 def test_fuse(drpl, files):
     folder, truth = files
     a, b, out = folder / "a.png", folder / "b.png", folder / "out.png"
-    code, output, errors = drpl("fuse", a, b, "-o", out, "--masks", folder / "maps")
+    code, output, errors = drpl("fuse", a, b, "-o", out, "--maps", folder / "maps")
     assert (code, errors) == (0, "")
     assert "170x120" in output
     fused = read_frame(out).pixels
@@ -76,7 +76,7 @@ def test_slabs_and_debug(drpl, files):
     assert "overlap is 2; expected 0 to 1" in one_line(errors)
 
 
-@pytest.mark.parametrize("mode", ["select", "soft", "pyramid"])
+@pytest.mark.parametrize("mode", ["select", "pyramid"])
 def test_fuse_16_bit_with_alpha_keeps_depth(drpl, tmp_path, mode):
     source_a, source_b, _ = half_sharp_pair(90, 90)
     for name, source in (("a", source_a), ("b", source_b)):
@@ -124,7 +124,7 @@ def bad_inputs(folder):
         ([a, b, "-o", out, "--model", "nothing"], 6, "model 'nothing' is unknown"),
         ([a, b, "-o", out, "--tile", "100"], 9, "tile is 100; expected a multiple of 64"),
         ([a, b, "-o", out, "--threads", "-1"], 9, "threads is -1"),
-        ([a, b, "-o", out, "--masks", a], 8, "its folder does not exist"),
+        ([a, b, "-o", out, "--maps", a], 8, "its folder does not exist"),
     ]
 
 
@@ -193,25 +193,20 @@ def test_evaluate(drpl, files):
     a, b = folder / "a.png", folder / "b.png"
     write_image(folder / "truth.png", truth)
     same = ["evaluate", "--fused", folder / "truth.png", "--truth", folder / "truth.png"]
-    code, output, errors = drpl(*same, "--sources", a, b)
+    code, output, errors = drpl(*same, a, b)
     assert (code, errors) == (0, "")
     words = " ".join(output.split())
     assert "psnr │ PSNR │ inf │ higher" in words
     assert "gmsd │ GMSD │ 0.0000 │ lower" in words
     assert "left out: psnr_band, psnr_outside (needs the focus-boundary band" in words
-    code, output, _ = drpl(*same, "--source", a, "--source", b, "--json")
+    code, output, _ = drpl(*same, a, b, "--json")
     found = json.loads(output)
     assert found["sources"] == [str(a), str(b)]
     assert found["metrics"]["psnr"]["value"] == "Infinity"
     assert found["metrics"]["ssim"]["value"] == 1
     assert 0 < found["metrics"]["q_abf"]["value"] < 1
     assert "at least 161 pixels" in found["left_out"]["ms_ssim"]
-    for form in (
-        ["--sources", a, b],
-        ["--sources", a, "--sources", b],
-        [f"--sources={a}", "--source", b],
-    ):
-        assert json.loads(drpl(*same, *form, "--json")[1]) == found
+    assert json.loads(drpl("evaluate", a, b, *same[1:], "--json")[1]) == found
 
 
 def test_evaluate_bad_input(drpl, files):
@@ -219,10 +214,10 @@ def test_evaluate_bad_input(drpl, files):
     a, b = folder / "a.png", folder / "b.png"
     write_image(folder / "small.png", draw_texture(40, 50))
     for arguments, expected, words in (
-        (["--fused", folder / "no.png", "--sources", a, b], 3, "no.png: no such file"),
-        (["--fused", folder / "small.png", "--sources", a, b], 11, "a.png is (120, 170, 3) uint8"),
+        (["--fused", folder / "no.png", a, b], 3, "no.png: no such file"),
+        (["--fused", folder / "small.png", a, b], 11, "a.png is (120, 170, 3) uint8"),
         (["--fused", a, "--truth", folder / "small.png"], 11, "small.png is (40, 50, 3) uint8"),
-        (["--fused", a, "--sources", a, a], 4, "is named twice"),
+        (["--fused", a, a, a], 4, "is named twice"),
     ):
         code, output, errors = drpl("evaluate", *arguments)
         assert words in one_line(errors)
@@ -247,7 +242,7 @@ def test_bench_quality(drpl, files, tmp_path):
     code, output, _ = drpl("bench", "report", out)
     assert code == 0
     assert (out / "report.html").exists()
-    code, _, errors = drpl(*given, "--compose", "soft", "-o", out)
+    code, _, errors = drpl(*given, "--compose", "pyramid", "-o", out)
     assert code == 9
     assert "was made with other settings" in one_line(errors)
     code, _, errors = drpl("bench", "quality", "-o", out)

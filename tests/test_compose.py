@@ -10,12 +10,10 @@ from drpl.compose import (
     compose,
     compose_pyramid,
     compose_select,
-    index_and_confidence,
 )
-from drpl.decide import decision_map
 from drpl.stack import PairDecision
 
-MODES = ["select", "soft", "pyramid"]
+MODES = ["select", "pyramid"]
 
 
 def decision(height, width, seed=0, dtype=np.float32):
@@ -38,11 +36,11 @@ def test_identical_sources_come_out_exactly(mode, dtype, channels):
     assert np.array_equal(fused, picture)
 
 
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 5), st.sampled_from(MODES[:2]))
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 5))
 @settings(max_examples=30)
-def test_selected_pixels_lie_between_their_sources(height, width, seed, mode):
+def test_selected_pixels_lie_between_their_sources(height, width, seed):
     a, b = draw_texture(height, width, seed), draw_texture(height, width, seed + 9)
-    fused = compose(a, b, decision(height, width, seed), mode=mode, white=255.0)
+    fused = compose(a, b, decision(height, width, seed), mode="select", white=255.0)
     assert (fused >= np.minimum(a, b)).all()
     assert (fused <= np.maximum(a, b)).all()
 
@@ -101,11 +99,3 @@ def test_pyramid_of_tiny_pictures():
     for size in ((1, 1), (1, 5), (3, 2)):
         a, b = draw_texture(*size, 1), draw_texture(*size, 2)
         assert compose_pyramid(a, b, decision(*size), white=255.0).shape == a.shape
-
-
-def test_index_and_confidence():
-    masks = PairDecision(np.array([[1.0, 0.5, 0.0]]), np.array([[0.0, 0.5, 1.0]]))
-    index_map, confidence = index_and_confidence(masks)
-    assert index_map.tolist() == [[0, 0, 1]]
-    assert confidence.tolist() == [[255, 0, 255]]
-    assert decision_map(masks).dtype == np.float32

@@ -16,7 +16,7 @@ from drpl.metrics import psnr
 from drpl.stack import FusionOptions, PairDecision
 
 PLAIN = FusionOptions(align=False)
-MODES = ["select", "soft", "pyramid"]
+MODES = ["select", "pyramid"]
 
 
 def newcomer(frames, number, covered=None):
@@ -81,7 +81,7 @@ def test_sources_are_left_alone(model):
         assert np.array_equal(frame, copy)
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.sampled_from(MODES[:2]))
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.just("select"))
 @settings(max_examples=20)
 def test_fused_pixels_lie_between_their_sources(shares, mode):
     frames = [draw_texture(20, 30, seed) for seed in range(len(shares) + 1)]

@@ -111,8 +111,8 @@ def test_scores_do_not_depend_on_jobs(real, run, tmp_path):
 
 def test_a_run_with_other_settings_is_refused(real, run, tmp_path):
     before = (run / "scores.csv").read_bytes()
-    with pytest.raises(ConfigError, match=r"compose was \['select'\], now \['soft'\]"):
-        score_quality(settings(real, compose=("soft",)), run)
+    with pytest.raises(ConfigError, match=r"compose was \['select'\], now \['pyramid'\]"):
+        score_quality(settings(real, compose=("pyramid",)), run)
     assert (run / "scores.csv").read_bytes() == before
     for name in ("scores.csv", "about.json"):
         (tmp_path / name).write_bytes((run / name).read_bytes())

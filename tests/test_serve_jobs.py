@@ -305,7 +305,7 @@ class TestWhatIsOffered:
     def test_options_are_those_of_the_core(self, client):
         offered = client.get("/options")
         options = {option["name"]: option for option in offered["options"]}
-        assert options["compose"]["choices"] == ["select", "soft", "pyramid"]
+        assert options["compose"]["choices"] == ["select", "pyramid"]
         assert options["scale"]["choices"] == [0, 1, 2, 4]
         assert options["align"]["type"] == "bool"
         assert "drpl-fast" in options["model"]["choices"]

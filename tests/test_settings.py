@@ -13,9 +13,9 @@ from drpl.stack import FusionOptions
 
 def test_what_is_given_counts_more_than_the_file_and_the_file_more_than_the_preset(tmp_path):
     config = tmp_path / "my.toml"
-    config.write_text('preset = "handheld"\ncompose = "soft"\ntile = 512\n')
+    config.write_text('preset = "handheld"\ncompose = "pyramid"\ntile = 512\n')
     options = resolve_options({"tile": 256, "compose": None}, config=config)
-    assert options == FusionOptions(motion="homography", crop=True, compose="soft", tile=256)
+    assert options == FusionOptions(motion="homography", crop=True, compose="pyramid", tile=256)
     other = resolve_options({}, preset="microscope", config=config)
     assert (other.motion, other.exposure, other.crop) == ("similarity", False, False)
 

@@ -6,43 +6,19 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
-from typer.core import TyperCommand
 
 from drpl.errors import ConfigError
 from drpl.stack import COMPOSE_MODES
 from drpl.terminal import complete_model, console, load_extra, progress_bar, say
 
-SOURCES = "--sources"
-
-
-class SpreadSources(TyperCommand):
-    """A command that takes several files after one ``--sources``, as ``--sources A B``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give each of the files a ``--sources`` of its own, then parse."""
-        return super().parse_args(ctx, _spread(args))
-
-
-def _spread(args: list[str]) -> list[str]:
-    """``--sources A B`` as ``--sources A --sources B``; the next option ends the list."""
-    spread: list[str] = []
-    listing = False
-    for argument in args:
-        if argument.startswith("-"):
-            listing = argument == SOURCES
-        elif listing and spread[-1] != SOURCES:
-            spread.append(SOURCES)
-        spread.append(argument)
-    return spread
-
 
 def add_benchmarks(app: typer.Typer) -> None:
     """Add the commands to the terminal."""
-    app.command(cls=SpreadSources)(evaluate)
+    app.command()(evaluate)
     bench = typer.Typer(help="Score methods, and report.", no_args_is_help=True)
     bench.command()(quality)
     bench.command()(report)
@@ -53,11 +29,7 @@ def evaluate(
     fused: Annotated[Path, typer.Option(help="The fused image.")],
     sources: Annotated[
         list[Path] | None,
-        typer.Option(
-            SOURCES,
-            "--source",
-            help="Its source images: several after one --sources; folders; patterns.",
-        ),
+        typer.Argument(help="Its source images: files, folders or patterns.", metavar="[FRAME]..."),
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="The all-in-focus truth.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -73,8 +73,8 @@ Model = Annotated[
 Compose = Annotated[
     ComposeMode,
     typer.Option(
-        help="How the pictures are joined: select takes pixels and blends along seams only; soft "
-        "blends everywhere; pyramid blends scale by scale."
+        help="How the pictures are joined: select takes pixels and blends along seams only; "
+        "pyramid blends scale by scale."
     ),
 ]
 Threads = Annotated[int, typer.Option(help="Threads of the network; 0 takes all cores.")]
@@ -120,11 +120,7 @@ def fuse(
     ],
     maps: Annotated[
         Path | None,
-        typer.Option(
-            "--maps",
-            "--masks",
-            help="Folder for index map, confidence, depth (pairs: masks).",
-        ),
+        typer.Option(help="Folder for index map, confidence, depth (pairs: masks)."),
     ] = None,
     z_step: Annotated[
         float | None,

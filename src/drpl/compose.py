@@ -34,7 +34,7 @@ def compose(
     source_a, source_b : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
     masks : PairDecision
     mode : str
-        ``"select"``, ``"soft"`` or ``"pyramid"``; see `drpl.FusionOptions`.
+        ``"select"`` or ``"pyramid"``; see `drpl.FusionOptions`.
     white : float
         Value of white; bounds the result of ``"pyramid"`` for integer sources.
 
@@ -45,7 +45,7 @@ def compose(
     """
     if mode == "pyramid":
         return compose_pyramid(source_a, source_b, masks, white=white)
-    return compose_select(source_a, source_b, masks, band=BAND if mode == "select" else None)
+    return compose_select(source_a, source_b, masks)
 
 
 def compose_select(
@@ -246,28 +246,6 @@ def _blend(image: Plane, weight: Plane, levels: int) -> Plane:
 def _as_dtype(values: Plane, dtype: np.dtype[np.generic]) -> Pixels:
     """Round to integers where the sources are integers."""
     return (np.rint(values) if dtype.kind == "u" else values).astype(dtype)
-
-
-def index_and_confidence(masks: PairDecision) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Index map and confidence map of a decision.
-
-    Returns
-    -------
-    index_map : ndarray, shape (H, W), uint8
-        0 where source A has the larger weight, else 1.
-    confidence : ndarray, shape (H, W), uint8
-        ``255 * |2 M - 1|``.
-    """
-    shape = masks.mask_a.shape
-    index_map, confidence = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-
-    def work(rows: slice) -> None:
-        soft = decision_map(masks, rows)
-        index_map[rows] = soft < 0.5
-        confidence[rows] = clearness(soft)
-
-    each_strip(work, shape[0])
-    return index_map, confidence
 
 
 def clearness(soft: Plane) -> NDArray[np.uint8]:

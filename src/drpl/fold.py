@@ -200,7 +200,7 @@ def merge_frame(
         composite.fused = compose_pyramid(composite.fused, frame, full, white=white)
 
     def merge(rows: slice) -> None:
-        soft, blended = weights(decision, height, rows, BAND if mode == "select" else None)
+        soft, blended = weights(decision, height, rows, BAND)
         better = soft < 0.5
         if mode != "pyramid":
             mix(composite.fused[rows], frame[rows], soft, blended)

@@ -14,7 +14,7 @@ from drpl.errors import ConfigError, StackError
 
 Pixels = NDArray[Any]
 """(H, W) or (H, W, C), uint8, uint16 or float32."""
-ComposeMode = Literal["select", "soft", "pyramid"]
+ComposeMode = Literal["select", "pyramid"]
 COMPOSE_MODES: tuple[str, ...] = get_args(ComposeMode)
 Motion = Literal["translation", "similarity", "affine", "homography"]
 MOTIONS: tuple[str, ...] = get_args(Motion)
@@ -95,8 +95,8 @@ class FusionOptions:
     compose: ComposeMode = field(
         default="select",
         metadata=_says(
-            "How frames are joined: select takes pixels and blends along seams only; soft blends "
-            "everywhere; pyramid blends scale by scale.",
+            "How frames are joined: select takes pixels and blends along seams only; pyramid "
+            "blends scale by scale.",
             COMPOSE_MODES,
         ),
     )
