@@ -38,12 +38,12 @@ check: $(VENV)/.done
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.done
-	$(BIN)/python -m drpl.bench.metrics
-	$(BIN)/python -m drpl.bench.speed -o bench-results/speed
+	$(BIN)/python -m benchmarks.metrics
+	$(BIN)/python -m benchmarks.speed -o bench-results/speed
 	$(BIN)/drpl bench quality --photos $(PHOTOS) --scenes $(SCENES) --sources $(PAIRS) --peers $(PEERS) -o bench-results/quality
-	$(BIN)/python -m drpl.bench.training --photos $(PHOTOS) --config configs/drpl-fast-long.toml
-	$(BIN)/python -m drpl.bench.serve -o bench-results/serve
-	$(BIN)/python -m drpl.bench.stacks --stacks $(STACKS) --photos $(PHOTOS) -o bench-results/stacks
+	$(BIN)/python -m benchmarks.training --photos $(PHOTOS) --config configs/drpl-fast-long.toml
+	$(BIN)/python -m benchmarks.serve -o bench-results/serve
+	$(BIN)/python -m benchmarks.stacks --stacks $(STACKS) --photos $(PHOTOS) -o bench-results/stacks
 
 ablation: $(VENV)/.done
-	$(BIN)/python -m drpl.bench.ablation --photos $(PHOTOS) -o bench-results/ablation
+	$(BIN)/python -m benchmarks.ablation --photos $(PHOTOS) -o bench-results/ablation

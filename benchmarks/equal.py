@@ -5,7 +5,7 @@
     python benchmarks/equal.py compare before.json after.json
 
 `record` runs `python -m drpl` on every job, by default that of this environment, and notes the
-SHA-256 of each picture, map and transforms file. `compare` names what differs; it then exits with 1.
+SHA-256 of each picture, map and transforms file. `compare` names what differs, and then exits with 1.
 """
 
 from __future__ import annotations

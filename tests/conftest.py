@@ -47,7 +47,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model():
-    from drpl.models import load_model
+    from drpl.models.cards import load_model
 
     return load_model("drpl-fast", threads=1)
 
@@ -55,7 +55,7 @@ def model():
 @pytest.fixture
 def logged(monkeypatch, caplog):
     """What the service logs of refusals of a status; those of the test before do not count."""
-    from drpl.serve.refusals import REFUSALS
+    from drpl.serve.http.refusals import REFUSALS
 
     monkeypatch.setattr(REFUSALS, "_since", float("-inf"))
 

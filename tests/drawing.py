@@ -5,8 +5,9 @@ import math
 import cv2
 import numpy as np
 
-from drpl.align import align_chain, chain_frames
+from drpl.align.chain import align_chain, chain_frames
 
+INNER = np.s_[30:-30, 40:-40]
 MARGIN = 90
 """Pixels of a scene around what frames show of it."""
 
@@ -93,3 +94,21 @@ def take_stack(shape, count, *, step=1.015, degrees=0.1, shift=(2.3, -1.4), seed
 def align_stack(planes, *, model="affine", **about):
     """Alignments of luma planes in the order of focus."""
     return align_chain(chain_frames(enumerate(planes), model=model), **about)
+
+
+def moved(frame, number, middle, *, scale=0.012, shift=(2.6, -1.7)):
+    """A frame as a camera that breathes and drifts would have taken it."""
+    steps = number - middle
+    grow = 1 + scale * steps
+    centre = (np.array(frame.shape[1::-1]) - 1) / 2
+    matrix = np.array(
+        [
+            [grow, 0, centre[0] * (1 - grow) + shift[0] * steps],
+            [0, grow, centre[1] * (1 - grow) + shift[1] * steps],
+        ]
+    )
+    size = frame.shape[1::-1]
+    warped = cv2.warpAffine(
+        frame, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+    return warped.reshape(frame.shape)

@@ -151,7 +151,7 @@ def alive(pid):
 @contextmanager
 def served_here(settings):
     """The service in a thread of this process: its address."""
-    from drpl.serve.server import bind, make_server
+    from drpl.serve.http.server import bind, make_server
 
     listening, ready = bind(settings), threading.Event()
     server = make_server(settings, ready.set)

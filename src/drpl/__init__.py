@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from drpl.version import __version__
 
 if TYPE_CHECKING:
-    from drpl.decide import decide_pair
-    from drpl.focus import available_baselines
-    from drpl.models import available_models, load_model
-    from drpl.pipeline import fuse, fuse_files
-    from drpl.result import FusionResult
-    from drpl.stack import FusionOptions
+    from drpl.classical.table import available_baselines
+    from drpl.core.options import FusionOptions
+    from drpl.decide.networks import decide_pair
+    from drpl.files.fuse import fuse_files
+    from drpl.models.cards import available_models, load_model
+    from drpl.pipeline.fuse import fuse
+    from drpl.results.result import FusionResult
 
 __all__ = [
     "FusionOptions",
@@ -30,14 +31,14 @@ __all__ = [
     "load_model",
 ]
 _HOMES = {
-    "FusionOptions": "drpl.stack",
-    "FusionResult": "drpl.result",
-    "available_baselines": "drpl.focus",
-    "available_models": "drpl.models",
-    "decide_pair": "drpl.decide",
-    "fuse": "drpl.pipeline",
-    "fuse_files": "drpl.pipeline",
-    "load_model": "drpl.models",
+    "FusionOptions": "drpl.core.options",
+    "FusionResult": "drpl.results.result",
+    "available_baselines": "drpl.classical",
+    "available_models": "drpl.models.cards",
+    "decide_pair": "drpl.decide.networks",
+    "fuse": "drpl.pipeline.fuse",
+    "fuse_files": "drpl.files.fuse",
+    "load_model": "drpl.models.cards",
 }
 
 

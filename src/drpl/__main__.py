@@ -1,6 +1,6 @@
 """``python -m drpl``."""
 
-from drpl.cli import main
+from drpl.cli.main import main
 
 if __name__ == "__main__":
     main()

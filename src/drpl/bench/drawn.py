@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drpl.bench.scenes import BenchScene, MadeScene
-from drpl.demo import draw_pair
+from drpl.scenes.drawn import draw_pair
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.bench.scenes import BenchScene, Bytes
-from drpl.decide import DecisionModel
-from drpl.focus import BASELINES, Baseline
-from drpl.models import load_model
-from drpl.pipeline import fuse_stack
-from drpl.stack import COMPOSE_MODES, ComposeMode, FusionOptions, source_names
-from drpl.stacks import ArrayStack
+from drpl.classical.table import BASELINES, Baseline
+from drpl.core.frames import source_names
+from drpl.core.options import COMPOSE_MODES, ComposeMode, FusionOptions
+from drpl.decide.networks import DecisionModel
+from drpl.io.stacks import ArrayStack
+from drpl.models.cards import load_model
+from drpl.pipeline.fuse import fuse_stack
 
 Method = Callable[[BenchScene], Bytes]
 SOURCE = "source A"

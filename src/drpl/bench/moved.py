@@ -1,4 +1,4 @@
-"""Rendered stacks with known movement, scored against the truth; see `drpl.bench.stacks`."""
+"""Rendered stacks with known movement, scored against the truth; see `benchmarks.stacks`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 import cv2
 import numpy as np
 
-from drpl.align import Alignment
+from drpl.align.chain import Alignment
+from drpl.align.exposure import Exposure
+from drpl.align.geometry import Transform, inverse, map_points, warp
+from drpl.align.transforms import StackTransforms
 from drpl.bench.scenes import SEED, BenchScene, Bytes, capped_psnr
-from drpl.decide import DecisionModel
+from drpl.classical.table import BASELINES
+from drpl.core.frames import source_names
+from drpl.core.options import FusionOptions
+from drpl.decide.networks import DecisionModel
 from drpl.errors import AlignmentError, MetricError
-from drpl.exposure import Exposure
-from drpl.focus import BASELINES
-from drpl.pipeline import fuse, fuse_stack
-from drpl.stack import FusionOptions, source_names
-from drpl.stacks import ArrayStack
-from drpl.transforms import StackTransforms
-from drpl.warp import Transform, inverse, map_points, warp
+from drpl.io.stacks import ArrayStack
+from drpl.pipeline.fuse import fuse, fuse_stack
 
 BREATHING, SHIFT, GAIN = 0.012, (2.5, -1.8), 0.15
 """Change of size and shift (x, y, in pixels) per frame; largest change of exposure."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from drpl.models import model_folder, read_card
+from drpl.models.cards import model_folder, read_card
 from drpl.version import __version__
 
 LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyvips", "torch")

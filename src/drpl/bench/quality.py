@@ -21,19 +21,18 @@ from typing import Any
 
 import cv2
 
-from drpl.backend import usable_cores
-from drpl.batch import begin_child
 from drpl.bench.drawn import DrawnScene
 from drpl.bench.methods import REFERENCES, Method, baseline_methods, own_methods, own_name
 from drpl.bench.provenance import digest_of, provenance
 from drpl.bench.scenes import SEED, SceneEntry, find_real_scenes
 from drpl.bench.scoring import Row, describe_encodings, score_scene
 from drpl.bench.store import ScoreStore
+from drpl.classical.table import BASELINES
+from drpl.core.machine import begin_child, usable_cores
+from drpl.core.options import COMPOSE_MODES, FusionOptions
+from drpl.core.progress import Progress
 from drpl.errors import BackendUnavailable, BatchError, ConfigError
-from drpl.focus import BASELINES
-from drpl.models import available_models
-from drpl.prepare import Progress
-from drpl.stack import COMPOSE_MODES, FusionOptions
+from drpl.models.cards import available_models
 
 KINDS = ("pairs", "stacks", "moved")
 """Rendered scenes: pairs, stacks, and stacks that moved and were aligned."""

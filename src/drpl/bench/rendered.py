@@ -13,10 +13,10 @@ import torch
 
 from drpl.bench.moved import STACK_FRAMES, move_frames
 from drpl.bench.scenes import SEED, BenchScene, MadeScene, registered
+from drpl.scenes.batches import SceneBatches
+from drpl.scenes.degradation import DegradationOptions
+from drpl.scenes.photos import Photo, find_photos, load_photos, split_photos
 from drpl.train.config import TrainOptions
-from drpl.train.data import SceneBatches
-from drpl.train.degradation import DegradationOptions
-from drpl.train.photos import Photo, find_photos, load_photos, split_photos
 
 RENDERED = {"pairs": 2, "stacks": STACK_FRAMES, "moved": STACK_FRAMES}
 """Frames of each kind of scene; moved ones breathe, shift, change exposure, and are aligned."""

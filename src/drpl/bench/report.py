@@ -18,8 +18,7 @@ from drpl.bench.summary import SetScores, tabulate
 from drpl.bench.tables import TABLES, Table, box_values, sentence
 from drpl.bench.worst import Case, show_cases
 from drpl.errors import DrplError, ReadError
-from drpl.pipeline import make_folder
-from drpl.write import write_image, write_text
+from drpl.io.write import make_folder, write_image, write_text
 
 MARKDOWN, PAGE, FIGURES = "report.md", "report.html", "figures"
 log = logging.getLogger(__name__)

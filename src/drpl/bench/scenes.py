@@ -10,14 +10,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.align.prepare import look_at, prepared_frames
+from drpl.align.transforms import StackTransforms
+from drpl.core.frames import check_stack
+from drpl.core.options import FusionOptions
 from drpl.errors import AlignmentError, MetricError, ReadError, StackError
-from drpl.metrics import psnr
-from drpl.prepare import look_at, prepared_frames
-from drpl.read import read_frame
-from drpl.sources import SUFFIXES, find_sources, natural_order
-from drpl.stack import FusionOptions, check_stack
-from drpl.stacks import ArrayStack
-from drpl.transforms import StackTransforms
+from drpl.io.read import read_frame
+from drpl.io.sources import SUFFIXES, find_sources, natural_order
+from drpl.io.stacks import ArrayStack
+from drpl.metrics.reference import psnr
 
 Bytes = NDArray[np.uint8]
 SEED = 20_000

@@ -11,7 +11,7 @@ from drpl.bench.encoding import coarsest, read_coded, recoded
 from drpl.bench.methods import Method, references
 from drpl.bench.scenes import CAP_DB, BenchScene, Bytes, SceneEntry
 from drpl.errors import StackError
-from drpl.evaluate import evaluate
+from drpl.metrics.evaluate import evaluate
 
 PSNRS = ("psnr", "psnr_band", "psnr_outside")
 TRUTH_RANKED = ("psnr", "ssim", "ms_ssim", "gmsd")

@@ -14,8 +14,7 @@ from typing import Any
 
 from drpl.bench.scoring import METRIC_COLUMNS, Row
 from drpl.errors import ConfigError, ReadError, WriteError
-from drpl.pipeline import make_folder
-from drpl.write import write_text
+from drpl.io.write import make_folder, write_text
 
 SCORES, ABOUT = "scores.csv", "about.json"
 LABELS = ("set", "scene", "kind", "method")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from drpl.bench.methods import REFERENCES, model_of
 from drpl.bench.scoring import METRIC_COLUMNS, PLAIN_RANKED, TRUTH_RANKED, Row
-from drpl.metrics import METRICS
+from drpl.metrics.cards import METRICS
 
 Values = NDArray[np.float64]
 ROUNDS = 10_000

@@ -9,8 +9,8 @@ import numpy as np
 
 from drpl.bench.methods import CEILING
 from drpl.bench.summary import SetScores, Values, bootstrap, lead, mean
-from drpl.focus import BASELINES
-from drpl.metrics import METRICS
+from drpl.classical.table import BASELINES
+from drpl.metrics.cards import METRICS
 
 DIGITS = {"psnr": 2, "psnr_band": 2, "psnr_outside": 2, "q_cv": 2, "ag": 2, "sd": 2, "sf": 2}
 """Shown behind the point; 4 for other metrics."""

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.core.frames import Pixels
 from drpl.errors import MetricError
 from drpl.metrics.reference import psnr
-from drpl.stack import Pixels
 
 BAND_RADIUS = 12
 """Half the width of the band in pixels, as in training and its monitor."""

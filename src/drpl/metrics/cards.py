@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.core.frames import Pixels
 from drpl.errors import MetricError
 from drpl.metrics.boundary import psnr_band, psnr_outside
 from drpl.metrics.edges import q_abf, q_m
@@ -19,7 +20,6 @@ from drpl.metrics.phase import q_p
 from drpl.metrics.reference import gmsd, ms_ssim, psnr, ssim
 from drpl.metrics.statistics import ag, ei, sd, sf
 from drpl.metrics.structure import q_c, q_e, q_s, q_w, q_y
-from drpl.stack import Pixels
 
 Needs = Literal["truth", "band", "sources", "pair", "nothing"]
 Direction = Literal["higher", "lower"]

@@ -16,7 +16,6 @@ from drpl.metrics.images import Plane
 
 Floats = NDArray[np.float32]
 Complex = NDArray[np.complex64]
-
 SCALES, ORIENTATIONS = 4, 6
 SHORTEST_WAVE, WAVE_RATIO = 3.0, 2.1
 """Wavelength of the finest filters in pixels, and that of a scale over the one before."""

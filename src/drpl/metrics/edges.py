@@ -7,9 +7,9 @@ import math
 import cv2
 import numpy as np
 
+from drpl.core.frames import Pixels
 from drpl.metrics.gradients import ratio, sobel
 from drpl.metrics.images import Plane, pair_up, weighted_mean
-from drpl.stack import Pixels
 
 STRENGTH = (0.9994, 15.0, 0.5)
 ORIENTATION = (0.9879, 22.0, 0.8)

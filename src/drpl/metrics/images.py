@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.core.frames import FULL_SCALE, Pixels, full_scale
 from drpl.errors import MetricError
-from drpl.stack import FULL_SCALE, Pixels, full_scale
 
 Plane = NDArray[np.float64]
 """(H, W), luma or what is computed from it; 8-bit white is 255."""

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.core.frames import Pixels
 from drpl.metrics.images import LEVELS, check_sources, grey_levels
-from drpl.stack import Pixels
 
 Levels = NDArray[np.uint8]
 BITS = 8

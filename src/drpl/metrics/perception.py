@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from drpl.core.frames import Pixels
 from drpl.metrics.gradients import ratio, sobel
 from drpl.metrics.images import LEVELS, Plane, pair_up, weighted_mean
-from drpl.stack import Pixels
 
 BLOCK = 16
 CYCLES_CV, CYCLES_CB = 8, 30

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.core.frames import Pixels
 from drpl.metrics.congruency import Features, Floats, oriented_filters, phase_congruency
 from drpl.metrics.images import pair_up
-from drpl.stack import Pixels
 
 FEATURE = 0.1
 """Phase congruency above which a pixel is a feature."""

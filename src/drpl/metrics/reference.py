@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.core.frames import Pixels, full_scale
 from drpl.errors import MetricError
 from drpl.metrics.gradients import prewitt
 from drpl.metrics.images import Plane, check_alike, check_size, luma
@@ -17,7 +18,6 @@ from drpl.metrics.windows import (
     moments,
     similarity,
 )
-from drpl.stack import Pixels, full_scale
 
 SSIM_WINDOW = Window.gaussian(11, 1.5)
 SSIM_K1, SSIM_K2 = 0.01, 0.03

@@ -8,8 +8,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from drpl.core.frames import Pixels
 from drpl.metrics.images import Plane, grey_levels
-from drpl.stack import Pixels
 
 
 def sd(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:

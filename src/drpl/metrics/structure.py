@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drpl.core.frames import Pixels
 from drpl.metrics.gradients import prewitt
 from drpl.metrics.images import Plane, pair_up, weighted_mean
 from drpl.metrics.windows import Moments, Window, covariance, moments, similarity
-from drpl.stack import Pixels
 
 BLOCK = Window.uniform(8)
 PIELLA_CONSTANT = (1e-6 * 255) ** 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drpl.errors import ConfigError
-from drpl.read import MAX_PIXELS
+from drpl.io.read import MAX_PIXELS
 
 SHORTEST_TOKEN = 16
 TOKEN = re.compile(rf"[\w.~-]{{{SHORTEST_TOKEN},}}", re.ASCII)

@@ -20,10 +20,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from drpl.decide import BORDER, CANVAS_MULTIPLE, decide_pair
+from drpl.core.options import read_toml
+from drpl.decide.networks import BORDER, CANVAS_MULTIPLE, decide_pair
 from drpl.errors import ConfigError, ModelError, WriteError
-from drpl.models import CARD, ModelCard, Stage, load_model, read_card
-from drpl.settings import read_toml
+from drpl.models.cards import CARD, ModelCard, Stage, load_model, read_card
 from drpl.train.config import config_from_dict
 from drpl.train.exchange import with_plain_layers
 from drpl.train.networks import NETWORKS, DRPLFast

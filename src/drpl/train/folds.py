@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from drpl.train.synthesis import Scenes
+from drpl.scenes.rendering import Scenes
 
 WINDOWS = (1, 3, 7, 15)
 """Sides in pixels of the windows in which a composite's frames are compared with the truth."""

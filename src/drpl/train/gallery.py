@@ -10,12 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.pipeline import make_folder
+from drpl.io.write import check_output, make_folder, write_image
+from drpl.scenes.batches import SceneBatches
+from drpl.scenes.photos import find_photos, load_masks, load_photos
+from drpl.scenes.rendering import Scenes
 from drpl.train.config import TrainOptions, read_config
-from drpl.train.data import SceneBatches
-from drpl.train.photos import find_photos, load_masks, load_photos
-from drpl.train.synthesis import Scenes
-from drpl.write import check_output, write_image
 
 SHEET = "contact_sheet.png"
 THUMBNAIL = 192

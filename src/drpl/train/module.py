@@ -15,17 +15,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from drpl.errors import ConfigError, ModelError
+from drpl.scenes.batches import Drawn, SceneBatches
+from drpl.scenes.photos import Photo, find_photos, load_masks, load_photos, split_photos
+from drpl.scenes.rendering import Scenes
 from drpl.train import losses
 from drpl.train.config import TrainOptions, config_from_dict
-from drpl.train.data import Drawn, SceneBatches
 from drpl.train.exchange import Pair
 from drpl.train.folds import fold_pairs
 from drpl.train.monitor import TrainingLog, validate, write_samples
 from drpl.train.networks import decision_map
-from drpl.train.photos import Photo, find_photos, load_masks, load_photos, split_photos
 from drpl.train.reuse import ReusedScenes
 from drpl.train.run import Run, read_checkpoint, read_weights, start_from, start_run
-from drpl.train.synthesis import Scenes
 
 log = logging.getLogger(__name__)
 CHECKPOINT = "last.ckpt"

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from drpl.scenes.rendering import Scenes
 from drpl.train import losses
 from drpl.train.networks import decision_map
 from drpl.train.run import Run
-from drpl.train.synthesis import Scenes
 
 log = logging.getLogger(__name__)
 

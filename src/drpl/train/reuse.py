@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from drpl.train.data import SceneBatches
-from drpl.train.degradation import degrade
-from drpl.train.enlarging import enlarge
+from drpl.scenes.batches import SceneBatches
+from drpl.scenes.degradation import degrade
+from drpl.scenes.enlarging import enlarge
+from drpl.scenes.rendering import Scenes
 from drpl.train.folds import fold_pairs
-from drpl.train.synthesis import Scenes
 
 SPACING = 24
 """Rendered batches between two uses of a scene."""

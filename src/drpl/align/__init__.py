@@ -1,0 +1,1 @@
+"""Registration: how frames move onto the reference frame, and how they are exposed."""

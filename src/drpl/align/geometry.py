@@ -1,0 +1,288 @@
+"""Geometry of transforms: warp pixels, valid and common areas, change of scale.
+
+A transform is a 3x3 float64 matrix that maps pixel coordinates (x = column, y = row, 1) of a moving
+frame to those of the reference frame; centres of pixels are at whole numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.core.frames import Pixels
+from drpl.core.tiling import Window
+from drpl.errors import AlignmentError, ConfigError
+
+Transform = NDArray[np.float64]
+"""(3, 3), moving to reference, pixels."""
+Interpolation = Literal["linear", "cubic", "lanczos"]
+INTERPOLATIONS: tuple[str, ...] = get_args(Interpolation)
+_FLAGS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
+LARGEST_SIDE = 32766
+"""Pixels that OpenCV's warps can count to."""
+_TOLERANCE = 1e-6
+_CANDIDATES = 512
+
+
+def identity() -> Transform:
+    """The transform that moves nothing."""
+    return np.eye(3)
+
+
+def inverse(transform: Transform) -> Transform:
+    """Inverse of a transform, its last element 1."""
+    inverted = np.linalg.inv(transform)
+    return np.asarray(inverted / inverted[2, 2], np.float64)
+
+
+def is_identity(transform: Transform) -> bool:
+    """Whether a transform moves nothing, exactly."""
+    return bool(np.array_equal(transform, np.eye(3)))
+
+
+def map_points(transform: Transform, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map points.
+
+    Parameters
+    ----------
+    transform : ndarray, shape (3, 3)
+    points : ndarray, shape (..., 2), float64
+        x and y in pixels.
+
+    Returns
+    -------
+    ndarray, shape (..., 2), float64
+    """
+    mapped = points @ transform[:, :2].T + transform[:, 2]
+    return np.asarray(mapped[..., :2] / mapped[..., 2:], np.float64)
+
+
+def corners(shape: Sequence[int]) -> NDArray[np.float64]:
+    """Centres of the four corner pixels of an image, shape (4, 2), in pixels."""
+    bottom, right = shape[0] - 1.0, shape[1] - 1.0
+    return np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]])
+
+
+def largest_shift(transform: Transform, shape: Sequence[int]) -> float:
+    """How far a transform moves the corner that it moves farthest, in pixels."""
+    points = corners(shape)
+    return float(np.linalg.norm(map_points(transform, points) - points, axis=1).max())
+
+
+def scaling(scale: float | tuple[float, float]) -> Transform:
+    """Transform from a reduced picture to the full one.
+
+    Parameters
+    ----------
+    scale : float or pair of floats
+        Full by reduced size, horizontally and vertically.
+
+    Returns
+    -------
+    ndarray, shape (3, 3), float64
+        Edges of pictures map to edges, hence centres of pixels move by ``(scale - 1) / 2``.
+    """
+    x, y = scale if isinstance(scale, tuple) else (scale, scale)
+    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
+
+
+def rescale(transform: Transform, scale: float | tuple[float, float]) -> Transform:
+    """Express a transform between reduced pictures in pixels of the full ones.
+
+    Parameters
+    ----------
+    transform : ndarray, shape (3, 3), float64
+    scale : float or pair of floats
+        Full by reduced size, horizontally and vertically.
+
+    Returns
+    -------
+    ndarray, shape (3, 3), float64
+        The identity stays the identity, exactly.
+    """
+    if is_identity(transform):
+        return identity()
+    enlarge = scaling(scale)
+    full = enlarge @ transform @ inverse(enlarge)
+    return np.asarray(full / full[2, 2], np.float64)
+
+
+def warp(
+    pixels: Pixels,
+    transform: Transform,
+    shape: Sequence[int],
+    *,
+    interpolation: Interpolation = "cubic",
+) -> Pixels:
+    """Warp a moving frame onto the reference frame.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        One to four channels.
+    transform : ndarray, shape (3, 3), float64
+        Moving to reference, in pixels.
+    shape : sequence of int
+        Height and width of the reference frame.
+    interpolation : str
+        ``"linear"``, ``"cubic"`` or ``"lanczos"``.
+
+    Returns
+    -------
+    ndarray
+        In the dtype of ``pixels`` and within the range of its values (of its dtype for integers);
+        outside the moving frame it is mirrored. ``pixels`` itself where nothing moves.
+
+    Raises
+    ------
+    AlignmentError
+        If a side has more than 32766 pixels or the transform cannot be inverted.
+    ConfigError
+        If the interpolation is unknown.
+    """
+    if interpolation not in _FLAGS:
+        raise ConfigError(f"interpolation is {interpolation!r}; expected one of {INTERPOLATIONS}")
+    size = (int(shape[1]), int(shape[0]))
+    if is_identity(transform) and pixels.shape[:2] == size[::-1]:
+        return pixels
+    _check_warp(pixels, transform, size)
+    warped = _warp_plain(pixels, inverse(transform), size, _FLAGS[interpolation])
+    if pixels.dtype == np.float32 and interpolation != "linear":
+        np.clip(warped, pixels.min(), pixels.max(), out=warped)
+    return warped.reshape(size[1], size[0], *pixels.shape[2:])
+
+
+def _check_warp(pixels: Pixels, transform: Transform, size: tuple[int, int]) -> None:
+    """Check what OpenCV could not warp."""
+    side = max(*pixels.shape[:2], *size)
+    if side > LARGEST_SIDE:
+        raise AlignmentError(
+            f"a side has {side} pixels; frames of more than {LARGEST_SIDE} cannot be warped: "
+            "align smaller ones"
+        )
+    if not np.isfinite(transform).all() or abs(np.linalg.det(transform)) < 1e-12:
+        raise AlignmentError(f"transform is {transform.tolist()}; expected one to be inverted")
+
+
+def _warp_plain(pixels: Pixels, to_moving: Transform, size: tuple[int, int], flags: int) -> Pixels:
+    """OpenCV's warp by a map from the reference to the moving frame, mirrored outside."""
+    flags |= cv2.WARP_INVERSE_MAP
+    border = cv2.BORDER_REFLECT
+    if np.array_equal(to_moving[2], (0, 0, 1)):
+        affine = to_moving[:2]
+        return np.asarray(cv2.warpAffine(pixels, affine, size, flags=flags, borderMode=border))
+    return np.asarray(cv2.warpPerspective(pixels, to_moving, size, flags=flags, borderMode=border))
+
+
+def valid_spans(
+    transform: Transform, shape: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Columns of each row of the reference frame that the moving frame covers.
+
+    Parameters
+    ----------
+    transform : ndarray, shape (3, 3), float64
+        Moving to reference, in pixels.
+    shape : sequence of int
+        Height and width of both frames.
+
+    Returns
+    -------
+    first, stop : ndarray, shape (H,), int64
+        Half-open span of columns; empty where ``first >= stop``.
+    """
+    height, width = int(shape[0]), int(shape[1])
+    x, y, w = np.linalg.inv(transform)
+    middle = np.array([(width - 1) / 2, (height - 1) / 2, 1])
+    x, y, w = (row * (np.sign(w @ middle) or 1.0) for row in (x, y, w))
+    # inside where each of these linear forms of the reference position is not negative
+    forms = (x, (width - 1) * w - x, y, (height - 1) * w - y, w)
+    rows = np.arange(height)
+    low, high = np.zeros(height), np.full(height, width - 1.0)
+    for along, down, constant in forms:
+        rest = down * rows + constant + _TOLERANCE
+        if abs(along) < 1e-12:
+            high = np.where(rest >= 0, high, -1)
+        elif along > 0:
+            low = np.maximum(low, -rest / along)
+        else:
+            high = np.minimum(high, -rest / along)
+    first = np.ceil(np.minimum(low, width)).astype(np.int64)
+    return first, np.floor(np.maximum(high, -1)).astype(np.int64) + 1
+
+
+def valid_area(transform: Transform, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Where the reference frame is covered by pixels of the moving frame, not by mirrored ones.
+
+    Parameters
+    ----------
+    transform : ndarray, shape (3, 3), float64
+        Moving to reference, in pixels.
+    shape : sequence of int
+        Height and width of both frames.
+
+    Returns
+    -------
+    ndarray, shape (H, W), bool
+    """
+    first, stop = valid_spans(transform, shape)
+    columns = np.arange(int(shape[1]))
+    return (columns >= first[:, None]) & (columns < stop[:, None])
+
+
+def common_area(transforms: Sequence[Transform], shape: Sequence[int]) -> Window:
+    """Largest upright rectangle that every frame covers.
+
+    Parameters
+    ----------
+    transforms : sequence of ndarray, shape (3, 3), float64
+        Moving to reference, in pixels.
+    shape : sequence of int
+        Height and width of the frames.
+
+    Returns
+    -------
+    pair of slices
+        Rows and columns of the reference frame.
+
+    Raises
+    ------
+    AlignmentError
+        If the frames share no pixel.
+    """
+    first = np.zeros(int(shape[0]), np.int64)
+    stop = np.full(int(shape[0]), int(shape[1]), np.int64)
+    for transform in transforms:
+        starts, ends = valid_spans(transform, shape)
+        first, stop = np.maximum(first, starts), np.minimum(stop, ends)
+    inside = np.flatnonzero(first < stop)
+    if inside.size == 0:
+        raise AlignmentError("the aligned frames share no area; leave out those far off, or crop")
+    step = -(-inside.size // _CANDIDATES)
+    tops = bottoms = inside[:: max(1, step)]
+    top, bottom = _best_rows(tops, bottoms, first, stop)
+    if step > 1:
+        near = np.arange(-step, step + 1)
+        tops, bottoms = (np.clip(row + near, inside[0], inside[-1]) for row in (top, bottom))
+        top, bottom = _best_rows(tops, bottoms, first, stop)
+    left, right = max(first[top], first[bottom]), min(stop[top], stop[bottom])
+    return slice(int(top), int(bottom) + 1), slice(int(left), int(right))
+
+
+def _best_rows(
+    tops: NDArray[np.int64],
+    bottoms: NDArray[np.int64],
+    first: NDArray[np.int64],
+    stop: NDArray[np.int64],
+) -> tuple[int, int]:
+    """First and last row of the largest rectangle; the area is convex, so its ends bound it."""
+    left = np.maximum(first[tops][:, None], first[bottoms])
+    right = np.minimum(stop[tops][:, None], stop[bottoms])
+    height = bottoms - tops[:, None] + 1
+    area = np.where((height > 0) & (right > left), height * (right - left), 0)
+    row, col = np.unravel_index(int(area.argmax()), area.shape)
+    return int(tops[row]), int(bottoms[col])

@@ -1,0 +1,347 @@
+"""Register two luma planes: the transform between a pair, and how well it fits.
+
+Inside this file transforms go from reference to moving pixels, as warps need them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.align.blocks import (
+    MODELS,
+    TEXTURED_SHARE,
+    Model,
+    Plane,
+    measure_displacements,
+    polished,
+    project,
+)
+from drpl.align.geometry import Transform, identity, inverse, map_points, scaling
+from drpl.errors import AlignmentError, ConfigError
+
+COARSEST_SIDE = 128
+"""Longer side, in pixels, at which the search begins."""
+ECC_PIXELS = 200_000
+"""Planes up to this size are registered by ECC, larger ones by the displacements of blocks."""
+ECC_STEPS = (60, 20, 10)
+POLISH_STEPS = 2
+POLISH_LOSS = 0.002
+"""Loss of score at which the displacements of blocks are not believed."""
+GOOD_SCORE = 0.6
+"""Below this score, features are tried as well."""
+SMALLEST_SIDE = 12
+"""Pixels below which nothing is estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How a pair of planes fits.
+
+    Attributes
+    ----------
+    transform : ndarray, shape (3, 3), float64
+        Moving to reference, in pixels of the planes.
+    score : float
+        Correlation of the band-passed planes after the warp, in [-1, 1].
+    residual : float
+        Median displacement that textured blocks still show, in pixels; NaN where none has texture.
+    grain : float
+        Size, in pixels, of the pixels that the residual was measured with: blurred pictures have
+        texture at coarse levels only.
+    """
+
+    transform: Transform
+    score: float
+    residual: float
+    grain: float = 1.0
+
+
+def estimate_transform(
+    reference_luma: Plane,
+    moving_luma: Plane,
+    *,
+    model: Model = "affine",
+    initial: Transform | None = None,
+) -> tuple[Transform, float]:
+    """Estimate the transform that brings a moving picture onto a reference picture.
+
+    Parameters
+    ----------
+    reference_luma, moving_luma : ndarray, shape (H, W), float32
+        Of one size; brightness may differ by gain and offset, sharpness by place.
+    model : str
+        ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
+    initial : ndarray, shape (3, 3), float64, or None
+        A transform to start from instead of a search.
+
+    Returns
+    -------
+    transform : ndarray, shape (3, 3), float64
+        Moving to reference, in pixels of the planes.
+    score : float
+        Correlation after the warp, in [-1, 1].
+
+    Raises
+    ------
+    AlignmentError
+        If the planes differ in size.
+    ConfigError
+        If the model is unknown.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> picture = cv2.GaussianBlur(rng.random((120, 160), np.float32), (0, 0), 2)
+    >>> transform, score = estimate_transform(picture[:, :-3], picture[:, 3:], model="translation")
+    >>> round(float(transform[0, 2]), 1)
+    3.0
+
+    Notes
+    -----
+    Phase correlation finds the shift, ECC the transform over a pyramid up to 0.2 megapixels; on
+    larger planes it is fitted to the displacements of blocks, which are measured free of
+    differences in blur and brightness. Where the score stays poor, matched SIFT features are
+    another start; the better score wins.
+
+    References
+    ----------
+    Evangelidis and Psarakis, "Parametric image alignment using enhanced correlation coefficient
+    maximization", TPAMI 30 (2008), doi:10.1109/TPAMI.2008.113.
+    """
+    match = match_planes(reference_luma, moving_luma, model=model, initial=initial)
+    return match.transform, match.score
+
+
+def match_planes(
+    reference: Plane, moving: Plane, *, model: Model = "affine", initial: Transform | None = None
+) -> Match:
+    """Estimate a transform as `estimate_transform` does, with its residual."""
+    if model not in MODELS:
+        raise ConfigError(f"model is {model!r}; expected one of {MODELS}")
+    if reference.shape != moving.shape or reference.ndim != 2:
+        raise AlignmentError(
+            f"luma planes have shapes {reference.shape} and {moving.shape}; expected (H, W), alike"
+        )
+    if np.array_equal(reference, moving):
+        return Match(identity(), 1.0, 0.0)
+    if min(reference.shape) < SMALLEST_SIDE or reference.std() == 0 or moving.std() == 0:
+        return Match(identity(), 0.0, float("nan"))
+    levels = _pyramid(reference, moving)
+    start = _first_shift(levels) if initial is None else inverse(initial)
+    best = _refined(levels, start, model, ecc=True)
+    if best.score < GOOD_SCORE:
+        matched = _from_features(reference, moving, model)
+        if matched is not None:
+            best = max(best, _refined(levels, matched, model, ecc=False), key=lambda m: m.score)
+    return best
+
+
+Level = tuple[Plane, Plane, Transform]
+"""Reference and moving plane, and the transform from this level to the finest."""
+
+
+def _pyramid(reference: Plane, moving: Plane) -> list[Level]:
+    """Both planes at half, quarter... size, coarsest first."""
+    height, width = reference.shape
+    levels = [(reference, moving, identity())]
+    while max(levels[0][0].shape) > COARSEST_SIDE and min(levels[0][0].shape) >= 2 * SMALLEST_SIDE:
+        rows, cols = levels[0][0].shape
+        size = (-(-cols // 2), -(-rows // 2))
+        small_reference, small_moving = (
+            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+            for plane in levels[0][:2]
+        )
+        enlarge = scaling((width / size[0], height / size[1]))
+        levels.insert(0, (small_reference, small_moving, enlarge))
+    return levels
+
+
+def _first_shift(levels: list[Level]) -> Transform:
+    """Shift by phase correlation at the coarsest level, in pixels of the finest."""
+    reference, moving, enlarge = levels[0]
+    return _at_level(_shift(reference, moving), inverse(enlarge))
+
+
+def _shift(reference: Plane, moving: Plane) -> Transform:
+    """Shift of the whole picture by phase correlation, where it fits better than none."""
+    window = cv2.createHanningWindow(reference.shape[::-1], cv2.CV_32F)
+    flat = [np.asarray(p - p.mean(), np.float32) for p in (reference, moving)]
+    (x, y), _ = cv2.phaseCorrelate(flat[0], flat[1], window)
+    shift = np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
+    if not np.isfinite(shift).all() or max(abs(x), abs(y)) >= max(reference.shape) / 2:
+        return identity()
+    better = correlation(reference, moving, shift) > correlation(reference, moving, identity())
+    return shift if better else identity()
+
+
+def _refined(levels: list[Level], start: Transform, model: Model, *, ecc: bool) -> Match:
+    """Refine a start, level by level; features start at the finest level, ECC at the coarsest."""
+    found = start
+    if ecc:
+        found = _through_levels(levels, start, model)
+    found = start = project(found, model, levels[-1][0].shape)
+    for reference, moving, enlarge in levels:
+        if reference.size > ECC_PIXELS or enlarge is levels[-1][2]:
+            local = _at_level(found, enlarge)
+            for _ in range(POLISH_STEPS):
+                local = polished(reference, moving, local, model)
+            found = _at_level(local, inverse(enlarge))
+    score, before = _score(levels, found), _score(levels, start)
+    if score < before - POLISH_LOSS:
+        found, score = start, before
+    return Match(inverse(found), score, *_residual(levels, found))
+
+
+def _residual(levels: list[Level], transform: Transform) -> tuple[float, float]:
+    """Residual and grain at the finest level where a fair share of the blocks has texture."""
+    residual, grain = float("nan"), 1.0
+    for reference, moving, enlarge in reversed(levels):
+        grain = float(np.sqrt(enlarge[0, 0] * enlarge[1, 1]))
+        measured = measure_displacements(reference, moving, _at_level(transform, enlarge))
+        lengths = measured.textured()
+        if lengths.size:
+            residual = float(np.median(lengths)) * grain
+        if lengths.size > TEXTURED_SHARE * len(measured.points):
+            break
+    return residual, grain
+
+
+def _at_level(transform: Transform, enlarge: Transform) -> Transform:
+    """A transform of the finest level in pixels of a coarser one."""
+    local = inverse(enlarge) @ transform @ enlarge
+    return np.asarray(local / local[2, 2], np.float64)
+
+
+def _through_levels(levels: list[Level], start: Transform, model: Model) -> Transform:
+    """Refine by ECC from the coarsest level up."""
+    steps = iter(ECC_STEPS)
+    found = start
+    for reference, moving, enlarge in levels:
+        if reference.size > ECC_PIXELS and enlarge is not levels[0][2]:
+            break
+        local = _at_level(found, enlarge)
+        local = _ecc(reference, moving, local, model, next(steps, ECC_STEPS[-1]))
+        found = _at_level(local, inverse(enlarge))
+    return found
+
+
+_MOTIONS = {
+    "translation": cv2.MOTION_TRANSLATION,
+    "similarity": cv2.MOTION_AFFINE,
+    "affine": cv2.MOTION_AFFINE,
+    "homography": cv2.MOTION_HOMOGRAPHY,
+}
+
+
+def _ecc(reference: Plane, moving: Plane, start: Transform, model: Model, steps: int) -> Transform:
+    """Refine by ECC at one level; the start where ECC does not converge."""
+    motion = _MOTIONS[model]
+    rows = 3 if motion == cv2.MOTION_HOMOGRAPHY else 2
+    matrix = start[:rows].astype(np.float32)
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-5)
+    mask = np.full(moving.shape, 255, np.uint8)
+    try:
+        _, refined = cv2.findTransformECC(reference, moving, matrix, motion, criteria, mask, 5)
+    except cv2.error:
+        return start
+    found = identity()
+    found[:rows] = refined
+    if not np.isfinite(found).all() or abs(np.linalg.det(found)) < 0.1:
+        return start
+    better = correlation(reference, moving, found) > correlation(reference, moving, start)
+    return found if better else start
+
+
+def _score(levels: list[Level], transform: Transform) -> float:
+    """Correlation at the finest level that ECC would take."""
+    small = [level for level in levels if level[0].size <= ECC_PIXELS] or levels[:1]
+    reference, moving, enlarge = small[-1]
+    return correlation(reference, moving, _at_level(transform, enlarge))
+
+
+def correlation(reference: Plane, moving: Plane, transform: Transform) -> float:
+    """Correlation of two band-passed planes where both have pixels.
+
+    Parameters
+    ----------
+    reference, moving : ndarray, shape (H, W), float32
+    transform : ndarray, shape (3, 3), float64
+        Reference to moving, in pixels.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; 0 where less than a tenth of the picture is shared.
+    """
+    size = reference.shape[::-1]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpPerspective(
+        _band(moving), transform, size, flags=flags, borderValue=float("nan")
+    )
+    valid = np.isfinite(warped)
+    if valid.mean() < 0.1:
+        return 0.0
+    a, b = _band(reference)[valid], warped[valid]
+    a, b = a - a.mean(), b - b.mean()
+    power = float(np.sqrt((a @ a) * (b @ b)))
+    return float(np.clip(float(a @ b) / power, -1, 1)) if power > 0 else 0.0
+
+
+def _band(plane: Plane) -> Plane:
+    """A plane without its finest detail, which focus changes, and without its lighting."""
+    fine = cv2.GaussianBlur(plane, (0, 0), 1.5, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(fine - cv2.blur(plane, (31, 31), borderType=cv2.BORDER_REFLECT), np.float32)
+
+
+def _from_features(reference: Plane, moving: Plane, model: Model) -> Transform | None:
+    """Transform by matched SIFT features and RANSAC, or None where too few match."""
+    detector = cv2.SIFT.create(nfeatures=1500, contrastThreshold=0.01)
+    found = [detector.detectAndCompute(_as_bytes(plane), None) for plane in (reference, moving)]
+    (points_r, marks_r), (points_m, marks_m) = found
+    if min(len(points_r), len(points_m)) < 8:
+        return None
+    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(marks_r, marks_m, k=2)
+    good = [first for first, second in pairs if first.distance < 0.8 * second.distance]
+    if len(good) < 8:
+        return None
+    source = np.array([points_r[pair.queryIdx].pt for pair in good])
+    target = np.array([points_m[pair.trainIdx].pt for pair in good])
+    affine, inliers = cv2.estimateAffinePartial2D(source, target, ransacReprojThreshold=3)
+    if affine is None or int(inliers.sum()) < 6:
+        return None
+    transform = identity()
+    transform[:2] = affine
+    if model in ("translation", "similarity"):
+        return project(transform, model, reference.shape)
+    return _richer(source, target, model, transform)
+
+
+def _richer(
+    source: NDArray[np.float64], target: NDArray[np.float64], model: Model, similarity: Transform
+) -> Transform:
+    """Affine transform or homography by RANSAC where it keeps more matches than a similarity."""
+    if model == "affine":
+        rows, _ = cv2.estimateAffine2D(source, target, ransacReprojThreshold=3)
+    else:
+        rows, _ = cv2.findHomography(source, target, cv2.RANSAC, 3)
+    if rows is None:
+        return similarity
+    richer = identity()
+    richer[: len(rows)] = rows
+
+    def kept(transform: Transform) -> int:
+        misfit = np.linalg.norm(map_points(transform, source) - target, axis=1)
+        return int((misfit < 2).sum())
+
+    return richer if kept(richer) > 1.1 * kept(similarity) else similarity
+
+
+def _as_bytes(plane: Plane) -> NDArray[np.uint8]:
+    """A plane stretched to 8 bits."""
+    low, high = np.percentile(plane, (0.5, 99.5))
+    stretched = np.clip((plane - low) * (255 / max(high - low, 1e-9)), 0, 255)
+    return np.asarray(stretched, np.uint8)

@@ -1,0 +1,232 @@
+"""Transforms of a stack in a file, so that they can be looked at and used again.
+
+The file is JSON::
+
+    {"version": 1, "size": [width, height], "reference": 3,
+     "frames": [{"name": "a.tif", "transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+                 "model": "affine", "residual": 0.2, "score": 0.99, "status": "aligned", "note": "",
+                 "exposure": {"gain": [1.0], "offset": [0.0], "highlights": []}}, ...]}
+
+``transform`` maps pixels of the frame to pixels of the reference frame (x, y, 1; centres of pixels
+at whole numbers; row by row), ``residual`` is in pixels or null where it could not be measured.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drpl.align.chain import STATUSES, Alignment
+from drpl.align.exposure import Exposure
+from drpl.errors import AlignmentError
+from drpl.io.write import write_text
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StackTransforms:
+    """What a file of transforms holds.
+
+    Attributes
+    ----------
+    shape : pair of int
+        Height and width of the frames, in pixels.
+    names : tuple of str
+    alignments : tuple of Alignment
+    exposures : tuple of Exposure
+        One of each per frame.
+    """
+
+    shape: tuple[int, int]
+    names: tuple[str, ...]
+    alignments: tuple[Alignment, ...]
+    exposures: tuple[Exposure, ...]
+
+
+def write_transforms(
+    path: str | Path,
+    names: Sequence[str],
+    alignments: Sequence[Alignment],
+    shape: Sequence[int],
+    *,
+    exposures: Sequence[Exposure] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the transforms of a stack; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    names : sequence of str
+        Of the frames, without folders if the file is to travel.
+    alignments : sequence of Alignment
+        One per frame.
+    shape : sequence of int
+        Height and width of the frames, in pixels.
+    exposures : sequence of Exposure or None
+        One per frame; by default none changes.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    AlignmentError
+        If names, alignments and exposures differ in number.
+    WriteError
+        If the file cannot be written.
+    """
+    exposures = [Exposure()] * len(names) if exposures is None else exposures
+    if not len(names) == len(alignments) == len(exposures):
+        raise AlignmentError(
+            f"found {len(names)} names, {len(alignments)} alignments and {len(exposures)} "
+            "exposures; expected one of each per frame"
+        )
+    statuses = [alignment.status for alignment in alignments]
+    frames = [_frame(*parts) for parts in zip(names, alignments, exposures, strict=True)]
+    content = {
+        "version": VERSION,
+        "size": [int(shape[1]), int(shape[0])],
+        "reference": statuses.index("reference") if "reference" in statuses else None,
+        "frames": frames,
+    }
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", overwrite=overwrite)
+
+
+def _frame(name: str, alignment: Alignment, exposure: Exposure) -> dict[str, Any]:
+    """One frame's entry."""
+    return {
+        "name": name,
+        "transform": alignment.transform.tolist(),
+        "model": alignment.model,
+        "residual": _number(alignment.residual),
+        "score": _number(alignment.score),
+        "status": alignment.status,
+        "note": alignment.note,
+        "exposure": {
+            "gain": list(exposure.gain),
+            "offset": list(exposure.offset),
+            "highlights": list(exposure.highlights),
+        },
+    }
+
+
+def _number(value: float) -> float | None:
+    """A number that JSON knows."""
+    return float(value) if math.isfinite(value) else None
+
+
+def read_transforms(
+    path: str | Path,
+    *,
+    names: Sequence[str] | None = None,
+    count: int | None = None,
+    shape: Sequence[int] | None = None,
+) -> StackTransforms:
+    """Read the transforms of a stack, and check that they belong to it.
+
+    Parameters
+    ----------
+    path : str or Path
+    names : sequence of str or None
+        Names that the frames must have; None accepts any, for other channels or lights.
+    count : int or None
+        Number of frames that there must be.
+    shape : sequence of int or None
+        Height and width that the frames must have.
+
+    Returns
+    -------
+    StackTransforms
+
+    Raises
+    ------
+    AlignmentError
+        If the file is missing, damaged, of another version, or of another stack.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AlignmentError(
+            f"{path}: cannot be read as transforms ({error}); expected a file that drpl wrote"
+        ) from error
+    stored = _parsed(path, content)
+    _check_stack(path, stored, names, count, shape)
+    return stored
+
+
+def _parsed(path: Path, content: Any) -> StackTransforms:
+    """The types of a file's content."""
+    try:
+        version = content["version"]
+        if version != VERSION:
+            raise AlignmentError(
+                f"{path}: transforms are of version {version}; expected {VERSION}: align again"
+            )
+        width, height = (int(side) for side in content["size"])
+        frames = content["frames"]
+        return StackTransforms(
+            (height, width),
+            tuple(str(frame["name"]) for frame in frames),
+            tuple(_alignment(frame) for frame in frames),
+            tuple(_exposure(frame["exposure"]) for frame in frames),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise AlignmentError(
+            f"{path}: does not hold transforms ({type(error).__name__}: {error}); align again"
+        ) from error
+
+
+def _alignment(frame: dict[str, Any]) -> Alignment:
+    """One frame's alignment."""
+    transform = np.array(frame["transform"], np.float64)
+    if transform.shape != (3, 3) or not np.isfinite(transform).all():
+        raise ValueError(f"transform of {frame['name']} is not 3x3 finite numbers")
+    if frame["status"] not in STATUSES:
+        raise ValueError(f"status of {frame['name']} is {frame['status']!r}")
+    residual, score = (
+        math.nan if frame[key] is None else float(frame[key]) for key in ("residual", "score")
+    )
+    model, note = str(frame["model"]), str(frame["note"])
+    return Alignment(transform, model, residual, score, frame["status"], note)
+
+
+def _exposure(stored: dict[str, Any]) -> Exposure:
+    """One frame's exposure."""
+    gain, offset = (tuple(float(value) for value in stored[key]) for key in ("gain", "offset"))
+    if not gain or len(gain) != len(offset) or not all(map(math.isfinite, gain + offset)):
+        raise ValueError("exposure is not as many gains as offsets")
+    highlights = tuple(float(value) for value in stored.get("highlights", ()))
+    if len(highlights) not in (0, len(gain)) or not all(map(math.isfinite, highlights)):
+        raise ValueError("exposure is not as many highlights as gains")
+    return Exposure(gain, offset, highlights)
+
+
+def _check_stack(
+    path: Path,
+    stored: StackTransforms,
+    names: Sequence[str] | None,
+    count: int | None,
+    shape: Sequence[int] | None,
+) -> None:
+    """Check that transforms belong to a stack."""
+    expected = len(names) if names is not None else count
+    if expected is not None and expected != len(stored.names):
+        raise AlignmentError(
+            f"{path}: holds transforms of {len(stored.names)} frames; the stack has {expected}"
+        )
+    if shape is not None and (int(shape[0]), int(shape[1])) != stored.shape:
+        raise AlignmentError(
+            f"{path}: is for frames of {stored.shape[1]}x{stored.shape[0]} pixels; the stack has "
+            f"{shape[1]}x{shape[0]}"
+        )
+    for found, wanted in zip(stored.names, names or stored.names, strict=True):
+        if found != wanted:
+            raise AlignmentError(f"{path}: expects frame {found}, found {wanted}; align again")

@@ -1,0 +1,110 @@
+"""Fusion of Laplacian pyramids."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from drpl.classical.average import Mean
+from drpl.classical.ranking import Maximum
+from drpl.classical.views import Images, Plane, View, Views, planes
+
+WINDOW = 5
+"""Side of the window that energy is summed over."""
+LEAST = 16
+"""Bands whose shorter side has fewer pixels are not halved again."""
+
+
+def fuse_laplacian(views: Views) -> Images:
+    """Laplacian-pyramid fusion: at each place and scale the frame with the most local energy.
+
+    All channels follow one choice. The base, 8 to 15 pixels high or wide, is averaged.
+
+    Parameters
+    ----------
+    views : Views
+        Gone through once.
+
+    Returns
+    -------
+    ndarray, shape (H, W, C), float32
+
+    Notes
+    -----
+    The energy is that of Burt and Kolczynski, in a window of 5x5. Their match measure, which
+    averages where two frames are alike, is defined for pairs only and is left out: a maximum of N
+    frames can be kept frame by frame.
+
+    References
+    ----------
+    Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans. Communications 31
+    (1983), doi:10.1109/TCOM.1983.1095851. Burt and Kolczynski, "Enhanced image capture through
+    fusion", ICCV 1993, doi:10.1109/ICCV.1993.378222.
+    """
+    bands: list[StrongestBand] = []
+    base = Mean()
+    for view in views:
+        image, number = view.pixels, 0
+        while min(image.shape[:2]) >= LEAST:
+            smaller = planes(cv2.pyrDown(image))
+            if number == len(bands):
+                bands.append(StrongestBand(WINDOW))
+            bands[number].add(image - _enlarged(smaller, image), view)
+            image, number = smaller, number + 1
+        base.add(image, view)
+    fused = base.mean()
+    for band in reversed(bands):
+        fused = band.detail + _enlarged(fused, band.detail)
+    return fused
+
+
+def _enlarged(small: Images, like: Images) -> Images:
+    """One level up, to the size of another image."""
+    return planes(cv2.pyrUp(small, dstsize=(like.shape[1], like.shape[0])))
+
+
+class StrongestBand:
+    """Coefficients of one band, each of the frame with the largest local energy so far.
+
+    Parameters
+    ----------
+    window : int
+        Side of the window that energy is summed over.
+
+    Attributes
+    ----------
+    detail : ndarray, shape (h, w, C), float32
+        Empty before the first frame.
+    """
+
+    def __init__(self, window: int) -> None:
+        self.detail: Images = np.zeros((0, 0, 1), np.float32)
+        self._window = window
+        self._energy = Maximum()
+
+    def add(self, detail: Images, view: View) -> None:
+        """Take the coefficients of one frame more where they are stronger."""
+        energy = measure_energy(detail, self._window)
+        better = self._energy.add(energy, view.shown((energy.shape[0], energy.shape[1])))
+        if not self.detail.size:
+            self.detail = np.zeros_like(detail)
+        cv2.copyTo(detail, better.view(np.uint8), self.detail)
+
+
+def measure_energy(detail: Images, size: int = 5) -> Plane:
+    """Local energy of detail: squares summed over channels and a square window.
+
+    Parameters
+    ----------
+    detail : ndarray, shape (H, W, C), float32
+        Coefficients, for instance of a Laplacian pyramid.
+    size : int
+        Side of the window in pixels.
+
+    Returns
+    -------
+    ndarray, shape (H, W), float32
+    """
+    squared = np.square(detail).sum(axis=2)
+    energy = cv2.boxFilter(squared, -1, (size, size), normalize=False)
+    return np.asarray(energy, np.float32)

@@ -1,0 +1,48 @@
+"""`drpl doctor` and `drpl models`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from drpl.cli.terminal import console
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what this installation can do: versions, memory, formats, models."""
+    from drpl.cli.doctor import examine
+
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for section, entries in found.items():
+        table = Table("what", "found", title=section)
+        for name, value in entries.items():
+            shown = {True: "yes", False: "no", None: "not installed"}.get(value, str(value))
+            table.add_row(name, shown)
+        console.print(table)
+
+
+def models() -> None:
+    """List the models that ship with drpl, and the baselines: classical methods to compare with."""
+    from drpl.classical.table import BASELINES
+    from drpl.models.cards import available_models, model_folder, read_card
+
+    table = Table("id", "parameters", "MAC per pixel", "licence", "what it is")
+    for name in available_models():
+        card = read_card(model_folder(name))
+        table.add_row(
+            name, f"{card.parameters:,}", f"{card.macs_per_pixel:,}", card.licence, card.title
+        )
+    console.print(table)
+    table = Table("baseline", "what it is", "paper (DOI)", "index map")
+    for baseline in BASELINES.values():
+        decided = "decided" if baseline.decides else "nearest frame"
+        table.add_row(baseline.id, baseline.title, baseline.doi, decided)
+    console.print(table)

@@ -1,0 +1,82 @@
+"""`drpl batch`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from drpl.cli.flags import MaxPixels, Overwrite, Quiet, with_options
+from drpl.cli.terminal import progress_bar, say, tell_counts, tell_outcome
+from drpl.core.options import FusionOptions
+from drpl.errors import BatchError
+
+if TYPE_CHECKING:
+    from drpl.files.find import BatchItem
+
+
+@with_options
+def batch(
+    root: Annotated[Path, typer.Argument(help="Folder whose folders are stacks.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.")],
+    suffix: Annotated[
+        str, typer.Option(help="Of the results, such as .tif; by default that of the sources.")
+    ] = "",
+    group_by: Annotated[
+        Literal["folder", "time"],
+        typer.Option(help="What is a stack: a folder, or pictures taken shortly after each other."),
+    ] = "folder",
+    gap: Annotated[
+        float, typer.Option(min=0, help="Seconds between two stacks, with --group-by time.")
+    ] = 5.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Stacks at a time.")] = 1,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on looking for new stacks until interrupted.")
+    ] = False,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Seconds without change after which a stack is complete.")
+    ] = 10.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON for each stack, and only these.")
+    ] = False,
+    max_pixels: MaxPixels = 400_000_000,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    *,
+    options: FusionOptions,
+) -> None:
+    """Fuse every stack below a folder; stopped at any moment, it goes on where it was."""
+    from drpl.files.batch import run_batch
+    from drpl.files.find import find_stacks, watch_stacks
+
+    def find() -> list[BatchItem]:
+        return find_stacks(root, output, suffix=suffix, group_by=group_by, gap=gap)
+
+    items = watch_stacks(find, settle=settle) if watch else find()
+    silent = quiet or as_json
+    if watch and not silent:
+        say(f"watching {root}; Ctrl-C ends it")
+    counts = Counter[str]()
+    try:
+        for outcome in run_batch(
+            items,
+            options,
+            output,
+            jobs=jobs,
+            overwrite=overwrite,
+            max_pixels=max_pixels,
+            show=lambda item: progress_bar(quiet=silent, title=item.name),
+        ):
+            counts[outcome.status] += 1
+            if as_json:
+                typer.echo(json.dumps(outcome.summary()))
+            else:
+                tell_outcome(outcome, quiet=quiet)
+    finally:
+        if not silent:
+            tell_counts(counts)
+    if counts["failed"]:
+        raise BatchError(f"{counts['failed']} of {counts.total()} stacks failed; see above")

@@ -1,0 +1,40 @@
+"""`drpl demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from drpl.cli.flags import Compose, Model, Overwrite, Threads
+from drpl.cli.terminal import console, say
+from drpl.core.options import FusionOptions
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures.")] = Path(
+        "demo"
+    ),
+    model: Model = "drpl-fast",
+    compose: Compose = "select",
+    threads: Threads = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw a scene, photograph it twice, fuse it and compare with the truth."""
+    from drpl.files.demo import run_demo
+
+    options = FusionOptions(model, compose, align=False, threads=threads)
+    done = run_demo(output, options, overwrite=overwrite)
+    table = Table("picture", "PSNR (dB)", title="Against the all-in-focus truth")
+    for name, value in done.psnr.items():
+        table.add_row(name, f"{value:.2f}")
+    console.print(table)
+    seconds = done.result.seconds
+    console.print(
+        f"fused in {sum(seconds.values()):.2f} s "
+        f"({', '.join(f'{k} {v:.2f} s' for k, v in seconds.items())})",
+        highlight=False,
+    )
+    say(f"pictures: {output / 'contact_sheet.png'} and beside it")

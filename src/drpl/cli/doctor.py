@@ -1,0 +1,61 @@
+"""What this installation can do: versions, memory, formats, models."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from typing import Any
+
+import pyvips
+
+from drpl.classical.table import available_baselines
+from drpl.core.machine import memory_mb, usable_cores
+from drpl.decide.backend import runtime_providers
+from drpl.errors import DrplError
+from drpl.models.cards import available_models, load_model
+from drpl.version import versions
+
+FORMATS = {
+    "JPEG": "jpegload",
+    "PNG": "pngload",
+    "TIFF": "tiffload",
+    "WebP": "webpload",
+    "AVIF": "heifload",
+}
+
+
+def examine() -> dict[str, dict[str, Any]]:
+    """What this installation can do, by section and name; every value is plain.
+
+    Returns
+    -------
+    dict
+        ``versions``, ``machine``, ``formats`` and ``models``; a library that is not installed has
+        the value None, a model that does not load says why.
+    """
+    return {
+        "versions": versions(optional=True),
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": usable_cores(),
+            "memory_mb": memory_mb(),
+            "providers": ", ".join(runtime_providers()),
+        },
+        "formats": _formats(),
+        "models": {name: _model(name) for name in (*available_models(), *available_baselines())},
+    }
+
+
+def _formats() -> dict[str, bool]:
+    """Formats that libvips can read here, and RAW."""
+    found = {name: bool(pyvips.type_find("VipsOperation", op)) for name, op in FORMATS.items()}
+    return found | {"RAW": importlib.util.find_spec("rawpy") is not None}
+
+
+def _model(name: str) -> str:
+    """Whether a shipped model loads."""
+    try:
+        load_model(name, threads=1)
+    except DrplError as error:
+        return str(error)
+    return "ok"

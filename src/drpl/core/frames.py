@@ -1,0 +1,190 @@
+"""Frames: pixels with their metadata, and the composite that they are fused into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.errors import StackError
+
+Tensor = NDArray[np.float32]
+Plane = NDArray[np.float32]
+Coverage = NDArray[np.bool_]
+"""(H, W): where a frame shows the scene; elsewhere, after alignment, it shows its mirrored edge."""
+Maps = tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint8]]
+"""Index map and doubt of a picture that was fused itself."""
+Pixels = NDArray[Any]
+"""(H, W) or (H, W, C), uint8, uint16 or float32."""
+FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
+"""Value of white by dtype; for float32 the default of ``value_range``."""
+
+
+class Prepared(NamedTuple):
+    """A frame, or a fused part of the stack, as the reference would have it.
+
+    Attributes
+    ----------
+    number : int
+        Of the frame, or of the part.
+    frame : ndarray, shape (H, W) or (H, W, C)
+    covered : ndarray of bool, shape (H, W), or None
+        Where it shows the scene; None is everywhere.
+    maps : Maps or None
+        Of a part: which frames its pixels are from.
+    """
+
+    number: int
+    frame: Pixels
+    covered: Coverage | None = None
+    maps: Maps | None = None
+
+
+@dataclass
+class Composite:
+    """The best of the frames met so far.
+
+    Attributes
+    ----------
+    seen : ndarray
+        Source pixels as the decisions chose them, at the scale of decisions: what the network
+        compares the next frame with.
+    fused : ndarray, shape (H, W) or (H, W, C)
+        The result: source pixels, blended along the boundaries. One array with ``seen`` as long as
+        they hold the same.
+    index_map : ndarray, shape (H, W), uint8, or uint16 for more than 256 frames
+        Number of the frame that a pixel is (mostly) from.
+    doubt : ndarray, shape (H, W), uint8
+        0 where that frame was clearly better than each that it was compared with, 255 where
+        another would have served as well.
+    covered : ndarray of bool, shape (H, W), or None
+        Where any frame shows the scene; None is everywhere.
+    scale : int
+        Pixels of the picture for each of a decision, along an axis.
+    """
+
+    seen: Pixels
+    fused: Pixels
+    index_map: NDArray[np.unsignedinteger[Any]]
+    doubt: NDArray[np.uint8]
+    covered: Coverage | None
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a file says besides its pixels.
+
+    Attributes
+    ----------
+    icc, exif, xmp : bytes or None
+        Profile and metadata blocks as they stand in the file.
+    resolution : tuple of two floats
+        Pixels per millimetre, horizontal and vertical.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    resolution: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One source image.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        Upright; 2 channels are grey and alpha, 3 RGB, 4 RGB and alpha.
+    name : str
+        What messages call it.
+    path : Path or None
+    metadata : Metadata
+    notes : tuple of str
+        What reading changed that a user should know, such as a conversion from CMYK.
+    """
+
+    pixels: Pixels
+    name: str
+    path: Path | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
+
+
+def full_scale(pixels: Pixels, value_range: float | None) -> float:
+    """Value of white: by dtype, or ``value_range`` for float32; never guessed from the content."""
+    if pixels.dtype == np.float32 and value_range is not None:
+        return value_range
+    return FULL_SCALE[pixels.dtype]
+
+
+def check_stack(sources: Sequence[Pixels], names: Sequence[str] | None = None) -> None:
+    """Check that arrays are a stack that can be fused.
+
+    Raises
+    ------
+    StackError
+        If there are fewer than two, or shapes, channels or dtypes differ or are not supported, or
+        a float image holds NaN or infinity.
+    """
+    names = names or source_names(len(sources))
+    check_count(len(sources))
+    for pixels, name in zip(sources, names, strict=True):
+        check_frame(pixels, name)
+        check_alike(sources[0], pixels, (names[0], name))
+
+
+def source_names(count: int) -> list[str]:
+    """What messages call arrays."""
+    return [f"source {number}" for number in range(count)]
+
+
+def check_count(count: int) -> None:
+    """A stack has two frames or more."""
+    if count < 2:
+        raise StackError(
+            f"found {count} source image{'s' * (count != 1)}; expected two or more, "
+            "each focused elsewhere"
+        )
+
+
+def check_alike(first: Pixels, other: Pixels, names: tuple[str, str]) -> None:
+    """Frames of a stack agree in size, channels and sample type."""
+    for what, found_first, found_other in (
+        ("size", first.shape[:2], other.shape[:2]),
+        ("channels", _channels(first), _channels(other)),
+        ("sample type", first.dtype, other.dtype),
+    ):
+        if found_first != found_other:
+            shown = [_shown(what, found) for found in (found_first, found_other)]
+            raise StackError(
+                f"{names[0]} and {names[1]} differ in {what}: {shown[0]} and {shown[1]}; "
+                "expected frames of one camera, saved alike"
+            )
+
+
+def check_frame(pixels: Pixels, name: str) -> None:
+    """Check one source image: its sample type, shape and values."""
+    if pixels.dtype not in FULL_SCALE:
+        raise StackError(f"{name}: sample type is {pixels.dtype}; expected uint8, uint16, float32")
+    if pixels.ndim not in (2, 3) or pixels.size == 0 or _channels(pixels) > 4:
+        raise StackError(
+            f"{name}: shape is {pixels.shape}; expected (height, width) or (height, width, 1 to 4)"
+        )
+    if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
+        raise StackError(f"{name}: holds NaN or infinite values; expected finite ones")
+
+
+def _channels(pixels: Pixels) -> int:
+    """Channels of an image; a plain plane has one."""
+    return 1 if pixels.ndim == 2 else pixels.shape[2]
+
+
+def _shown(what: str, found: Any) -> str:
+    """A size as width x height, as photographers say it."""
+    return f"{found[1]}x{found[0]}" if what == "size" else str(found)

@@ -1,0 +1,1 @@
+"""Decisions: which of two pictures each pixel is taken from."""

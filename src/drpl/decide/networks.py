@@ -1,0 +1,290 @@
+"""Decide: a pair of source images in, two decision masks out, in tiles that equal the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.core.frames import Pixels, Tensor, check_stack, full_scale
+from drpl.core.luma import luma_plane
+from drpl.core.masks import PairDecision
+from drpl.core.options import TILE
+from drpl.core.tiling import Tile, Window, cover, cover_evenly, mirrored
+from drpl.decide.backend import Session
+
+Float = NDArray[np.floating[Any]]
+BORDER = 32
+"""Pixels of mirrored picture around it: a network's own padding then never touches the picture."""
+CANVAS_MULTIPLE = 64
+LARGE = 4_000_000
+"""Pixels above which a stage gives its memory back before the next begins."""
+STEP = 16
+"""Pixels of a picture for each of its encoded features."""
+
+
+class DecisionModel(Protocol):
+    """A network, loaded, that decides pairs of any size."""
+
+    def decide(
+        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+    ) -> None:
+        """Fill ``masks`` for two sources whose white has the value ``white``."""
+        ...
+
+    def release(self) -> None:
+        """Give the memory of earlier decisions back."""
+        ...
+
+
+def decide_pair(
+    model: DecisionModel,
+    source_a: Pixels,
+    source_b: Pixels,
+    *,
+    tile: int = TILE,
+    value_range: float | None = None,
+    mask_dtype: type[np.float16] | type[np.float32] = np.float16,
+) -> PairDecision:
+    """Decide which source each pixel is to be taken from.
+
+    Parameters
+    ----------
+    model : DecisionModel
+        As `drpl.load_model` gives it.
+    source_a, source_b : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        Alike in shape and dtype; alpha is not looked at.
+    tile : int
+        Side of a tile in pixels, a multiple of 64. The result does not depend on it but for
+        rounding (below 1e-5).
+    value_range : float, optional
+        Value of white in float32 images, by default 1.
+    mask_dtype : dtype
+        float16 halves the memory.
+
+    Returns
+    -------
+    PairDecision
+
+    Raises
+    ------
+    StackError
+        If the two are not a pair.
+    """
+    check_stack((source_a, source_b))
+    shape = source_a.shape[:2]
+    masks = PairDecision(np.empty(shape, mask_dtype), np.empty(shape, mask_dtype))
+    white = full_scale(source_a, value_range)
+    model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
+    return masks
+
+
+@dataclass(frozen=True)
+class PairNetwork:
+    """One graph from an RGB pair to its masks, as the paper's network is; pads with zeros.
+
+    Parameters
+    ----------
+    masks : Session
+        Inputs ``source_a, source_b`` (1, 3, H, W) in [0, 1]; outputs ``mask_a, mask_b``
+        (1, 1, H, W).
+    contexts : tuple of one int
+        Its reach in pixels.
+    """
+
+    masks: Session
+    contexts: tuple[int, ...]
+
+    def decide(
+        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+    ) -> None:
+        """See `DecisionModel`."""
+        height, width = source_a.shape[:2]
+        for part in cover(height, width, tile=tile, context=self.contexts[0]):
+            pair = (_rgb(source[part.read], white) for source in (source_a, source_b))
+            outputs = self.masks.run(dict(zip(("source_a", "source_b"), pair, strict=True)))
+            for mask, output in zip((masks.mask_a, masks.mask_b), outputs, strict=True):
+                mask[part.write] = output[0, 0][part.crop]
+
+    def release(self) -> None:
+        """See `DecisionModel`."""
+        self.masks.release()
+
+
+@dataclass(frozen=True)
+class StagedNetwork:
+    """Three graphs on luma: encode tiles, compare once at 1/16, decode tiles.
+
+    The picture is laid on a canvas with a mirrored border. Only the encoded features, 1/256 of the
+    pixels, are held for the whole of it.
+
+    Parameters
+    ----------
+    encode, trunk, decode : Session
+        As exported from `drpl.train.networks.DRPLFast`.
+    contexts : tuple of three ints
+        Reach of each in pixels; that of the trunk is not used.
+    channels : int
+        Of the encoded features.
+    threads : int
+        Tiles at a time.
+    """
+
+    encode: Session
+    trunk: Session
+    decode: Session
+    contexts: tuple[int, ...]
+    channels: int
+    threads: int
+
+    def decide(
+        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+    ) -> None:
+        """See `DecisionModel`."""
+        canvas = _Canvas(*source_a.shape[:2])
+        features = [self._encode(source, canvas, white, tile) for source in (source_a, source_b)]
+        names = ("features_a", "features_b")
+        large = canvas.height * canvas.width > LARGE
+        if large:
+            self.encode.release()
+        contexts = self.trunk.run(dict(zip(names, features, strict=True)))
+        del features
+        if large:
+            contexts = [context.copy() for context in contexts]
+            self.trunk.release()
+
+        def decode(part: Tile) -> None:
+            rows, cols = part.scaled(STEP).read
+            inputs = {
+                "source_a": canvas.luma(source_a, part.read, white),
+                "source_b": canvas.luma(source_b, part.read, white),
+                "context_a": np.ascontiguousarray(contexts[0][..., rows, cols]),
+                "context_b": np.ascontiguousarray(contexts[1][..., rows, cols]),
+            }
+            for mask, output in zip(
+                (masks.mask_a, masks.mask_b), self.decode.run(inputs), strict=True
+            ):
+                canvas.write(mask, part.write, output[0, 0][part.crop])
+
+        self._each_tile(decode, canvas, canvas.picture, tile, self.contexts[2])
+
+    def release(self) -> None:
+        """See `DecisionModel`."""
+        for stage in (self.encode, self.trunk, self.decode):
+            stage.release()
+
+    def _encode(self, source: Pixels, canvas: _Canvas, white: float, tile: int) -> Tensor:
+        """Features of one frame at 1/16."""
+        shape = (1, self.channels, canvas.height // STEP, canvas.width // STEP)
+        features = np.empty(shape, np.float32)
+
+        def encode(part: Tile) -> None:
+            small = part.scaled(STEP)
+            (encoded,) = self.encode.run({"source": canvas.luma(source, part.read, white)})
+            features[(..., *small.write)] = encoded[(..., *small.crop)]
+
+        self._each_tile(encode, canvas, canvas.whole, tile, self.contexts[0])
+        return features
+
+    def _each_tile(
+        self,
+        work: Callable[[Tile], None],
+        canvas: _Canvas,
+        region: Window,
+        tile: int,
+        context: int,
+    ) -> None:
+        """Do the tiles of a region of the canvas, as many at a time as there are threads."""
+        parts = cover_evenly(
+            region,
+            canvas.height,
+            canvas.width,
+            tile=tile,
+            context=context,
+            multiple=STEP,
+            at_least=self.threads,
+        )
+        with ThreadPoolExecutor(self.threads) as pool:
+            for _ in pool.map(work, parts):
+                pass
+
+
+class _Canvas:
+    """A picture with its mirrored border, a multiple of 64 pixels high and wide."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self._size = (height, width)
+        self.height, self.width = (
+            side + 2 * BORDER + -(side + 2 * BORDER) % CANVAS_MULTIPLE for side in (height, width)
+        )
+
+    @property
+    def whole(self) -> Window:
+        """All of the canvas."""
+        return slice(0, self.height), slice(0, self.width)
+
+    @property
+    def picture(self) -> Window:
+        """The smallest window of whole steps that holds the picture."""
+        height, width = (BORDER + side + -side % STEP for side in self._size)
+        return slice(BORDER, height), slice(BORDER, width)
+
+    def luma(self, source: Pixels, window: Window, white: float) -> Tensor:
+        """Luma (1, 1, h, w) in [0, 1] of a window of the canvas."""
+        rows, cols = (
+            _Reach(span.start - BORDER, span.stop - BORDER, side)
+            for span, side in zip(window, self._size, strict=True)
+        )
+        if not (rows.near and cols.near):
+            rows_taken, cols_taken = rows.mirrored(), cols.mirrored()
+            return luma_plane(source[rows_taken[:, None], cols_taken], white)[None, None]
+        plane = luma_plane(source[rows.inside, cols.inside], white)
+        margins = (rows.before, rows.after, cols.before, cols.after)
+        if any(margins):
+            bordered = cv2.copyMakeBorder(plane, *margins, cv2.BORDER_REFLECT)
+            plane = bordered.astype(np.float32, copy=False)
+        return plane[None, None]
+
+    def write(self, mask: Float, window: Window, values: Tensor) -> None:
+        """Write a window of the canvas into a mask, without the border."""
+        spans = []
+        for span, side in zip(window, self._size, strict=True):
+            start, stop = max(0, span.start - BORDER), min(side, span.stop - BORDER)
+            spans.append((slice(start, stop), start + BORDER - span.start))
+        (rows, top), (cols, left) = spans
+        height, width = rows.stop - rows.start, cols.stop - cols.start
+        if height > 0 and width > 0:
+            mask[rows, cols] = values[top : top + height, left : left + width]
+
+
+class _Reach:
+    """A span along one axis of a picture that may pass its ends."""
+
+    def __init__(self, start: int, stop: int, side: int) -> None:
+        self._span = (start, stop, side)
+        self.inside = slice(max(0, start), min(side, stop))
+        self.before, self.after = self.inside.start - start, stop - self.inside.stop
+
+    @property
+    def near(self) -> bool:
+        """Whether what lies outside mirrors what lies inside: then no index list is needed."""
+        return max(self.before, self.after) <= self.inside.stop - self.inside.start
+
+    def mirrored(self) -> NDArray[np.intp]:
+        """Index of each position, mirrored as often as it takes."""
+        return mirrored(*self._span)
+
+
+def _rgb(pixels: Pixels, white: float) -> Tensor:
+    """Colours (1, 3, H, W), white at 1; grey is repeated."""
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        planes = pixels[..., :3].transpose(2, 0, 1)
+    else:
+        plane = pixels if pixels.ndim == 2 else pixels[..., 0]
+        planes = np.broadcast_to(plane, (3, *plane.shape))
+    return np.ascontiguousarray(planes, dtype=np.float32)[None] * np.float32(1 / white)

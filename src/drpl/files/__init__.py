@@ -1,0 +1,1 @@
+"""Paths in, files out: fusing, aligning, evaluating, batches, the demonstration."""

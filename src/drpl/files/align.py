@@ -1,0 +1,84 @@
+"""The way of `drpl align`: source files to aligned frames and their transforms, without fusing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from drpl.align.plan import Plan
+from drpl.align.prepare import look_at, prepared_frames
+from drpl.align.transforms import write_transforms
+from drpl.core.options import FusionOptions
+from drpl.core.progress import Progress
+from drpl.io.read import MAX_PIXELS
+from drpl.io.sources import find_sources
+from drpl.io.stacks import FileStack
+from drpl.io.write import check_output, check_place, make_folder, write_image
+
+TRANSFORMS = "transforms.json"
+
+
+def align_files(
+    paths: Sequence[str | Path],
+    output: str | Path,
+    options: FusionOptions | None = None,
+    *,
+    suffix: str = ".tif",
+    overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress | None = None,
+) -> Plan:
+    """Align files to one of them, and write the aligned frames and their transforms.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        As of `drpl.files.fuse.fuse_files`.
+    output : str or Path
+        Folder, made if need be, for a picture for each frame that could be aligned, and for
+        `TRANSFORMS`.
+    options : FusionOptions, optional
+    suffix : str
+        Format of the pictures.
+    overwrite, max_pixels, progress
+        As of `drpl.files.fuse.fuse_files`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ReadError, StackError, AlignmentError, WriteError
+    """
+    output = Path(output)
+    options = options or FusionOptions()
+    stack = FileStack(find_sources(paths), max_pixels=max_pixels)
+    targets = [output / f"{path.stem}{suffix}" for path in stack.paths]
+    make_folder(output)
+    for target in targets:
+        check_output(target, inputs=stack.paths, overwrite=overwrite, like=stack.like)
+    check_place(output / TRANSFORMS, inputs=stack.paths, overwrite=overwrite)
+    plan = look_at(stack, options, progress=progress)
+    frames = prepared_frames(stack, plan, options, stage="write", progress=progress)
+    window = plan.window(crop=options.crop)
+    for number, frame, *_ in frames:
+        write_image(
+            targets[number],
+            np.ascontiguousarray(frame[window]),
+            metadata=stack.metadata[number],
+            inputs=stack.paths,
+            overwrite=overwrite,
+        )
+    names = [path.name for path in stack.paths]
+    write_transforms(
+        output / TRANSFORMS,
+        names,
+        plan.alignments,
+        plan.shape,
+        exposures=plan.exposures,
+        overwrite=overwrite,
+    )
+    return plan

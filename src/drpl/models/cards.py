@@ -1,0 +1,190 @@
+"""Model cards, and loading of the networks that they describe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from drpl.classical.table import BASELINES, available_baselines
+from drpl.core.machine import usable_cores
+from drpl.decide.backend import OnnxSession
+from drpl.decide.networks import DecisionModel, PairNetwork, StagedNetwork
+from drpl.errors import ModelError
+
+CARD = "card.json"
+STAGES = (("masks",), ("encode", "trunk", "decode"))
+"""Stages of the two kinds of model: one graph, or three."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One exported graph of a model.
+
+    Attributes
+    ----------
+    name : str
+        ``"masks"``, or ``"encode"``, ``"trunk"``, ``"decode"``.
+    file : str
+        File beside the card.
+    sha256 : str
+        Of the file.
+    context : int
+        Pixels around a tile that the stage's result depends on.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    context: int
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, where it comes from, and how good it is.
+
+    Attributes
+    ----------
+    id, title, architecture : str
+    colour : str
+        What the network sees: ``"rgb"`` or ``"luma"``.
+    stages : tuple of Stage
+        One (``masks``) or three (``encode``, ``trunk``, ``decode``).
+    parameters, macs_per_pixel : int
+        Weights, and multiply-accumulates for each pixel of a pair.
+    licence, training_data, training_command, training_commit : str
+    training : dict
+        Resolved configuration, steps and minutes of the training run.
+    scores : dict
+        Figures by name.
+    scores_command : str
+        The command that gives them.
+    attribution : str
+        Of the training data.
+    """
+
+    id: str
+    title: str
+    architecture: str
+    colour: str
+    stages: tuple[Stage, ...]
+    parameters: int
+    macs_per_pixel: int
+    licence: str
+    training_data: str
+    training_command: str
+    training_commit: str
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    scores_command: str = ""
+    attribution: str = ""
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read the card of a model.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, not JSON, or a field is missing or unknown.
+    """
+    path = folder / CARD
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        table["stages"] = tuple(Stage(**stage) for stage in table["stages"])
+        card = ModelCard(**table)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        known = ", ".join(f.name for f in fields(ModelCard))
+        raise ModelError(f"{path}: is not a model card ({error}); expected {known}") from error
+    names = tuple(stage.name for stage in card.stages)
+    if names not in STAGES:
+        raise ModelError(f"{path}: has stages {names}; expected one of {STAGES}")
+    return card
+
+
+def available_models() -> tuple[str, ...]:
+    """Ids of the models that ship with drpl.
+
+    Examples
+    --------
+    >>> import drpl
+    >>> "drpl-fast" in drpl.available_models()
+    True
+    """
+    return tuple(sorted(path.name for path in _shipped().iterdir() if (path / CARD).is_file()))
+
+
+def _shipped() -> Path:
+    """Folder of the shipped models."""
+    return Path(str(files("drpl.models")))
+
+
+def model_folder(model: str) -> Path:
+    """Folder of a model: shipped, or anywhere if ``model`` is a path.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    if model in available_models():
+        return _shipped() / model
+    folder = Path(model)
+    if (folder / CARD).is_file():
+        return folder
+    if model in BASELINES:
+        raise ModelError(f"model {model!r} is a baseline, which has no files; expected a network")
+    known = ", ".join((*available_models(), *available_baselines()))
+    raise ModelError(
+        f"model {model!r} is unknown; expected one of {known}, or a folder with a {CARD}"
+    )
+
+
+def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
+    """Load a model, or a baseline, for `drpl.decide_pair` and `drpl.fuse`.
+
+    Parameters
+    ----------
+    model : str
+        Id of a shipped model or of a baseline, or path of a folder with a ``card.json``.
+    threads : int
+        0 takes one for each core.
+
+    Raises
+    ------
+    ModelError
+        If the model is unknown or a file of it is missing or not the one its card describes.
+    """
+    if model in BASELINES:
+        return BASELINES[model]
+    folder = model_folder(model)
+    card = read_card(folder)
+    threads = threads or usable_cores()
+    for stage in card.stages:
+        _check_file(folder / stage.file, stage.sha256)
+    paths = [folder / stage.file for stage in card.stages]
+    contexts = tuple(stage.context for stage in card.stages)
+    if len(paths) == 1:
+        return PairNetwork(OnnxSession(paths[0], threads), contexts)
+    # many tiles at a time on one core each beat one tile on many cores; the trunk has but one
+    encode, decode = OnnxSession(paths[0]), OnnxSession(paths[2])
+    trunk = OnnxSession(paths[1], threads)
+    return StagedNetwork(encode, trunk, decode, contexts, encode.channels, threads)
+
+
+def _check_file(path: Path, expected: str) -> None:
+    """Compare a file with its hash in the card."""
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); reinstall drpl") from error
+    if found != expected:
+        raise ModelError(
+            f"{path}: is not the file that its card describes (sha256 {found[:12]}..., expected "
+            f"{expected[:12]}...); reinstall drpl"
+        )

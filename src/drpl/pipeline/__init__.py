@@ -1,0 +1,1 @@
+"""The visible path of fusion, and its memory plan."""

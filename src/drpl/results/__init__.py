@@ -1,0 +1,1 @@
+"""Results: pixels, maps, report, decision sheet, edits and retouching."""

@@ -1,0 +1,238 @@
+"""Retouch: strokes of an edit list replayed on a fused result, from the frames it was made of.
+
+Within the core of a stroke the frame's pixels stand as they are, outside of its disc nothing
+changes; the soft edge between is blended in the Laplacian pyramid, with as many levels as it has
+room for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.align.prepare import prepared_frame
+from drpl.compose.blend import LEVELS, blend_pyramids, pyramid_reach
+from drpl.core.frames import Coverage, Pixels, Plane, Prepared, full_scale
+from drpl.core.options import FusionOptions
+from drpl.core.progress import Progress
+from drpl.core.tiling import Window, cover
+from drpl.errors import ConfigError
+from drpl.io.stacks import Stack
+from drpl.results.edits import Edits, Stroke, span_near
+from drpl.results.result import FusionResult
+
+Reader = Callable[[int], Prepared]
+"""Gives a frame by its number, registered and exposed, of the size of the result."""
+TILE = 512
+"""Side of the tiles that a stroke is blended in, a multiple of ``2 ** LEVELS``."""
+
+
+def retouch(
+    fused: Pixels,
+    index_map: NDArray[np.unsignedinteger[Any]],
+    confidence: NDArray[np.uint8],
+    edits: Edits,
+    read: Reader,
+    *,
+    white: float,
+    progress: Progress | None = None,
+) -> None:
+    """Replay strokes on a result, which is changed in place.
+
+    Strokes of one frame are drawn together where that changes nothing, so that frames are read as
+    seldom as possible; two frames are never held at once.
+
+    Parameters
+    ----------
+    fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        As it was fused, not retouched, or retouched by the strokes before those of ``edits``.
+    index_map : ndarray, shape (H, W), uint8 or uint16
+        Becomes the stroke's frame where that has more than half the weight.
+    confidence : ndarray, shape (H, W), uint8
+        Becomes 255 there.
+    edits : Edits
+        See `drpl.results.edits.check_edits`, which is to be called before.
+    read : Reader
+        Such as `drpl.align.prepare.prepared_frame` with all but the number given; what it gives is not
+        changed. Where a frame does not show the scene, a stroke takes nothing.
+    white : float
+        Value of white; see `drpl.core.frames.full_scale`.
+    progress : callable, optional
+        Told how many frames have been drawn.
+
+    Raises
+    ------
+    ConfigError
+        If the edits are of another size.
+    ReadError, StackError
+        If a frame cannot be read.
+    """
+    height, width = fused.shape[:2]
+    if edits.size != (width, height):
+        raise ConfigError(
+            f"{edits.name}: the edits are of {edits.size[0]}x{edits.size[1]} pixels; the picture "
+            f"has {width}x{height}"
+        )
+    runs = frame_runs(edits.strokes, height, width)
+    for done, run in enumerate(runs):
+        if progress is not None:
+            progress("retouch", done, len(runs))
+        _, frame, covered, _ = read(run[0].frame)
+        for stroke in run:
+            for window, pixels, mine in _drawn(stroke, fused, frame, covered, white):
+                fused[window] = pixels
+                index_map[window][mine] = stroke.frame
+                confidence[window][mine] = 255
+        del frame, covered  # before the next is read
+    if progress is not None:
+        progress("retouch", len(runs), len(runs))
+
+
+def frame_runs(strokes: Sequence[Stroke], height: int, width: int) -> list[list[Stroke]]:
+    """Strokes in an order that gives the same picture, those of one frame together.
+
+    Parameters
+    ----------
+    strokes : sequence of Stroke
+        In the order that they were drawn.
+    height, width : int
+        Of the picture, in pixels.
+
+    Returns
+    -------
+    list of lists of Stroke
+        A stroke joins an earlier run of its frame if no stroke of another frame between them comes
+        near it.
+    """
+    runs: list[list[tuple[Stroke, Window]]] = []
+    for stroke in strokes:
+        near = stroke.window(height, width, margin=_context(stroke))
+        for run in reversed(runs):
+            if run[0][0].frame == stroke.frame:
+                run.append((stroke, near))
+                break
+            if any(_meet(near, other) for _, other in run):
+                runs.append([(stroke, near)])
+                break
+        else:
+            runs.append([(stroke, near)])
+    return [[stroke for stroke, _ in run] for run in runs]
+
+
+def _meet(one: Window, other: Window) -> bool:
+    """Whether two windows share a pixel."""
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True))
+
+
+def _edge(stroke: Stroke) -> float:
+    """Width of a stroke's soft edge; a hard one still takes a pixel."""
+    return max(1.0, stroke.softness * stroke.radius)
+
+
+def _levels(stroke: Stroke) -> int:
+    """Levels of a pyramid that spreads over two thirds of the soft edge at most."""
+    fitting = (n for n in range(LEVELS, 0, -1) if 3 * _spread(n) <= _edge(stroke))
+    return next(fitting, 0)
+
+
+def _spread(levels: int) -> float:
+    """Pixels over which a pyramid spreads a step in any direction; its taps are squares."""
+    return math.sqrt(2) * pyramid_reach(levels)
+
+
+def _context(stroke: Stroke) -> int:
+    """Pixels around a window that its blended pixels depend on."""
+    return 8 << _levels(stroke)
+
+
+def _drawn(
+    stroke: Stroke, before: Pixels, frame: Pixels, covered: Coverage | None, white: float
+) -> list[tuple[Window, Pixels, NDArray[np.bool_]]]:
+    """What a stroke changes: windows, their pixels, and where these are mostly the frame's."""
+    height, width = before.shape[:2]
+    levels, context = _levels(stroke), _context(stroke)
+    rows, cols = stroke.window(height, width)
+    # pyramids of all windows have their coarse pixels at the same places
+    top, left = (span.start - span.start % 2**levels for span in (rows, cols))
+    found = []
+    for part in cover(rows.stop - top, cols.stop - left, tile=TILE, context=0):
+        inner = _moved(part.write, top, left)
+        read = _grown(inner[0], context, height), _grown(inner[1], context, width)
+        weight = _weight(stroke, read, levels)
+        if covered is not None:
+            weight *= covered[read]
+        if not weight.any():
+            continue
+        crop = _moved(inner, -read[0].start, -read[1].start)
+        pixels = blend_pyramids(before[read], frame[read], weight, white=white, levels=levels)
+        found.append((inner, pixels[crop], weight[crop] > 0.5))
+    return found
+
+
+def _moved(window: Window, down: int, right: int) -> Window:
+    """A window elsewhere."""
+    rows, cols = window
+    return (
+        slice(rows.start + down, rows.stop + down),
+        slice(cols.start + right, cols.stop + right),
+    )
+
+
+def _grown(span: slice, by: int, length: int) -> slice:
+    """A longer span, within a length."""
+    return slice(max(0, span.start - by), min(length, span.stop + by))
+
+
+def _weight(stroke: Stroke, window: Window, levels: int) -> Plane:
+    """Weight of a stroke's frame in a window, before the pyramid spreads it over the edge."""
+    spread = _spread(levels)
+    outer, ramp = stroke.radius - spread, _edge(stroke) - 2 * spread
+    distance = _distance(stroke, window)
+    ramped = (np.float32(outer) - distance) / np.float32(ramp)
+    return np.asarray(np.clip(ramped, 0, 1), np.float32)
+
+
+def _distance(stroke: Stroke, window: Window) -> Plane:
+    """Distance of the pixels of a window from the line through the points, as far as the radius."""
+    rows, cols = window
+    squares = np.full((rows.stop - rows.start, cols.stop - cols.start), np.inf, np.float32)
+    segments = pairwise(stroke.points) if len(stroke.points) > 1 else [stroke.points * 2]
+    for (x0, y0), (x1, y1) in segments:
+        down, right = (
+            slice(max(near.start, span.start), near.stop)
+            for near, span in (
+                (span_near((y0, y1), stroke.radius, rows.stop), rows),
+                (span_near((x0, x1), stroke.radius, cols.stop), cols),
+            )
+        )
+        if down.start >= down.stop or right.start >= right.stop:
+            continue
+        # relative to the segment, where few bits of a float are enough
+        y = (np.arange(down.start, down.stop) - y0).astype(np.float32)[:, None]
+        x = (np.arange(right.start, right.stop) - x0).astype(np.float32)
+        dy, dx = np.float32(y1 - y0), np.float32(x1 - x0)
+        length = dy * dy + dx * dx
+        along = np.clip((y * dy + x * dx) / (length or np.float32(1)), 0, 1)
+        here = squares[_moved((down, right), -rows.start, -cols.start)]
+        np.minimum(here, (y - along * dy) ** 2 + (x - along * dx) ** 2, out=here)
+    return np.asarray(np.sqrt(squares), np.float32)
+
+
+def _retouch(
+    result: FusionResult,
+    edits: Edits,
+    stack: Stack,
+    options: FusionOptions,
+    progress: Progress | None,
+) -> None:
+    """Replay strokes on a result."""
+    planes = (result.fused, result.index_map, result.confidence)
+    read = partial(prepared_frame, stack, result.plan, options, window=result.window)
+    white = full_scale(result.fused, options.value_range)
+    retouch(*planes, edits, read, white=white, progress=progress)

@@ -1,0 +1,109 @@
+"""Debug: a contact sheet of what was decided, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.compose.fold import Decision, Newcomer
+from drpl.core.frames import Composite, Pixels, full_scale
+
+Bytes = NDArray[np.uint8]
+DECISIONS = "decisions.png"
+WIDTH = 320
+"""Pixels of a thumbnail's width; a narrower picture keeps its own."""
+LINE = 28
+"""Rows of a line of text."""
+INK, PAPER = (240.0, 240.0, 240.0), 32
+
+
+class DecisionSheet:
+    """An observer of the fold that keeps a row of thumbnails for each frame.
+
+    A row shows the frame as it was warped, the decision map (white where the composite was kept,
+    black where the frame was taken, grey where it is undecided), and the composite after it. A
+    fused slab has a row too.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the frames.
+    value_range : float, optional
+        Value of white in float images.
+    """
+
+    def __init__(self, names: Sequence[str], *, value_range: float | None = None) -> None:
+        self._names = names
+        self._value_range = value_range
+        self._rows: list[Bytes] = []
+
+    def __call__(self, composite: Composite, new: Newcomer, decision: Decision | None) -> None:
+        """See `drpl.compose.fold.Observer`."""
+        white = full_scale(new.frame, self._value_range)
+        frame, after = (_thumbnail(pixels, white) for pixels in (new.frame, composite.fused))
+        plane = np.zeros(frame.shape[:2], np.float32)
+        if decision is not None:
+            plane = _decision_thumbnail(decision, new.frame.shape[0], frame.shape[:2])
+        grey = np.rint(plane * 255).astype(np.uint8)
+        pictures = np.hstack([frame, np.repeat(grey[..., None], 3, axis=2), after])
+        self._rows += [_label(self._text(composite, new), pictures.shape[1]), pictures]
+
+    def picture(self) -> Bytes:
+        """All rows, one below the other, RGB."""
+        return np.vstack(self._rows)
+
+    def _text(self, composite: Composite, new: Newcomer) -> str:
+        """Number, name and share of a frame or slab."""
+        share = f"{100 * _share(composite, new):.1f} %"
+        if new.maps is not None:
+            return f"slab {new.number + 1:02d}: {share}"
+        name = self._names[new.number].replace("\\", "/").rsplit("/", 1)[-1]
+        return f"{new.number} {name}: {share}"
+
+
+def _share(composite: Composite, new: Newcomer) -> float:
+    """Share of the composite that is from a frame, or from the same frames as in a slab."""
+    numbers = new.number if new.maps is None else new.maps[0]
+    # row by row: a mask of the whole picture would take memory
+    whole = np.broadcast_to(numbers, composite.index_map.shape)
+    pairs = zip(composite.index_map, whole, strict=True)
+    return sum(np.count_nonzero(row == n) for row, n in pairs) / composite.index_map.size
+
+
+def _thumbnail(pixels: Pixels, white: float) -> Bytes:
+    """A picture at a small size, RGB."""
+    height, width = pixels.shape[:2]
+    columns = min(width, WIDTH)
+    size = (columns, max(1, round(height * columns / width)))
+    small: NDArray[Any] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    small = small.reshape(size[1], columns, -1)
+    colours = small[..., :3] if small.shape[2] > 2 else np.repeat(small[..., :1], 3, axis=2)
+    scaled = np.clip(colours.astype(np.float32) / np.float32(white), 0, 1)
+    rounded: Bytes = np.rint(scaled * 255).astype(np.uint8)
+    return rounded
+
+
+def _decision_thumbnail(
+    decision: Decision, height: int, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """A decision map at a small size, from a few rows at a time."""
+    edges = np.linspace(0, height, shape[0] + 1).round().astype(int).tolist()
+    size = (shape[1], 1)
+    rows = [
+        cv2.resize(decision(slice(top, bottom)), size, interpolation=cv2.INTER_AREA)
+        for top, bottom in pairwise(edges)
+    ]
+    return np.vstack(rows).astype(np.float32)
+
+
+def _label(text: str, width: int) -> Bytes:
+    """A line of text."""
+    strip = np.full((LINE, width, 3), PAPER, np.uint8)
+    plain = text.encode("ascii", "replace").decode()
+    cv2.putText(strip, plain, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+    return strip

@@ -1,0 +1,1 @@
+"""Pictures with known truth: drawn, rendered from photos, degraded."""

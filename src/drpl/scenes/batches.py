@@ -1,0 +1,330 @@
+"""From folders of all-in-focus photos to endless, repeatable batches of rendered scenes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from drpl.scenes.degradation import DegradationOptions, degrade
+from drpl.scenes.enlarging import enlarge
+from drpl.scenes.mattes import MATTE_KINDS, draw_matte
+from drpl.scenes.options import SceneOptions
+from drpl.scenes.photos import Photo
+from drpl.scenes.rendering import MARGIN, Layers, Lens, Scenes, render, render_paper, srgb_decode
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+SOLID_KINDS = ("blob", "polygon", "ellipse", "half_plane", "silhouette")
+SOLID_SHARE = 2.0
+"""Solid objects are drawn this many times more often than each fine or porous kind."""
+FLAT_LAYERS = (0.0, 0.55, 0.25, 0.12, 0.08)
+SLANTED_LAYERS = (0.25, 0.45, 0.25, 0.05, 0.0)
+"""Shares of scenes with 0, 1, ... foreground layers; slanted ones cost four times as much."""
+
+
+def cut_photo(
+    rng: np.random.Generator, photo: Photo, size: int, channels: int
+) -> NDArray[np.float32]:
+    """Random square of a photo, scaled down by up to two, flipped, its tones varied.
+
+    Returns
+    -------
+    ndarray, shape (channels, size, size), float32, in [0, 1]
+        Gamma-coded. One channel is luma or a random mixture of the three.
+    """
+    largest = min(photo.shape[:2])
+    side = min(int(size * rng.uniform(1.0, 2.0)), largest)
+    top = int(rng.integers(photo.shape[0] - side + 1))
+    left = int(rng.integers(photo.shape[1] - side + 1))
+    square: NDArray[Any] = photo[top : top + side, left : left + side]
+    if channels == 1:
+        weights = LUMA if rng.random() < 0.5 else rng.dirichlet((1, 1, 1)).astype(np.float32)
+        square = cv2.transform(square, weights[None])
+    method = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
+    square = cv2.resize(square, (size, size), interpolation=method)
+    if rng.random() < 0.5:
+        square = square[:, ::-1]
+    values = np.ascontiguousarray(square).reshape(size, size, channels).transpose(2, 0, 1)
+    coded = values.astype(np.float32) / np.float32(255)
+    if rng.random() < 0.3:
+        coded = coded ** np.float32(rng.uniform(0.7, 1.4)) * np.float32(rng.uniform(0.4, 1.0))
+    return np.ascontiguousarray(coded)
+
+
+def _smooth_field(rng: np.random.Generator, size: int, cells: int) -> NDArray[np.float32]:
+    """Random smooth field (size, size), about within [-1, 1]."""
+    grid = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)
+    return cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+
+
+def _slope(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
+    """Plane through 0 at the centre, of random direction, from about -0.5 to 0.5."""
+    angle = rng.uniform(0, 2 * np.pi)
+    axis = (np.arange(size, dtype=np.float32) / size) - np.float32(0.5)
+    across, down = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    return np.asarray(across * axis[None] + down * axis[:, None], np.float32)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A batch drawn on the CPU and not yet rendered.
+
+    Attributes
+    ----------
+    scene : tuple
+        ``(Layers, Lens)``, or ``(photos, masks, levels)`` of the paper's recipe.
+    degradation : DegradationOptions or None
+    seed : int
+        Of the degradation.
+    enlarging : SceneOptions or None
+        None leaves the scenes as they are rendered; see `drpl.scenes.enlarging`.
+    """
+
+    scene: tuple[Layers, Lens] | tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    degradation: DegradationOptions | None
+    seed: int
+    enlarging: SceneOptions | None
+
+    def render(self, device: torch.device | str = "cpu") -> Scenes:
+        """Render and degrade on a device."""
+        device = torch.device(device)
+        if len(self.scene) == 3:
+            photos, masks, levels = (tensor.to(device) for tensor in self.scene)
+            scenes = render_paper(photos, masks, levels)
+        else:
+            layers, lens = self.scene
+            scenes = render(_moved_layers(layers, device), _moved_lens(lens, device))
+        if self.enlarging is not None:
+            scenes = enlarge(scenes, self.enlarging, np.random.default_rng(self.seed))
+        if self.degradation is None:
+            return scenes
+        generator = torch.Generator(device).manual_seed(self.seed)
+        return degrade(scenes, self.degradation, generator)
+
+
+def _moved_layers(layers: Layers, device: torch.device) -> Layers:
+    """Layers on a device."""
+    return Layers(
+        layers.radiance.to(device),
+        layers.matte.to(device),
+        layers.depth.to(device),
+        layers.flat,
+        layers.kinds,
+        layers.margin,
+    )
+
+
+def _moved_lens(lens: Lens, device: torch.device) -> Lens:
+    """Lens on a device."""
+    return Lens(*(v.to(device) for v in (lens.focus, lens.aperture, lens.shape, lens.angle)))
+
+
+class SceneBatches(Dataset[Scenes | Drawn]):
+    """Batch ``i`` of an endless, repeatable sequence of scenes.
+
+    Parameters
+    ----------
+    photos : sequence of ndarray, each (H, W, 3) uint8
+        All-in-focus.
+    options : SceneOptions
+    batch : int
+        Scenes in a batch.
+    seed : int
+        Batch ``i`` depends on ``seed`` and ``i`` only.
+    length : int
+        Number of batches.
+    degradation : DegradationOptions or None
+        None leaves the observed frames clean.
+    silhouettes : sequence of ndarray, uint8
+        Mask files to use as mattes besides the procedural ones.
+    rendered : bool
+        Give `Scenes`; otherwise `Drawn`, to be rendered on another device.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[Photo],
+        options: SceneOptions,
+        *,
+        batch: int,
+        seed: int,
+        length: int,
+        degradation: DegradationOptions | None = None,
+        silhouettes: Sequence[Photo] = (),
+        rendered: bool = True,
+    ) -> None:
+        self.photos = photos
+        self.options = options
+        self.batch = batch
+        self.seed = seed
+        self.length = length
+        self.degradation = degradation
+        self.silhouettes = silhouettes
+        self.rendered = rendered
+
+    @property
+    def _margin(self) -> int:
+        """Pixels around the picture that blur can draw from."""
+        return max(MARGIN, math.ceil(self.options.radius[1]))
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return self.length
+
+    def __getitem__(self, index: int) -> Scenes | Drawn:
+        """Draw, and by default render, one batch."""
+        drawn = self.draw(index)
+        return drawn.render() if self.rendered else drawn
+
+    def draw(self, index: int) -> Drawn:
+        """Draw the scenes of one batch."""
+        rng = np.random.default_rng([self.seed, index])
+        options = self.options
+        count = options.frames
+        if options.stack_share > 0 and rng.random() < options.stack_share:
+            count = options.stack_frames
+        paper = options.recipe == "paper" or (rng.random() < options.paper_share and count == 2)
+        scene = self._draw_paper(rng) if paper else self._draw_layered(rng, count)
+        return Drawn(scene, self.degradation, int(rng.integers(2**31)), options)
+
+    def _photo(self, rng: np.random.Generator, size: int) -> NDArray[np.float32]:
+        """Random square of a random photo, gamma-coded."""
+        photo = self.photos[int(rng.integers(len(self.photos)))]
+        return cut_photo(rng, photo, size, self.options.channels)
+
+    def _draw_paper(
+        self, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Photos, masks and blur levels for the paper's recipe."""
+        size = self.options.size
+        photos = np.stack([self._photo(rng, size) for _ in range(self.batch)])
+        masks = np.stack(
+            [
+                draw_matte(rng, size, size, silhouettes=self.silhouettes) > 0.5
+                for _ in range(self.batch)
+            ]
+        )
+        masks ^= rng.random((self.batch, 1, 1)) < 0.5
+        levels = torch.from_numpy(rng.integers(1, 4, self.batch))
+        return torch.from_numpy(photos), torch.from_numpy(masks), levels
+
+    def _draw_layered(self, rng: np.random.Generator, count: int) -> tuple[Layers, Lens]:
+        """Layers and lens of a batch; all scenes share the number of layers and flatness."""
+        options = self.options
+        flat = rng.random() < options.flat_share
+        shares = np.array(FLAT_LAYERS if flat else SLANTED_LAYERS)[: options.max_layers + 1]
+        foregrounds = int(rng.choice(len(shares), p=shares / shares.sum()))
+        drawn = [self._draw_scene(rng, count, foregrounds, flat) for _ in range(self.batch)]
+        radiance, matte, depth, focus, kinds = zip(*drawn, strict=True)
+        coded = torch.from_numpy(np.stack(radiance))
+        layers = Layers(
+            self._highlights(rng, srgb_decode(coded)),
+            torch.from_numpy(np.stack(matte)),
+            torch.from_numpy(np.stack(depth)),
+            flat,
+            tuple(kinds),
+            self._margin,
+        )
+        return layers, self._draw_lens(rng, torch.from_numpy(np.stack(focus)))
+
+    def _highlights(self, rng: np.random.Generator, linear: torch.Tensor) -> torch.Tensor:
+        """Raise what is nearly white above white in some scenes: bright spots blur to discs."""
+        gain = np.where(
+            rng.random(len(linear)) < self.options.highlight_share,
+            rng.uniform(1.0, 8.0, len(linear)),
+            0.0,
+        ).astype(np.float32)
+        excess = (linear - 0.7).clamp(min=0.0)
+        return linear + torch.from_numpy(gain).view(-1, 1, 1, 1, 1) * excess
+
+    def _draw_scene(
+        self, rng: np.random.Generator, count: int, foregrounds: int, flat: bool
+    ) -> tuple[
+        NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], str
+    ]:
+        """Radiance (L, C, S, S) gamma-coded, matte, depth (L, S, S), focus (N,) and kind."""
+        size = self.options.size + 2 * self._margin
+        steps = rng.uniform(0.3, 1.0, foregrounds)
+        places = np.concatenate([[0.0], np.cumsum(steps) / max(steps.sum(), 1e-6)])
+        radiance, mattes, depths = [], [np.ones((size, size), np.float32)], []
+        kind = "depth"
+        for place in places:
+            radiance.append(self._texture(rng, size))
+            depths.append(self._depth(rng, size, float(place), foregrounds, flat))
+        for _ in range(foregrounds):
+            kind, matte = self._matte(rng, size)
+            mattes.append(matte)
+        focus = self._draw_focus(rng, count, places, depths)
+        return np.stack(radiance), np.stack(mattes), np.stack(depths), focus, kind
+
+    def _texture(self, rng: np.random.Generator, size: int) -> NDArray[np.float32]:
+        """A photo, or now and then something nearly without texture, such as sky."""
+        texture = self._photo(rng, size)
+        if rng.random() >= self.options.smooth_share:
+            return texture
+        cells = int(rng.integers(2, 6))
+        small = [cv2.resize(channel, (cells, cells)) for channel in texture]
+        smooth = [cv2.resize(cell, (size, size), interpolation=cv2.INTER_CUBIC) for cell in small]
+        return np.asarray(np.clip(np.stack(smooth), 0.0, 1.0), np.float32)
+
+    def _matte(self, rng: np.random.Generator, size: int) -> tuple[str, NDArray[np.float32]]:
+        """One foreground's matte and its kind."""
+        kinds = MATTE_KINDS if self.silhouettes else MATTE_KINDS[:-1]
+        shares = np.array([SOLID_SHARE if kind in SOLID_KINDS else 1.0 for kind in kinds])
+        kind = str(rng.choice(kinds, p=shares / shares.sum()))
+        return kind, draw_matte(rng, size, size, kind=kind, silhouettes=self.silhouettes)
+
+    def _depth(
+        self, rng: np.random.Generator, size: int, place: float, foregrounds: int, flat: bool
+    ) -> NDArray[np.float32]:
+        """Depth of one layer: flat, slanted, or a smooth field."""
+        depth = np.full((size, size), place, np.float32)
+        if flat:
+            return depth
+        reach = 1.0 if foregrounds == 0 else float(rng.uniform(0.0, 0.5))
+        depth += np.float32(reach * rng.uniform(0.5, 1.5)) * _slope(rng, size)
+        if rng.random() < 0.5:
+            field = _smooth_field(rng, size, int(rng.integers(3, 6)))
+            depth += np.float32(0.5 * reach * rng.random()) * field
+        return depth
+
+    def _draw_focus(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        places: NDArray[np.float64],
+        depths: Sequence[NDArray[np.float32]],
+    ) -> NDArray[np.float32]:
+        """Where each frame is focused."""
+        low = float(min(depth.min() for depth in depths))
+        high = float(max(depth.max() for depth in depths))
+        if count > 2 or len(places) == 1:
+            focus = np.linspace(low, high, count) if count > 2 else rng.uniform(low, high, 2)
+            focus = focus + rng.normal(0.0, 0.02, count)
+        else:
+            focus = rng.choice(places, 2, replace=False) + rng.normal(0.0, 0.02, 2)
+        if rng.random() < self.options.both_defocused_share:
+            focus = focus + rng.choice((-1, 1)) * rng.uniform(0.05, 0.35)
+        return (focus[::-1] if rng.random() < 0.5 else focus).astype(np.float32)
+
+    def _draw_lens(self, rng: np.random.Generator, focus: torch.Tensor) -> Lens:
+        """Aperture and point spread function of each scene."""
+        batch, frames = focus.shape
+        low, high = np.log(self.options.radius[0] + 1e-6), np.log(self.options.radius[1])
+        aperture = np.exp(rng.uniform(low, high, (batch, 1))).repeat(frames, axis=1)
+        sharp = rng.random(batch) < self.options.one_sharp_share
+        aperture[sharp, rng.integers(frames, size=int(sharp.sum()))] = 0.0
+        shape = rng.choice((0, 1, 1, 5, 6, 7, 8, 9), batch)
+        return Lens(
+            focus,
+            torch.from_numpy(aperture.astype(np.float32)),
+            torch.from_numpy(shape),
+            torch.from_numpy(rng.uniform(0, 2 * np.pi, batch).astype(np.float32)),
+        )

@@ -1,0 +1,1 @@
+"""Jobs of the service and where they are kept."""

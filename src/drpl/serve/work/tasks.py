@@ -1,0 +1,159 @@
+"""Small tasks on the files of a job, each in its folder, in a process apart from the service."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+
+from drpl.align.prepare import prepared_frame
+from drpl.align.transforms import read_transforms
+from drpl.core.frames import full_scale
+from drpl.core.options import FusionOptions
+from drpl.core.progress import Progress
+from drpl.errors import ReadError
+from drpl.files.align import TRANSFORMS
+from drpl.io.raw import RAW_SUFFIXES, read_raw
+from drpl.io.read import read_frame, read_header
+from drpl.io.write import write_image
+from drpl.results.maps import CONFIDENCE, DEPTH, INDEX_MAP
+from drpl.serve.work.layers import (
+    as_shown,
+    open_index,
+    open_map,
+    open_photo,
+    pixels_shown,
+    read_profile,
+    write_layer,
+)
+from drpl.serve.work.retouching import JobFrames, retouch_result, settle_result, write_retouched
+
+THUMBNAIL = 320
+"""Pixels of the longer side."""
+
+
+def write_result_layers(result: Path, progress: Progress) -> None:
+    """Cut fused image and maps of a result into tiles."""
+    progress("layers", 0, 4)
+    write_layer(open_photo(result / "fused.tif"), result / "layers" / "fused")
+    progress("layers", 1, 4)
+    maps = result / "maps"
+    write_layer(open_index(maps / INDEX_MAP), result / "layers" / "index", exact=True, nearest=True)
+    progress("layers", 2, 4)
+    write_layer(open_map(maps / CONFIDENCE), result / "layers" / "confidence", exact=True)
+    progress("layers", 3, 4)
+    write_layer(open_map(maps / DEPTH), result / "layers" / "depth", exact=True)
+    progress("layers", 4, 4)
+
+
+def look_at_frame(name: str, max_pixels: int, thumbnail: str | None = None) -> dict[str, Any]:
+    """Read the header of a frame, and its pixels once for a thumbnail; see `drpl.io.read`."""
+    like = read_header(name, max_pixels=max_pixels)
+    if thumbnail is not None:
+        write_thumbnail(name, thumbnail, max_pixels)
+    return {
+        "width": like.shape[1],
+        "height": like.shape[0],
+        "dtype": like.dtype.name,
+        "channels": 1 if like.ndim == 2 else like.shape[2],
+        "bytes": Path(name).stat().st_size,
+    }
+
+
+def look_at_frames(names: list[str], max_pixels: int) -> list[dict[str, Any]]:
+    """Read the headers of frames."""
+    return [look_at_frame(name, max_pixels) for name in names]
+
+
+def write_thumbnail(name: str, target: str, max_pixels: int) -> None:
+    """Write a small JPEG of a frame."""
+    Path(target).parent.mkdir(exist_ok=True)
+    try:
+        if Path(name).suffix.lower() in RAW_SUFFIXES:
+            frame = read_raw(Path(name), max_pixels=max_pixels, half=True)
+            image = pixels_shown(frame.pixels, frame.metadata.icc)
+            small = image.thumbnail_image(THUMBNAIL, height=THUMBNAIL, size="down")
+        else:
+            options = {"height": THUMBNAIL, "size": "down", "fail_on": "error"}
+            small = as_shown(pyvips.Image.thumbnail(name, THUMBNAIL, **options))
+        small.jpegsave(target, Q=85, keep="none")
+    except pyvips.Error as error:
+        reason = str(error.detail).strip().splitlines()[0] if error.detail else "no detail"
+        raise ReadError(f"{name}: is damaged or cut short ({reason}); copy it again") from error
+
+
+def write_frame_layer(names: list[str], number: int, max_pixels: int) -> None:
+    """Cut a frame into tiles, registered, exposed and cropped as the result was."""
+    result = Path("..") / "result"
+    known = read_transforms(result / TRANSFORMS)
+    report = json.loads((result / "report.json").read_text(encoding="utf-8"))
+    (width, height), at = report["size"], report["window"]
+    window = (slice(at["top"], at["top"] + height), slice(at["left"], at["left"] + width))
+    frames = JobFrames(names, max_pixels)
+    prepared = prepared_frame(frames, known, FusionOptions(), number, window=window)
+    image = pixels_shown(prepared.frame, read_profile(result / "fused.tif"))  # as fusing took it
+    write_layer(image, result / "layers" / f"frame-{number}")
+
+
+def convert(source: str, target: str, max_pixels: int) -> None:
+    """Write a result in another format: as deep as that holds."""
+    frame = read_frame(source, max_pixels=max_pixels)
+    pixels = frame.pixels
+    if Path(target).suffix == ".png" and pixels.dtype == np.float32:
+        pixels = np.rint(np.clip(pixels, 0, 1) * 65535).astype(np.uint16)
+    if Path(target).suffix == ".jpg":
+        pixels = _eight_bits(pixels)
+    write_image(target, pixels, metadata=frame.metadata, overwrite=True)
+
+
+def _eight_bits(pixels: Any) -> Any:
+    """Opaque pixels of 8 bits; what is transparent becomes white."""
+    white = full_scale(pixels, None)
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+        alpha = pixels[..., -1:].astype(np.float32) / white
+        pixels = pixels[..., :-1] * alpha + white * (1 - alpha)
+    if pixels.dtype == np.uint8:
+        return pixels
+    return np.rint(np.clip(pixels / np.float32(white), 0, 1) * 255).astype(np.uint8)
+
+
+def pack(source: str, target: str) -> None:
+    """Put the files of a folder into an archive."""
+    partial = Path(target).with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(Path(source).iterdir()):
+            archive.write(path, path.name)
+    partial.replace(target)
+
+
+def draw_demo() -> list[str]:
+    """Write the frames of the drawn scene."""
+    from drpl.scenes.drawn import draw_pair
+
+    names = ["leaves.png", "poster.png"]
+    for name, pixels in zip(names, draw_pair(), strict=False):
+        write_image(name, pixels)
+    return names
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    task.__name__: task
+    for task in (
+        look_at_frame,
+        look_at_frames,
+        write_thumbnail,
+        draw_demo,
+        write_frame_layer,
+        retouch_result,
+        settle_result,
+        write_retouched,
+        convert,
+        pack,
+    )
+}
+"""Tasks by name."""

@@ -1,0 +1,91 @@
+"""Exposure: found in spite of defocus, applied to colours only."""
+
+import cv2
+import numpy as np
+import pytest
+
+from drawing import draw_photo
+from drpl.align.exposure import Exposure, apply_exposure, match_exposure
+from drpl.errors import AlignmentError
+
+
+@pytest.mark.parametrize("gain", [0.7, 1.2])
+@pytest.mark.parametrize("blur", [0, 6])
+def test_gain_is_found_in_spite_of_defocus(gain, blur):
+    light = draw_photo(400, 500, 1) * 0.8 + 0.05
+    reference = light ** np.float32(1 / 2.2)
+    blurred = cv2.GaussianBlur(light, (0, 0), blur) if blur else light
+    moving = np.clip(blurred ** np.float32(1 / 2.2) / np.float32(gain), 0, 1)
+    found = match_exposure(reference, moving)
+    assert found.gain[0] == pytest.approx(gain, rel=0.03)
+    assert found.offset == (0,)
+
+
+def test_offset_is_found_where_a_gain_does_not_do():
+    reference = draw_photo(400, 500, 2) * 0.6 + 0.1
+    moving = reference + np.float32(37 / 255)
+    found = match_exposure(np.dstack([reference] * 3), np.dstack([moving] * 3))
+    assert found.gain == pytest.approx((1, 1, 1), abs=0.02)
+    assert found.offset == pytest.approx((-37 / 255,) * 3, abs=0.01)
+
+
+def sky(gain):
+    """A photo below an even sky that gets brighter to the right, and the same darkened."""
+    moving = draw_photo(400, 500, 4) * 0.7 + 0.1
+    moving[:160] = np.linspace(0.93, 1.06, 500, dtype=np.float32)
+    return moving * np.float32(gain), np.clip(moving, 0, 1)
+
+
+def test_highlights_are_bent_as_cameras_do():
+    straight, moving = sky(0.9)
+    knee = np.float32(0.94)
+    bend = np.maximum(moving - knee, 0) / (1 - knee) * np.float32(0.98 - 0.9)
+    reference = np.where(moving < 1, straight + bend, np.float32(0.98))
+    found = match_exposure(reference, moving)
+    assert found.gain[0] == pytest.approx(0.9, rel=0.01)
+    assert found.highlights == (pytest.approx(0.98, abs=0.01),)
+    pixels = np.rint(moving * 255).astype(np.uint8)
+    changed = apply_exposure(pixels, found, white=255)
+    assert np.abs(changed - reference * 255)[pixels > 230].max() < 3
+    assert np.array_equal(
+        apply_exposure(moving, found, white=1), moving * np.float32(found.gain[0])
+    )
+
+
+def test_what_is_only_clipped_is_not_bent():
+    reference, moving = sky(0.9)
+    assert match_exposure(reference, moving).highlights == ()
+    assert match_exposure(moving * np.float32(0.9), moving).highlights == ()
+
+
+def test_exposure_below_the_noise_is_left_alone():
+    reference = draw_photo(300, 400, 3)
+    noise = np.random.default_rng(0).normal(0, 0.02, reference.shape).astype(np.float32)
+    assert match_exposure(reference, reference * np.float32(1.003) + noise).is_identity
+    assert match_exposure(np.full((1, 1), 0.5, np.float32), np.ones((1, 1), np.float32)).is_identity
+    flat = np.full((200, 200), 0.5, np.float32)
+    assert match_exposure(flat, flat).is_identity
+    with pytest.raises(AlignmentError, match="pictures to match"):
+        match_exposure(flat, flat[1:])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [None, 2, 3, 4])
+def test_exposure_is_applied_to_colours_only(dtype, channels):
+    white = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
+    shape = (9, 7) if channels is None else (9, 7, channels)
+    pixels = (np.random.default_rng(0).random(shape) * white).astype(dtype)
+    changed = apply_exposure(pixels, Exposure((1.5,), (0.1,)), white=white)
+    assert changed.dtype == dtype
+    colours = (channels or 1) - (channels in (2, 4))
+    wanted = pixels.astype(np.float64).reshape(9, 7, -1)[..., :colours] * 1.5 + 0.1 * white
+    wanted = wanted if dtype == np.float32 else np.rint(np.clip(wanted, 0, white))
+    assert np.allclose(changed.reshape(9, 7, -1)[..., :colours], wanted)
+    if channels in (2, 4):
+        assert np.array_equal(changed[..., -1], pixels[..., -1])
+    assert apply_exposure(pixels, Exposure(), white=white) is pixels
+
+
+def test_exposure_of_other_colours_is_refused():
+    with pytest.raises(AlignmentError, match="3 colours; expected 1 or 1"):
+        apply_exposure(np.zeros((2, 2), np.uint8), Exposure((2.0,) * 3, (0.0,) * 3), white=255)

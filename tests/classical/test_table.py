@@ -1,0 +1,232 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drawing import draw_texture, half_sharp_pair, striped_stack
+from drpl.classical.dct import measure_block_variance
+from drpl.classical.guided import guided_filter
+from drpl.classical.pyramid import measure_energy
+from drpl.classical.ranking import Ranking, majority, pick
+from drpl.classical.sift import DESCRIPTOR, measure_sift_activity
+from drpl.classical.table import BASELINES
+from drpl.classical.views import View
+from drpl.decide.networks import decide_pair
+from drpl.errors import StackError
+from drpl.metrics.reference import psnr
+from drpl.models.cards import load_model
+
+EVERY = pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)
+SHARP = [baseline for name, baseline in BASELINES.items() if name != "average"]
+EVERY_SHARP = pytest.mark.parametrize("baseline", SHARP, ids=lambda baseline: baseline.id)
+DECIDING = [baseline for baseline in SHARP if baseline.decides]
+FULL = {np.uint8: 1, np.uint16: 257, np.float32: 1 / 255}
+
+
+def views(frames, covered=None):
+    """Frames of bytes as methods see them."""
+    covered = covered or [None] * len(frames)
+    return [
+        View(f.astype(np.float32), 255.0, seen) for f, seen in zip(frames, covered, strict=True)
+    ]
+
+
+@EVERY
+@given(
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.sampled_from([None, 1, 2, 3, 4]),
+    st.sampled_from([np.uint8, np.uint16, np.float32]),
+)
+@settings(max_examples=15)
+def test_identical_frames_are_kept(baseline, height, width, channels, dtype):
+    frame = draw_texture(height, width, channels=channels or 1).astype(dtype) * dtype(FULL[dtype])
+    frame = frame[..., 0] if channels is None else frame
+    fused = baseline.fuse_arrays([frame, frame, frame])
+    assert (fused.dtype, fused.shape) == (frame.dtype, frame.shape)
+    if dtype is np.float32:
+        assert np.allclose(fused, frame, atol=2e-6)
+    else:
+        assert np.array_equal(fused, frame)
+
+
+@EVERY
+def test_the_order_of_frames_does_not_matter(baseline):
+    frames = [draw_texture(81, 90, seed) for seed in range(4)]
+    order = [2, 0, 3, 1]
+    plain = baseline.fuse(views(frames))
+    shuffled = baseline.fuse(views([frames[n] for n in order]))
+    assert np.allclose(plain.fused, shuffled.fused, atol=1e-3)
+    certain = plain.confidence > 0
+    assert np.array_equal(np.array(order)[shuffled.index_map][certain], plain.index_map[certain])
+
+
+@EVERY_SHARP
+def test_sharp_halves_are_found(baseline):
+    source_a, source_b, truth = half_sharp_pair(160, 200)
+    average = BASELINES["average"].fuse_arrays([source_a, source_b])
+    best = max(psnr(picture, truth) for picture in (source_a, source_b, average))
+    assert psnr(baseline.fuse_arrays([source_a, source_b]), truth) > best + 5
+    index = baseline.fuse(views([source_a, source_b])).index_map
+    assert (index[:, :80] == 1).mean() > 0.9
+    assert (index[:, 120:] == 0).mean() > 0.9
+
+
+@EVERY_SHARP
+def test_sharp_stripes_are_found(baseline):
+    frames, truth, index = striped_stack(5, 120, 250)
+    average = BASELINES["average"].fuse_arrays(frames)
+    best = max(psnr(picture, truth) for picture in (*frames, average))
+    assert psnr(baseline.fuse_arrays(frames), truth) > best + 5
+    assert (baseline.fuse(views(frames)).index_map == index).mean() > 0.85
+
+
+@EVERY
+@pytest.mark.parametrize("dtype", FULL)
+def test_depth_does_not_change_the_result(baseline, dtype):
+    frames, _, _ = striped_stack(3, 65, 99)
+    fused = baseline.fuse_arrays([f.astype(dtype) * dtype(FULL[dtype]) for f in frames])
+    as_bytes = baseline.fuse_arrays(frames)
+    apart = np.abs(fused.astype(np.float64) / FULL[dtype] - as_bytes)
+    assert np.quantile(apart, 0.999) <= 0.51
+
+
+@EVERY
+def test_grey_is_the_colour_of_grey(baseline):
+    frames = [np.ascontiguousarray(f[..., 0]) for f in striped_stack(3, 65, 99)[0]]
+    colour = baseline.fuse_arrays([np.repeat(f[..., None], 3, axis=2) for f in frames])
+    grey = baseline.fuse_arrays(frames)
+    apart = np.abs(colour.astype(int) - grey[..., None])
+    assert (apart > 1).mean() < 1e-3
+
+
+@EVERY
+def test_value_range_is_only_a_unit(baseline):
+    frames = [f.astype(np.float32) for f in striped_stack(3, 40, 60)[0]]
+    wide = baseline.fuse_arrays(frames, value_range=255.0)
+    unit = baseline.fuse_arrays([f / np.float32(255) for f in frames])
+    assert np.quantile(np.abs(wide - unit * 255), 0.999) < 0.01
+
+
+@pytest.mark.parametrize("baseline", [BASELINES["dsift"], BASELINES["dct"]])
+def test_what_is_picked_is_exact(baseline):
+    frames = [f.astype(np.float32) * np.float32(np.pi) for f in striped_stack(3, 40, 61)[0]]
+    fused = baseline.fuse_arrays(frames, value_range=801.0)
+    assert (np.stack(frames) == fused).all(axis=-1).any(axis=0).all()
+
+
+@EVERY
+def test_what_a_frame_does_not_show_is_not_taken(baseline):
+    truth = draw_texture(64, 128)
+    blurred = cv2.GaussianBlur(truth, (0, 0), 2)
+    wild = draw_texture(64, 128, seed=9)
+    covered = np.ones((64, 128), bool)
+    covered[:, :64] = False
+    frames = views([np.where(covered[..., None], truth, wild), blurred], [covered, None])
+    fusion = baseline.fuse(frames)
+    assert (fusion.index_map[:, :64] == 1).all()
+    # guides, pyramids and wavelets look some pixels across the border of what is shown
+    apart = np.abs(fusion.fused - blurred)[:, :40].max()
+    assert apart < (1e-3 if baseline.decides else 1)
+
+
+@EVERY
+def test_wrong_frames(baseline):
+    with pytest.raises(StackError, match="expected"):
+        baseline.fuse_arrays([np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8)])
+    with pytest.raises(StackError, match="expected"):
+        baseline.fuse_arrays([np.zeros((8, 8), np.uint8)])
+
+
+@EVERY_SHARP
+def test_a_baseline_decides_pairs_like_a_model(baseline):
+    source_a, source_b, _ = half_sharp_pair(90, 121)
+    assert load_model(baseline.id) is baseline
+    masks = decide_pair(baseline, source_a, source_b)
+    assert np.array_equal(masks.mask_a + masks.mask_b, np.ones((90, 121)))
+    assert masks.mask_b[:, :45].mean() > 0.9
+    assert masks.mask_a[:, 75:].mean() > 0.9
+
+
+def test_guided_filter_is_its_definition():
+    """He et al., eq. 5, 6 and 8, window by window."""
+    rng = np.random.default_rng(0)
+    guide, image = rng.random((2, 24, 27), dtype=np.float32)
+    radius, epsilon = 3, 0.01
+    padded = [np.pad(p, radius, mode="reflect").astype(float) for p in (guide, image)]
+    slope, offset = np.zeros((2, 24, 27))
+    for row in range(24):
+        for col in range(27):
+            window = np.s_[row : row + 2 * radius + 1, col : col + 2 * radius + 1]
+            g, i = (p[window] for p in padded)
+            slope[row, col] = ((g * i).mean() - g.mean() * i.mean()) / (g.var() + epsilon)
+            offset[row, col] = i.mean() - slope[row, col] * g.mean()
+    mean = [cv2.blur(p, (7, 7)) for p in (slope, offset)]
+    expected = mean[0] * guide + mean[1]
+    assert np.allclose(guided_filter(guide, image, radius, epsilon), expected, atol=1e-5)
+
+
+def test_energy_is_the_sum_of_squares_in_a_window():
+    detail = np.zeros((11, 11, 2), np.float32)
+    detail[5, 5] = (2.0, 1.0)
+    energy = measure_energy(detail)
+    assert energy[5, 5] == pytest.approx(5.0)
+    assert energy[3, 7] == pytest.approx(5.0)
+    assert energy[2, 5] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_block_variance_is_the_energy_of_ac_coefficients():
+    """Parseval: the definition of Haghighat et al., by an orthonormal cosine transform."""
+    plane = np.random.default_rng(0).random((8, 16), dtype=np.float32)
+    expected = []
+    for block in (plane[:, :8], plane[:, 8:]):
+        coefficients = cv2.dct(block)
+        expected.append((np.square(coefficients).sum() - coefficients[0, 0] ** 2) / 64)
+    assert np.allclose(measure_block_variance(plane)[0], expected, atol=1e-6)
+
+
+def test_sift_activity_is_the_sum_of_the_cells():
+    """Bilinear shares of a step's gradients among 4x4 cells, pixel by pixel."""
+    plane = np.zeros((80, 80), np.float32)
+    plane[:, 40:] = 1
+    found = measure_sift_activity(plane)[40]
+    cell = DESCRIPTOR // 4
+    centres = (np.arange(4) - 1.5) * cell
+    edge = np.array([39.0, 40.0])  # where the Sobel filter answers, with 4 each
+    for column in (40, 45, 50, 54):
+        # boxes of even length lie half a pixel to the left
+        offsets = edge[:, None] - (column - 1) - centres
+        shares = np.clip(1 - np.abs(offsets) / cell, 0, None).sum()
+        assert found[column] == pytest.approx(4 * shares / DESCRIPTOR, abs=0.5 / cell)
+
+
+def test_majority_verifies_consistency():
+    labels = np.zeros((9, 9), np.uint16)
+    labels[4, 4] = 2
+    labels[:, 7:] = 1
+    verified = majority(labels)
+    assert verified[4, 4] == 0
+    assert (verified[:, 7:] == 1).all()
+    mixed = np.arange(9, dtype=np.uint16).reshape(3, 3)
+    assert verified[4, 6] == 0
+    assert majority(mixed)[1, 1] == 4
+
+
+def test_ranking_knows_winner_and_margin():
+    ranking = Ranking()
+    measures = [np.array([[1, 0, 4, 2]]), np.array([[3, 0, 1, 8]])]
+    for measure, covered in zip(measures, ([True] * 4, [True, True, True, False]), strict=True):
+        ranking.add(measure.astype(np.float32), np.array([covered]))
+    assert ranking.index.tolist() == [[1, 0, 0, 0]]
+    assert ranking.confidence().tolist() == [[170, 0, 191, 255]]
+
+
+def test_picking_falls_back_on_what_was_measured():
+    frames = [np.full((1, 3, 1), value, np.float32) for value in (0, 1, 2)]
+    hidden = np.array([[True, False, True]])
+    stack = [View(frames[0]), View(frames[1], 1.0, hidden), View(frames[2])]
+    wanted, measured = np.array([[1, 1, 1]], np.uint16), np.array([[2, 2, 0]], np.uint16)
+    fused, index = pick(stack, wanted, measured)
+    assert index.tolist() == [[1, 2, 1]]
+    assert fused.ravel().tolist() == [1, 2, 1]

@@ -1,0 +1,84 @@
+"""The memory limit is kept, and refused where it cannot be."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from drawing import draw_texture, striped_stack
+from drpl.core.options import FusionOptions
+from drpl.errors import ConfigError
+from drpl.io.write import write_image
+from drpl.pipeline.memory import estimate_mb, within_memory
+
+
+def stand_in(height, width, dtype=np.uint8, channels=3):
+    return np.broadcast_to(np.zeros((), dtype), (height, width, channels))
+
+
+def test_tiles_shrink_before_threads_do():
+    frame = stand_in(4000, 6000)
+    options = FusionOptions(threads=2, scale=1)
+    assert within_memory(options, frame, 10) == options
+    needed = estimate_mb(options, frame, 10)
+    smaller = within_memory(replace(options, max_memory=int(needed) - 1), frame, 10)
+    assert smaller.tile == options.tile - 64
+    assert smaller.threads == 2
+    least = within_memory(replace(options, max_memory=int(needed) - 115), frame, 10)
+    assert estimate_mb(least, frame, 10) <= needed - 115
+    assert (least.tile, least.threads) < (smaller.tile, 3)
+
+
+def test_deeper_and_larger_frames_need_more():
+    options = FusionOptions(threads=1)
+    small, large = stand_in(1000, 1000), stand_in(4000, 4000)
+    assert estimate_mb(options, small, 10) < estimate_mb(options, large, 10)
+    assert estimate_mb(options, large, 10) < estimate_mb(
+        options, stand_in(4000, 4000, np.uint16), 10
+    )
+    assert estimate_mb(replace(options, scale=4), large, 10) < estimate_mb(options, large, 10)
+
+
+def test_a_frame_more_takes_a_few_bits_of_each_pixel():
+    options, frame = FusionOptions(threads=1, scale=1), stand_in(4000, 6000)
+    more = estimate_mb(options, frame, 110) - estimate_mb(options, frame, 10)
+    assert 0 < more / 100 < 24e6 / 8 / 1e6
+
+
+def test_slabs_need_more_for_their_maps():
+    options, frame = FusionOptions(threads=2, scale=1), stand_in(4000, 6000)
+    needed = estimate_mb(options, frame, 10)
+    assert estimate_mb(options, frame, 10, slabs=True) > needed + 3 * 24
+    limited = replace(options, max_memory=int(needed) + 1)
+    assert within_memory(limited, frame, 10) == limited
+    assert within_memory(limited, frame, 10, slabs=True).tile < limited.tile
+
+
+def test_what_cannot_be_kept_is_refused_with_what_it_takes():
+    options = FusionOptions(max_memory=300, threads=2)
+    with pytest.raises(ConfigError, match=r"max_memory is 300 MB; frames of 6000x4000 uint8 need"):
+        within_memory(options, stand_in(4000, 6000), 10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of a child process")
+@pytest.mark.parametrize("slabs", [[], ["--slab", "2", "--overlap", "1"]], ids=["", "slabs"])
+def test_the_promise_is_kept(tmp_path, slabs):
+    frames, _, _ = striped_stack(3, 500, 600)
+    for number, frame in enumerate(frames):
+        large = cv2.resize(frame, (2400, 2000), interpolation=cv2.INTER_CUBIC)
+        grain = draw_texture(2000, 2400, number) // 8
+        write_image(tmp_path / f"{number}.png", cv2.add(large // 2, grain))
+    limit = 480
+    output = tmp_path / "out" / "f.png"
+    command = [sys.executable, "-m", "drpl", "fuse", str(tmp_path / "*.png"), "-o", str(output)]
+    command += ["--scale", "1", "--max-memory", str(limit), "--verbose", *slabs]
+    (tmp_path / "out").mkdir()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "plan: frames of 2400x2000" in done.stderr
+    report = output.with_suffix(".json").read_text()
+    peak = float(report.split('"peak_memory_mb": ')[1].split(",")[0])
+    assert peak <= limit
