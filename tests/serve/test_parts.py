@@ -13,7 +13,7 @@ from drpl.cli.main import main as cli
 from drpl.cli.main import serve as serve_command
 from drpl.errors import BackendUnavailable, ConfigError
 from drpl.results.report import in_words
-from drpl.serve import refusals
+from drpl.serve.http import refusals
 from drpl.serve.jobs.jobs import Frame, Job
 from drpl.serve.jobs.store import Store
 from drpl.serve.settings import Settings, default_store, is_loopback
