@@ -29,7 +29,7 @@ from drpl.bench.moved import STACK_FRAMES, bench_truth, table
 from drpl.bench.provenance import provenance
 from drpl.bench.rendered import bench_scenes
 from drpl.bench.scenes import SEED
-from drpl.compose.fold import Newcomer, merge_frame, start_composite
+from drpl.compose.fold import NewFrame, merge_frame, start_composite
 from drpl.core.machine import usable_cores
 from drpl.core.options import FusionOptions
 from drpl.core.strips import reduced
@@ -236,7 +236,7 @@ def time_frame(
     moving, reference = (read_frame(paths[n]).pixels for n in (0, report["reference"]))
     shape = reference.shape[:2]
     warped, covered = warp(moving, transform, shape), valid_area(transform, shape)
-    new = Newcomer(warped, reduced(warped, scale), 0, covered)
+    new = NewFrame(warped, reduced(warped, scale), 0, covered)
     composite = start_composite(reference.copy(), 1, count=len(paths), scale=scale)
     masks = decide_pair(load_model(model), composite.seen, new.seen)
     target = folder / "frame.jpg"

@@ -91,9 +91,9 @@ def take_stack(shape, count, *, step=1.015, degrees=0.1, shift=(2.3, -1.4), seed
     return frames, transforms
 
 
-def align_stack(planes, *, model="affine", **about):
+def align_stack(planes, *, motion="affine", **about):
     """Alignments of luma planes in the order of focus."""
-    return align_chain(chain_frames(enumerate(planes), model=model), **about)
+    return align_chain(chain_frames(enumerate(planes), motion=motion), **about)
 
 
 def moved(frame, number, middle, *, scale=0.012, shift=(2.6, -1.7)):

@@ -42,7 +42,7 @@ def test_breathing_of_a_stack_is_found_below_a_fifth_of_a_pixel(factor):
     assert all(a.residual < 0.5 and a.score > 0.8 for a in alignments)
 
 
-@pytest.mark.parametrize("model", ["similarity", "affine", "homography"])
+@pytest.mark.parametrize("motion", ["similarity", "affine", "homography"])
 @pytest.mark.parametrize(
     "true",
     [
@@ -53,11 +53,11 @@ def test_breathing_of_a_stack_is_found_below_a_fifth_of_a_pixel(factor):
     ],
     ids=["step", "far", "farther", "turned"],
 )
-def test_transforms_between_frames_of_different_focus(model, true):
+def test_transforms_between_frames_of_different_focus(motion, true):
     scene = draw_photo(480, 580, 5)
     reference = take_frame(scene, np.eye(3), (300, 400), 0.3, 1)
     moving = take_frame(scene, true, (300, 400), 0.7, 2)
-    found, score = estimate_transform(reference, moving, model=model)
+    found, score = estimate_transform(reference, moving, motion=motion)
     assert misfit(found, true, (300, 400)) < 0.2
     assert score > 0.8
 
@@ -67,7 +67,7 @@ def test_homography_is_found():
     true = around_middle((300, 400), 1.01)
     true[2, 0], true[2, 1] = 5e-5, -3e-5
     reference, moving = (take_frame(scene, t, (300, 400), 0.5, 3) for t in (np.eye(3), true))
-    found, _ = estimate_transform(reference, moving, model="homography")
+    found, _ = estimate_transform(reference, moving, motion="homography")
     assert misfit(found, true, (300, 400)) < 0.2
     assert misfit(estimate_transform(reference, moving)[0], true, (300, 400)) > 0.2
 
@@ -76,7 +76,7 @@ def test_features_find_what_the_pyramid_does_not():
     scene = draw_photo(480, 580, 7)
     true = around_middle((300, 400), 1.1, 18, (60, 40))
     reference, moving = (take_frame(scene, t, (300, 400), 0.5, 3) for t in (np.eye(3), true))
-    found, _ = estimate_transform(reference, moving, model="similarity")
+    found, _ = estimate_transform(reference, moving, motion="similarity")
     assert misfit(found, true, (300, 400)) < 0.3
 
 
@@ -90,7 +90,7 @@ def test_known_shifts_are_found_again(right, down, gain, blur):
     true = around_middle(shape, shift=(right, down))
     reference, moving = (take_frame(scene, t, shape, 0.5, 4, 0) for t in (np.eye(3), true))
     moving = cv2.GaussianBlur(moving, (0, 0), blur) if blur else moving
-    found, _ = estimate_transform(reference, moving * np.float32(gain), model="translation")
+    found, _ = estimate_transform(reference, moving * np.float32(gain), motion="translation")
     assert misfit(found, true, shape) < 0.2
 
 
@@ -109,7 +109,7 @@ def test_identical_frames_stay_exactly_where_they_are(stack):
     assert score == 1
     alignments = align_stack([frame] * 4)
     assert all(np.array_equal(a.transform, np.eye(3)) for a in alignments)
-    assert {a.model for a in alignments} == {"identity"}
+    assert {a.motion for a in alignments} == {"identity"}
 
 
 def test_one_frame_is_its_own_reference(stack):
@@ -131,17 +131,17 @@ def test_frames_that_differ_by_noise_are_not_resampled(stack):
 
 
 @pytest.mark.parametrize("bad", [0, 3, 4, 7])
-@pytest.mark.parametrize("policy", ["reject", "keep"])
-def test_frame_of_noise_is_reported_and_skipped(stack, bad, policy):
+@pytest.mark.parametrize("unaligned", ["reject", "keep"])
+def test_frame_of_noise_is_reported_and_skipped(stack, bad, unaligned):
     frames, transforms = list(stack[0]), stack[1]
     frames[bad] = np.random.default_rng(0).random((480, 640), dtype=np.float32)
-    alignments = align_stack(iter(frames), policy=policy)
+    alignments = align_stack(iter(frames), unaligned=unaligned)
     reference = [a.status for a in alignments].index("reference")
-    assert alignments[bad].status == {"reject": "rejected", "keep": "unaligned"}[policy]
-    assert alignments[bad].model == "none"
+    assert alignments[bad].status == {"reject": "rejected", "keep": "unaligned"}[unaligned]
+    assert alignments[bad].motion == "none"
     assert "fit" in alignments[bad].note
     nearest = alignments[bad + 1 if bad == 0 else bad - 1].transform
-    kept = np.eye(3) if policy == "reject" else nearest
+    kept = np.eye(3) if unaligned == "reject" else nearest
     assert np.array_equal(alignments[bad].transform, kept)
     back = np.linalg.inv(transforms[reference])
     for index in set(range(8)) - {bad}:
@@ -150,15 +150,15 @@ def test_frame_of_noise_is_reported_and_skipped(stack, bad, policy):
 
 
 def test_implausible_distortion_falls_back_to_a_simpler_model(stack, monkeypatch):
-    def distorted(reference, moving, *, model):
-        match = match_planes(reference, moving, model=model)
-        if model == "affine":
+    def distorted(reference, moving, *, motion):
+        match = match_planes(reference, moving, motion=motion)
+        if motion == "affine":
             match.transform[0, 0] = 3
         return match
 
     monkeypatch.setattr("drpl.align.accept.match_planes", distorted)
     first, second = align_stack(stack[0][:2])
-    assert (first.status, first.model) == ("simpler", "similarity")
+    assert (first.status, first.motion) == ("simpler", "similarity")
     assert "hence similarity" in first.note
     assert second.status == "reference"
 
@@ -189,10 +189,10 @@ def test_bad_arguments_are_named(stack):
         align_stack([])
     with pytest.raises(AlignmentError, match="frame 1: luma plane has shape"):
         align_stack([frame, frame[:-1]])
-    with pytest.raises(ConfigError, match="model is 'rigid'"):
-        align_stack([frame], model="rigid")
-    with pytest.raises(ConfigError, match="policy is"):
-        align_stack([frame], policy="drop")
+    with pytest.raises(ConfigError, match="motion is 'rigid'"):
+        align_stack([frame], motion="rigid")
+    with pytest.raises(ConfigError, match="unaligned is"):
+        align_stack([frame], unaligned="drop")
     with pytest.raises(AlignmentError, match="luma planes have shapes"):
         estimate_transform(frame, frame[:-1])
     with pytest.raises(ConfigError, match="interpolation is"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import drpl
 from drawing import draw_texture, striped_stack
 from drpl.compose.blend import compose
-from drpl.compose.fold import Newcomer, merge_frame, start_composite
+from drpl.compose.fold import NewFrame, merge_frame, start_composite
 from drpl.core.masks import PairDecision
 from drpl.core.options import FusionOptions
 from drpl.decide.consistency import ConsistentModel
@@ -21,7 +21,7 @@ MODES = ["select", "pyramid"]
 
 
 def newcomer(frames, number, covered=None):
-    return Newcomer(frames[number], frames[number], number, covered)
+    return NewFrame(frames[number], frames[number], number, covered)
 
 
 def flat_decision(height, width, a):

@@ -9,7 +9,7 @@ import pytest
 
 import drpl
 from drawing import INNER, draw_texture, moved, striped_stack
-from drpl.compose.fold import Newcomer, merge_frame, start_composite
+from drpl.compose.fold import NewFrame, merge_frame, start_composite
 from drpl.compose.slabs import Slabs
 from drpl.core.frames import Metadata
 from drpl.core.masks import PairDecision, clearness
@@ -209,7 +209,7 @@ def test_the_same_frame_in_two_slabs_is_no_doubt():
         frames[0].copy(), 0, count=9, maps=(numbers.copy(), np.full((8, 8), 5, np.uint8))
     )
     mask = np.full((8, 8), 0.4, np.float16)
-    new = Newcomer(frames[1], frames[1], 1, None, (other, sure))
+    new = NewFrame(frames[1], frames[1], 1, None, (other, sure))
     masks = PairDecision(mask, (1 - mask).astype(np.float16))
     merge_frame(composite, new, masks, mode="select", white=255.0)
     assert np.array_equal(composite.index_map, other)

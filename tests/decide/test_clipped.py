@@ -8,7 +8,7 @@ import pytest
 from drpl.align.exposure import Exposure
 from drpl.core.masks import PairDecision
 from drpl.core.options import FusionOptions
-from drpl.decide.clipped import clipped_ceilings, yield_clipped
+from drpl.decide.clipped import clipped_ceilings, prefer_unclipped
 from drpl.pipeline.fuse import fuse
 from drpl.scenes.drawn import draw_pair
 
@@ -25,7 +25,7 @@ def yielded(a, b, exposures, owners, value):
     masks = masks_like(*a.shape[:2], value)
     numbers = tuple(np.full(a.shape[:2], number, np.uint8) for number in owners)
     ceilings = clipped_ceilings(exposures, a, 255.0)
-    yield_clipped(masks, (a, b), ceilings, numbers, 255.0)
+    prefer_unclipped(masks, (a, b), ceilings, numbers, 255.0)
     assert np.array_equal(masks.mask_a, 1 - masks.mask_b)
     return masks.mask_a
 

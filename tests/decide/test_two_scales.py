@@ -5,7 +5,7 @@ import pytest
 
 from drpl.core.masks import PairDecision
 from drpl.core.strips import reduced
-from drpl.decide.two_scales import FACTOR, SMALLEST, SteadyModel
+from drpl.decide.two_scales import FACTOR, SMALLEST, TwoScaleModel
 
 
 class Stripes:
@@ -34,7 +34,7 @@ def decided(side, strength):
     source_b = np.full_like(source_a, 100)
     model = Stripes(side, strength)
     masks = PairDecision(*(np.empty((side, side), np.float16) for _ in range(2)))
-    SteadyModel(model, model).decide(source_a, source_b, white=255.0, tile=64, masks=masks)
+    TwoScaleModel(model, model).decide(source_a, source_b, white=255.0, tile=64, masks=masks)
     return masks, model
 
 
@@ -65,7 +65,7 @@ def test_small_pictures_are_decided_from_near_only():
 def test_swapping_the_sources_swaps_the_masks(model):
     rng = np.random.default_rng(1)
     source_a, source_b = rng.integers(0, 255, (2, 1008, 1010), np.uint8)
-    steady = SteadyModel(model, model)
+    steady = TwoScaleModel(model, model)
     found = []
     for pair in ((source_a, source_b), (source_b, source_a)):
         masks = PairDecision(*(np.empty((1008, 1010), np.float16) for _ in range(2)))
@@ -79,6 +79,6 @@ def test_swapping_the_sources_swaps_the_masks(model):
 def test_odd_sizes(model, size):
     source = np.random.default_rng(1).integers(0, 255, size, np.uint8)
     masks = PairDecision(*(np.full(size, np.nan, np.float16) for _ in range(2)))
-    SteadyModel(model, model).decide(source, 255 - source, white=255.0, tile=256, masks=masks)
+    TwoScaleModel(model, model).decide(source, 255 - source, white=255.0, tile=256, masks=masks)
     assert np.isfinite(masks.mask_a).all()
     assert reduced(source, FACTOR).shape == tuple(-(-side // FACTOR) for side in size)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import drpl
-from drawing import draw_texture, striped_stack
+from drawing import INNER, draw_texture, moved, striped_stack
 from drpl.align.transforms import read_transforms
 from drpl.core.options import FusionOptions
 from drpl.errors import AlignmentError, ReadError, StackError, WriteError

@@ -8,9 +8,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from drpl.align.blocks import MODELS, Model, Plane
+from drpl.align.blocks import Plane
 from drpl.align.geometry import Transform, corners, inverse
 from drpl.align.pairs import Match, match_planes
+from drpl.core.options import MOTIONS, Motion
 
 LOWEST_SCORE = 0.3
 LARGEST_RESIDUAL = 2.0
@@ -20,8 +21,8 @@ LARGEST_ROTATION = 20.0
 """Degrees between neighbours."""
 
 
-def fitting_match(reference: Plane, moving: Plane, model: Model) -> tuple[Match, str, str]:
-    """Match two frames by a model, or by a simpler one where that distorts them implausibly.
+def fitting_match(reference: Plane, moving: Plane, motion: Motion) -> tuple[Match, str, str]:
+    """Match two frames by a motion, or by a simpler one where that distorts them implausibly.
 
     The sharper one is matched with the other, whichever is to be moved: so a stack and its reverse
     come out alike.
@@ -30,21 +31,21 @@ def fitting_match(reference: Plane, moving: Plane, model: Model) -> tuple[Match,
     ----------
     reference, moving : ndarray, shape (H, W), float32
         Luma planes.
-    model : str
-        The most flexible model that may be tried.
+    motion : str
+        The most flexible motion that may be tried.
 
     Returns
     -------
     match : Match
     used : str
-        The model that fits, or "none".
+        The motion that fits, or "none".
     note : str
         What was wrong with those that do not.
     """
     if _sharpness(moving) > _sharpness(reference):
-        match, used, note = _fitting(moving, reference, model)
+        match, used, note = _fitting(moving, reference, motion)
         return replace(match, transform=inverse(match.transform)), used, note
-    return _fitting(reference, moving, model)
+    return _fitting(reference, moving, motion)
 
 
 def _sharpness(plane: Plane) -> float:
@@ -52,11 +53,11 @@ def _sharpness(plane: Plane) -> float:
     return float(cv2.Laplacian(plane, cv2.CV_32F).std())
 
 
-def _fitting(reference: Plane, moving: Plane, model: Model) -> tuple[Match, str, str]:
-    """Match, model and note as of `fitting_match`."""
+def _fitting(reference: Plane, moving: Plane, motion: Motion) -> tuple[Match, str, str]:
+    """Match, motion and note as of `fitting_match`."""
     note = ""
-    for simpler in reversed(MODELS[: MODELS.index(model) + 1]):
-        match = match_planes(reference, moving, model=simpler)
+    for simpler in reversed(MOTIONS[: MOTIONS.index(motion) + 1]):
+        match = match_planes(reference, moving, motion=simpler)
         distortion, misfit = _distortion(match.transform, reference.shape), _misfit(match)
         if not (distortion or misfit):
             return match, simpler, note and f"{note}, hence {simpler}"

@@ -7,36 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from drpl.align.geometry import Transform, corners, identity, inverse, map_points
+from drpl.core.options import Motion
 
 Plane = NDArray[np.float32]
 Floats = NDArray[np.float64]
-Model = Literal["translation", "similarity", "affine", "homography"]
-MODELS: tuple[Model, ...] = get_args(Model)
-"""From the simplest to the most flexible."""
 BLOCK = 32
 """Side of a block, in pixels."""
 MODEL_ERROR = 0.05
-"""Pixels by which blocks may differ from any model (parallax, distortion)."""
+"""Pixels by which blocks may differ from any motion (parallax, distortion)."""
 TEXTURED_SHARE = 0.35
 """Share of blocks with texture that a level needs for displacements to be believed."""
 MEASURABLE = 0.25
 """Standard deviation, in pixels, up to which a block counts as textured."""
 
 
-def project(transform: Transform, model: Model, shape: Sequence[int]) -> Transform:
-    """Nearest transform of a simpler model, over the corners of the picture.
+def project(transform: Transform, motion: Motion, shape: Sequence[int]) -> Transform:
+    """Nearest transform of a simpler motion, over the corners of the picture.
 
     Parameters
     ----------
     transform : ndarray, shape (3, 3), float64
-    model : str
+    motion : str
     shape : sequence of int
         Height and width in pixels.
 
@@ -44,41 +41,41 @@ def project(transform: Transform, model: Model, shape: Sequence[int]) -> Transfo
     -------
     ndarray, shape (3, 3), float64
     """
-    if model == "homography":
+    if motion == "homography":
         return transform
     points = corners(shape)
     targets = map_points(transform, points)
     middle = points.mean(0)
-    design = _design(points - middle, model)
+    design = _design(points - middle, motion)
     wanted = (targets - points).reshape(-1)
     solution = np.linalg.lstsq(design.reshape(wanted.size, -1), wanted, rcond=None)[0]
-    return _centred(_step_matrix(np.asarray(solution, np.float64), model), middle, 1.0)
+    return _centred(_step_matrix(np.asarray(solution, np.float64), motion), middle, 1.0)
 
 
-def _design(points: Floats, model: Model) -> Floats:
-    """Displacement at points by parameters of a model: (N, 2, parameters)."""
+def _design(points: Floats, motion: Motion) -> Floats:
+    """Displacement at points by parameters of a motion: (N, 2, parameters)."""
     x, y = points[:, 0], points[:, 1]
     one, zero = np.ones_like(x), np.zeros_like(x)
     columns = [(one, zero), (zero, one)]
-    if model == "similarity":
+    if motion == "similarity":
         columns += [(x, y), (-y, x)]
-    elif model != "translation":
+    elif motion != "translation":
         columns += [(x, zero), (y, zero), (zero, x), (zero, y)]
-    if model == "homography":
+    if motion == "homography":
         columns += [(x * x, x * y), (x * y, y * y)]
     return np.stack([np.stack(column, -1) for column in columns], -1)
 
 
-def _step_matrix(parameters: Floats, model: Model) -> Transform:
+def _step_matrix(parameters: Floats, motion: Motion) -> Transform:
     """Matrix that moves points by what `_design` says (to first order for a homography)."""
     step = identity()
     step[:2, 2] = parameters[:2]
-    if model == "similarity":
+    if motion == "similarity":
         grow, turn = parameters[2:4]
         step[:2, :2] += [[grow, -turn], [turn, grow]]
-    elif model != "translation":
+    elif motion != "translation":
         step[:2, :2] += parameters[2:6].reshape(2, 2)
-    if model == "homography":
+    if motion == "homography":
         step[2, :2] = -parameters[6:8]
     return step
 
@@ -205,8 +202,8 @@ def _solved(sums: Floats, samples: int) -> tuple[Floats, Floats]:
     return found, covariance
 
 
-def polished(reference: Plane, moving: Plane, transform: Transform, model: Model) -> Transform:
-    """Fit a step of the model to the displacements of blocks, robustly, and add it.
+def polished(reference: Plane, moving: Plane, transform: Transform, motion: Motion) -> Transform:
+    """Fit a step of the motion to the displacements of blocks, robustly, and add it.
 
     Nothing is added where too few blocks have texture at this level, as in blurred pictures.
     """
@@ -215,12 +212,12 @@ def polished(reference: Plane, moving: Plane, transform: Transform, model: Model
         return transform
     middle = (np.array(reference.shape[::-1], np.float64) - 1) / 2
     unit = max(1.0, float(middle.max()))
-    design = _design((measured.points - middle) / unit, model)
+    design = _design((measured.points - middle) / unit, motion)
     if design.shape[0] < design.shape[2]:
         return transform
     precision = np.linalg.inv(measured.covariance + MODEL_ERROR**2 * np.eye(2))
     parameters = _robust_fit(design, measured.found, np.asarray(precision, np.float64))
-    step = _centred(_step_matrix(parameters / unit, model), middle, unit)
+    step = _centred(_step_matrix(parameters / unit, motion), middle, unit)
     moved = transform @ step
     return np.asarray(moved / moved[2, 2], np.float64)
 

@@ -10,12 +10,11 @@ from typing import Literal, get_args
 import numpy as np
 
 from drpl.align.accept import fitting_match
-from drpl.align.blocks import MODELS, Model, Plane
+from drpl.align.blocks import Plane
 from drpl.align.geometry import Transform, identity, largest_shift, rescale
+from drpl.core.options import MOTIONS, UNALIGNED, Motion, Unaligned
 from drpl.errors import AlignmentError, ConfigError
 
-Policy = Literal["reject", "keep"]
-POLICIES: tuple[str, ...] = get_args(Policy)
 Status = Literal["reference", "aligned", "simpler", "unaligned", "rejected"]
 STATUSES: tuple[str, ...] = get_args(Status)
 STILL = 0.1
@@ -30,7 +29,7 @@ class Alignment:
     ----------
     transform : ndarray, shape (3, 3), float64
         Moving to reference, in full-resolution pixels (x = column, y = row, centres at integers).
-    model : str
+    motion : str
         ``"identity"``, ``"translation"``, ``"similarity"``, ``"affine"``, ``"homography"`` or,
         where nothing was found, ``"none"``.
     residual : float
@@ -39,14 +38,14 @@ class Alignment:
     score : float
         Correlation with that neighbour, in [-1, 1].
     status : str
-        ``"reference"``; ``"aligned"``; ``"simpler"`` (by a simpler model than asked for);
+        ``"reference"``; ``"aligned"``; ``"simpler"`` (by a simpler motion than asked for);
         ``"unaligned"`` (takes the transform of the nearest aligned frame); ``"rejected"``.
     note : str
         What happened, for the report; empty where all went well.
     """
 
     transform: Transform
-    model: str
+    motion: str
     residual: float
     score: float
     status: Status
@@ -61,7 +60,7 @@ class _Link:
     parent: int | None
     root: int
     to_root: Transform
-    model: str
+    motion: str
     score: float
     residual: float
     note: str
@@ -73,10 +72,10 @@ class Chain:
 
     links: tuple[_Link, ...]
     shape: tuple[int, ...]
-    model: Model
+    motion: Motion
 
 
-def chain_frames(lumas: Iterable[tuple[int, Plane]], *, model: Model = "affine") -> Chain:
+def chain_frames(lumas: Iterable[tuple[int, Plane]], *, motion: Motion = "affine") -> Chain:
     """Register each frame with one before it: the last of the largest group, or its neighbour.
 
     Parameters
@@ -84,7 +83,7 @@ def chain_frames(lumas: Iterable[tuple[int, Plane]], *, model: Model = "affine")
     lumas : iterable of pairs of int and ndarray
         Numbers of the frames, and their luma planes (H, W), float32, at working size, in the order
         of focus; 0.4 to 0.75 megapixels serve well. Two or three of them are held at a time.
-    model : str
+    motion : str
         ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
 
     Raises
@@ -92,16 +91,16 @@ def chain_frames(lumas: Iterable[tuple[int, Plane]], *, model: Model = "affine")
     AlignmentError
         If there is no frame, or planes differ in shape.
     ConfigError
-        If the model is unknown.
+        If the motion is unknown.
     """
-    if model not in MODELS:
-        raise ConfigError(f"model is {model!r}; expected one of {MODELS}")
+    if motion not in MOTIONS:
+        raise ConfigError(f"motion is {motion!r}; expected one of {MOTIONS}")
     links: list[_Link] = []
     last: dict[int, tuple[int, Plane]] = {}
     sizes: dict[int, int] = {}
     for index, (number, plane) in enumerate(lumas):
         _check_plane(number, plane, last)
-        link = _link(number, plane, _candidates(index, last, sizes), links, model)
+        link = _link(number, plane, _candidates(index, last, sizes), links, motion)
         links.append(link)
         sizes[link.root] = sizes.get(link.root, 0) + 1
         last[link.root] = (index, plane)
@@ -110,7 +109,7 @@ def chain_frames(lumas: Iterable[tuple[int, Plane]], *, model: Model = "affine")
         shape = plane.shape
     if not links:
         raise AlignmentError("found no frame to align; expected at least one")
-    return Chain(tuple(links), shape, model)
+    return Chain(tuple(links), shape, motion)
 
 
 def align_chain(
@@ -119,7 +118,7 @@ def align_chain(
     scale: float | tuple[float, float] = 1.0,
     reference: int | None = None,
     middle: int | None = None,
-    policy: Policy = "reject",
+    unaligned: Unaligned = "reject",
 ) -> list[Alignment]:
     """How the frames of a chain lie on its reference frame.
 
@@ -132,7 +131,7 @@ def align_chain(
     reference : int or None
         Number of the reference frame; by default the middle one, or the nearest to it that belongs
         to the largest group of frames that fit each other.
-    policy : str
+    unaligned : str
         What becomes of a frame that cannot be aligned: ``"reject"``, or ``"keep"`` it with the
         transform of the nearest aligned frame.
     middle : int, optional
@@ -149,10 +148,10 @@ def align_chain(
     AlignmentError
         If the reference is none of the frames.
     ConfigError
-        If the policy is unknown.
+        If the unaligned is unknown.
     """
-    if policy not in POLICIES:
-        raise ConfigError(f"policy is {policy!r}; expected one of {POLICIES}")
+    if unaligned not in UNALIGNED:
+        raise ConfigError(f"unaligned is {unaligned!r}; expected one of {UNALIGNED}")
     links = list(chain.links)
     places = {link.number: place for place, link in enumerate(links)}
     if reference is not None and reference not in places:
@@ -163,7 +162,7 @@ def align_chain(
         place = _middle(links, len(links) // 2 if middle is None else places[middle])
     else:
         place = places[reference]
-    aligned = _composed(links, place, chain.model, policy, scale, chain.shape)
+    aligned = _composed(links, place, chain.motion, unaligned, scale, chain.shape)
     return [aligned[places[number]] for number in range(len(links))]
 
 
@@ -192,13 +191,13 @@ def _link(
     plane: Plane,
     candidates: list[tuple[int, Plane]],
     links: list[_Link],
-    model: Model,
+    motion: Motion,
 ) -> _Link:
     """Hang a frame on the first candidate that it fits, else let it begin a group of its own."""
     notes: list[str] = []
     best = 0.0
     for parent, other in candidates:
-        match, used, note = fitting_match(other, plane, model)
+        match, used, note = fitting_match(other, plane, motion)
         best = max(best, match.score)
         if used == "none":
             notes.append(f"does not fit frame {links[parent].number} ({note})")
@@ -230,8 +229,8 @@ def _middle(links: list[_Link], half: int) -> int:
 def _composed(
     links: list[_Link],
     reference: int,
-    model: Model,
-    policy: Policy,
+    motion: Motion,
+    unaligned: Unaligned,
     scale: float | tuple[float, float],
     shape: tuple[int, ...],
 ) -> list[Alignment]:
@@ -251,17 +250,17 @@ def _composed(
         chained = from_root @ link.to_root
         transform = rescale(chained / chained[2, 2], scale)
         still = largest_shift(transform, full) < STILL
-        status: Status = "aligned" if used.model == model else "simpler"
+        status: Status = "aligned" if used.motion == motion else "simpler"
         aligned[index] = Alignment(
             identity() if still else transform,
-            "identity" if still else used.model,
+            "identity" if still else used.motion,
             used.residual * math.sqrt(size[0] * size[1]),
             used.score,
             status,
             used.note,
         )
     return [
-        aligned[index] if index in aligned else _unaligned(index, links, aligned, policy)
+        aligned[index] if index in aligned else _unaligned(index, links, aligned, unaligned)
         for index in range(len(links))
     ]
 
@@ -278,12 +277,12 @@ def _toward_reference(links: list[_Link], reference: int) -> dict[int, _Link]:
 
 
 def _unaligned(
-    index: int, links: list[_Link], aligned: dict[int, Alignment], policy: Policy
+    index: int, links: list[_Link], aligned: dict[int, Alignment], unaligned: Unaligned
 ) -> Alignment:
     """A frame that does not fit the reference's group."""
     link = links[index]
     note = link.note or "does not fit the frames of the reference"
-    if policy == "reject":
+    if unaligned == "reject":
         return Alignment(identity(), "none", math.nan, link.score, "rejected", note)
     nearest = min(aligned, key=lambda other: (abs(other - index), other))
     note += f"; takes the transform of frame {links[nearest].number}"

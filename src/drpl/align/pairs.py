@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.align.blocks import (
-    MODELS,
     TEXTURED_SHARE,
-    Model,
     Plane,
     measure_displacements,
     polished,
     project,
 )
 from drpl.align.geometry import Transform, identity, inverse, map_points, scaling
+from drpl.core.options import MOTIONS, Motion
 from drpl.errors import AlignmentError, ConfigError
 
 COARSEST_SIDE = 128
@@ -64,7 +63,7 @@ def estimate_transform(
     reference_luma: Plane,
     moving_luma: Plane,
     *,
-    model: Model = "affine",
+    motion: Motion = "affine",
     initial: Transform | None = None,
 ) -> tuple[Transform, float]:
     """Estimate the transform that brings a moving picture onto a reference picture.
@@ -73,7 +72,7 @@ def estimate_transform(
     ----------
     reference_luma, moving_luma : ndarray, shape (H, W), float32
         Of one size; brightness may differ by gain and offset, sharpness by place.
-    model : str
+    motion : str
         ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
     initial : ndarray, shape (3, 3), float64, or None
         A transform to start from instead of a search.
@@ -90,13 +89,13 @@ def estimate_transform(
     AlignmentError
         If the planes differ in size.
     ConfigError
-        If the model is unknown.
+        If the motion is unknown.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> picture = cv2.GaussianBlur(rng.random((120, 160), np.float32), (0, 0), 2)
-    >>> transform, score = estimate_transform(picture[:, :-3], picture[:, 3:], model="translation")
+    >>> transform, score = estimate_transform(picture[:, :-3], picture[:, 3:], motion="translation")
     >>> round(float(transform[0, 2]), 1)
     3.0
 
@@ -112,16 +111,16 @@ def estimate_transform(
     Evangelidis and Psarakis, "Parametric image alignment using enhanced correlation coefficient
     maximization", TPAMI 30 (2008), doi:10.1109/TPAMI.2008.113.
     """
-    match = match_planes(reference_luma, moving_luma, model=model, initial=initial)
+    match = match_planes(reference_luma, moving_luma, motion=motion, initial=initial)
     return match.transform, match.score
 
 
 def match_planes(
-    reference: Plane, moving: Plane, *, model: Model = "affine", initial: Transform | None = None
+    reference: Plane, moving: Plane, *, motion: Motion = "affine", initial: Transform | None = None
 ) -> Match:
     """Estimate a transform as `estimate_transform` does, with its residual."""
-    if model not in MODELS:
-        raise ConfigError(f"model is {model!r}; expected one of {MODELS}")
+    if motion not in MOTIONS:
+        raise ConfigError(f"motion is {motion!r}; expected one of {MOTIONS}")
     if reference.shape != moving.shape or reference.ndim != 2:
         raise AlignmentError(
             f"luma planes have shapes {reference.shape} and {moving.shape}; expected (H, W), alike"
@@ -132,11 +131,11 @@ def match_planes(
         return Match(identity(), 0.0, float("nan"))
     levels = _pyramid(reference, moving)
     start = _first_shift(levels) if initial is None else inverse(initial)
-    best = _refined(levels, start, model, ecc=True)
+    best = _refined(levels, start, motion, ecc=True)
     if best.score < GOOD_SCORE:
-        matched = _from_features(reference, moving, model)
+        matched = _from_features(reference, moving, motion)
         if matched is not None:
-            best = max(best, _refined(levels, matched, model, ecc=False), key=lambda m: m.score)
+            best = max(best, _refined(levels, matched, motion, ecc=False), key=lambda m: m.score)
     return best
 
 
@@ -178,17 +177,17 @@ def _shift(reference: Plane, moving: Plane) -> Transform:
     return shift if better else identity()
 
 
-def _refined(levels: list[Level], start: Transform, model: Model, *, ecc: bool) -> Match:
+def _refined(levels: list[Level], start: Transform, motion: Motion, *, ecc: bool) -> Match:
     """Refine a start, level by level; features start at the finest level, ECC at the coarsest."""
     found = start
     if ecc:
-        found = _through_levels(levels, start, model)
-    found = start = project(found, model, levels[-1][0].shape)
+        found = _through_levels(levels, start, motion)
+    found = start = project(found, motion, levels[-1][0].shape)
     for reference, moving, enlarge in levels:
         if reference.size > ECC_PIXELS or enlarge is levels[-1][2]:
             local = _at_level(found, enlarge)
             for _ in range(POLISH_STEPS):
-                local = polished(reference, moving, local, model)
+                local = polished(reference, moving, local, motion)
             found = _at_level(local, inverse(enlarge))
     score, before = _score(levels, found), _score(levels, start)
     if score < before - POLISH_LOSS:
@@ -216,7 +215,7 @@ def _at_level(transform: Transform, enlarge: Transform) -> Transform:
     return np.asarray(local / local[2, 2], np.float64)
 
 
-def _through_levels(levels: list[Level], start: Transform, model: Model) -> Transform:
+def _through_levels(levels: list[Level], start: Transform, motion: Motion) -> Transform:
     """Refine by ECC from the coarsest level up."""
     steps = iter(ECC_STEPS)
     found = start
@@ -224,12 +223,12 @@ def _through_levels(levels: list[Level], start: Transform, model: Model) -> Tran
         if reference.size > ECC_PIXELS and enlarge is not levels[0][2]:
             break
         local = _at_level(found, enlarge)
-        local = _ecc(reference, moving, local, model, next(steps, ECC_STEPS[-1]))
+        local = _ecc(reference, moving, local, motion, next(steps, ECC_STEPS[-1]))
         found = _at_level(local, inverse(enlarge))
     return found
 
 
-_MOTIONS = {
+_ECC_MOTIONS = {
     "translation": cv2.MOTION_TRANSLATION,
     "similarity": cv2.MOTION_AFFINE,
     "affine": cv2.MOTION_AFFINE,
@@ -237,15 +236,17 @@ _MOTIONS = {
 }
 
 
-def _ecc(reference: Plane, moving: Plane, start: Transform, model: Model, steps: int) -> Transform:
+def _ecc(
+    reference: Plane, moving: Plane, start: Transform, motion: Motion, steps: int
+) -> Transform:
     """Refine by ECC at one level; the start where ECC does not converge."""
-    motion = _MOTIONS[model]
-    rows = 3 if motion == cv2.MOTION_HOMOGRAPHY else 2
+    code = _ECC_MOTIONS[motion]
+    rows = 3 if code == cv2.MOTION_HOMOGRAPHY else 2
     matrix = start[:rows].astype(np.float32)
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-5)
     mask = np.full(moving.shape, 255, np.uint8)
     try:
-        _, refined = cv2.findTransformECC(reference, moving, matrix, motion, criteria, mask, 5)
+        _, refined = cv2.findTransformECC(reference, moving, matrix, code, criteria, mask, 5)
     except cv2.error:
         return start
     found = identity()
@@ -297,7 +298,7 @@ def _band(plane: Plane) -> Plane:
     return np.asarray(fine - cv2.blur(plane, (31, 31), borderType=cv2.BORDER_REFLECT), np.float32)
 
 
-def _from_features(reference: Plane, moving: Plane, model: Model) -> Transform | None:
+def _from_features(reference: Plane, moving: Plane, motion: Motion) -> Transform | None:
     """Transform by matched SIFT features and RANSAC, or None where too few match."""
     detector = cv2.SIFT.create(nfeatures=1500, contrastThreshold=0.01)
     found = [detector.detectAndCompute(_as_bytes(plane), None) for plane in (reference, moving)]
@@ -315,16 +316,16 @@ def _from_features(reference: Plane, moving: Plane, model: Model) -> Transform |
         return None
     transform = identity()
     transform[:2] = affine
-    if model in ("translation", "similarity"):
-        return project(transform, model, reference.shape)
-    return _richer(source, target, model, transform)
+    if motion in ("translation", "similarity"):
+        return project(transform, motion, reference.shape)
+    return _richer(source, target, motion, transform)
 
 
 def _richer(
-    source: NDArray[np.float64], target: NDArray[np.float64], model: Model, similarity: Transform
+    source: NDArray[np.float64], target: NDArray[np.float64], motion: Motion, similarity: Transform
 ) -> Transform:
     """Affine transform or homography by RANSAC where it keeps more matches than a similarity."""
-    if model == "affine":
+    if motion == "affine":
         rows, _ = cv2.estimateAffine2D(source, target, ransacReprojThreshold=3)
     else:
         rows, _ = cv2.findHomography(source, target, cv2.RANSAC, 3)

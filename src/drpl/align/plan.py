@@ -60,7 +60,7 @@ class Plan:
         return [n for n in self.order if self.alignments[n].status != "rejected"]
 
     @property
-    def sweep(self) -> tuple[int, ...]:
+    def focus_order(self) -> tuple[int, ...]:
         """All frames in the order of their focus, from the end that was given first."""
         backwards = self.order[::-1]
         places = range(len(self.order))
@@ -144,17 +144,17 @@ def _aligned(survey: _Survey, look: Look, count: int) -> tuple[list[Alignment], 
     """Alignments of all frames, and their order."""
     options = survey.options
     planes = (survey.note(pixels) for pixels in look(range(count)))
-    chain = chain_frames(enumerate(planes), model=options.motion)
+    chain = chain_frames(enumerate(planes), motion=options.motion)
     order = focus_order(survey.profiles)
     if not in_sequence(order):  # neighbours in focus fit each other best
         planes = (survey.working_plane(pixels) for pixels in look(order))
-        chain = chain_frames(zip(order, planes, strict=True), model=options.motion)
+        chain = chain_frames(zip(order, planes, strict=True), motion=options.motion)
     alignments = align_chain(
         chain,
         scale=survey.full_by_working,
         reference=options.reference,
         middle=order[count // 2],
-        policy=options.unaligned,
+        unaligned=options.unaligned,
     )
     return alignments, order
 

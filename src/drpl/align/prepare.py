@@ -20,7 +20,7 @@ from drpl.io.stacks import Stack
 Item = TypeVar("Item")
 
 
-def look_at(
+def plan_alignment(
     stack: Stack,
     options: FusionOptions,
     *,
@@ -70,7 +70,7 @@ def prepared_frames(
 
 def prepared_frame(
     stack: Stack,
-    lie: Plan | StackTransforms,
+    geometry: Plan | StackTransforms,
     options: FusionOptions,
     number: int,
     *,
@@ -81,8 +81,8 @@ def prepared_frame(
     Parameters
     ----------
     stack : Stack
-    lie : Plan or StackTransforms
-        How the frames lie and are exposed.
+    geometry : Plan or StackTransforms
+        How the frames geometry and are exposed.
     options : FusionOptions
         Only ``value_range`` counts.
     number : int
@@ -96,10 +96,10 @@ def prepared_frame(
     """
     pixels = stack.read(number)
     white = full_scale(pixels, options.value_range)
-    pixels = apply_exposure(pixels, lie.exposures[number], white=white)
-    transform = lie.alignments[number].transform
-    warped = warp(pixels, transform, lie.shape)
-    covered = None if warped is pixels else valid_area(transform, lie.shape)
+    pixels = apply_exposure(pixels, geometry.exposures[number], white=white)
+    transform = geometry.alignments[number].transform
+    warped = warp(pixels, transform, geometry.shape)
+    covered = None if warped is pixels else valid_area(transform, geometry.shape)
     if window is not None:
         warped, covered = warped[window], None if covered is None else covered[window]
     return Prepared(number, warped, covered)

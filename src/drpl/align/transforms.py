@@ -104,7 +104,7 @@ def _frame(name: str, alignment: Alignment, exposure: Exposure) -> dict[str, Any
     return {
         "name": name,
         "transform": alignment.transform.tolist(),
-        "model": alignment.model,
+        "model": alignment.motion,
         "residual": _number(alignment.residual),
         "score": _number(alignment.score),
         "status": alignment.status,
@@ -194,8 +194,8 @@ def _alignment(frame: dict[str, Any]) -> Alignment:
     residual, score = (
         math.nan if frame[key] is None else float(frame[key]) for key in ("residual", "score")
     )
-    model, note = str(frame["model"]), str(frame["note"])
-    return Alignment(transform, model, residual, score, frame["status"], note)
+    motion, note = str(frame["model"]), str(frame["note"])
+    return Alignment(transform, motion, residual, score, frame["status"], note)
 
 
 def _exposure(stored: dict[str, Any]) -> Exposure:

@@ -10,13 +10,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.align.prepare import look_at, prepared_frames
+from drpl.align.prepare import plan_alignment, prepared_frames
 from drpl.align.transforms import StackTransforms
 from drpl.core.frames import check_stack
 from drpl.core.options import FusionOptions
 from drpl.errors import AlignmentError, MetricError, ReadError, StackError
+from drpl.io.formats import READABLE
 from drpl.io.read import read_frame
-from drpl.io.sources import SUFFIXES, find_sources, natural_order
+from drpl.io.sources import find_sources, natural_order
 from drpl.io.stacks import ArrayStack
 from drpl.metrics.reference import psnr
 
@@ -203,7 +204,7 @@ def registered(scene: BenchScene) -> BenchScene:
     stack = ArrayStack(scene.frames, [str(number) for number in range(len(scene.frames))])
     options = FusionOptions(reference=middle)
     try:
-        plan = look_at(stack, options)
+        plan = plan_alignment(stack, options)
     except AlignmentError:
         return replace(scene, frames=[scene.frames[middle]] * 2)
     prepared = prepared_frames(stack, plan, options, stage="align")
@@ -293,4 +294,4 @@ def _pictures(folder: Path, sets: dict[str, str]) -> dict[str, Path]:
 
 def _images(folder: Path) -> Iterator[Path]:
     """Image files of a folder."""
-    return (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    return (path for path in folder.iterdir() if path.suffix.lower() in READABLE)

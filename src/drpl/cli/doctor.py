@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 from typing import Any
-
-import pyvips
 
 from drpl.classical.table import available_baselines
 from drpl.core.machine import memory_mb, usable_cores
 from drpl.decide.backend import runtime_providers
 from drpl.errors import DrplError
+from drpl.io.formats import FORMATS
 from drpl.models.cards import available_models, load_model
 from drpl.version import versions
-
-FORMATS = {
-    "JPEG": "jpegload",
-    "PNG": "pngload",
-    "TIFF": "tiffload",
-    "WebP": "webpload",
-    "AVIF": "heifload",
-}
 
 
 def examine() -> dict[str, dict[str, Any]]:
@@ -41,15 +31,9 @@ def examine() -> dict[str, dict[str, Any]]:
             "memory_mb": memory_mb(),
             "providers": ", ".join(runtime_providers()),
         },
-        "formats": _formats(),
+        "formats": {form.name: form.available() for form in FORMATS},
         "models": {name: _model(name) for name in (*available_models(), *available_baselines())},
     }
-
-
-def _formats() -> dict[str, bool]:
-    """Formats that libvips can read here, and RAW."""
-    found = {name: bool(pyvips.type_find("VipsOperation", op)) for name, op in FORMATS.items()}
-    return found | {"RAW": importlib.util.find_spec("rawpy") is not None}
 
 
 def _model(name: str) -> str:

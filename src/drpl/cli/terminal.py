@@ -96,7 +96,7 @@ def tell_alignments(plan: Plan) -> None:
     table = Table("frame", "status", "motion", "residual (px)", "score", "note")
     for number, found in enumerate(plan.alignments):
         figures = (f"{found.residual:.2f}", f"{found.score:.3f}")
-        table.add_row(str(number), found.status, found.model, *figures, found.note)
+        table.add_row(str(number), found.status, found.motion, *figures, found.note)
     console.print(table)
 
 

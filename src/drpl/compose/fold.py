@@ -14,7 +14,7 @@ from drpl.core.frames import Composite, Coverage, Maps, Pixels, Prepared, full_s
 from drpl.core.masks import PairDecision, clearness, decision_map
 from drpl.core.options import FusionOptions
 from drpl.core.strips import each_strip, enlarged_rows, reduced
-from drpl.decide.clipped import Ceilings, yield_clipped
+from drpl.decide.clipped import Ceilings, prefer_unclipped
 from drpl.decide.contenders import Contenders
 from drpl.decide.networks import DecisionModel
 
@@ -62,7 +62,7 @@ def _thinned(covered: Coverage | None, scale: int) -> Coverage | None:
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class NewFrame:
     """A frame that is compared with the composite.
 
     Attributes
@@ -88,7 +88,7 @@ class Newcomer:
 
 def merge_frame(
     composite: Composite,
-    new: Newcomer,
+    new: NewFrame,
     masks: PairDecision,
     *,
     mode: str,
@@ -101,9 +101,9 @@ def merge_frame(
     ----------
     composite : Composite
         Changed in place.
-    new : Newcomer
+    new : NewFrame
     masks : PairDecision
-        Between `Composite.seen` (A) and `Newcomer.seen` (B).
+        Between `Composite.seen` (A) and `NewFrame.seen` (B).
     mode, white
         As of `drpl.compose.blend.compose`.
     last : bool
@@ -141,7 +141,7 @@ def merge_frame(
     return decision
 
 
-def _take_maps(composite: Composite, new: Newcomer, rows: slice, soft: NDArray[np.float32]) -> None:
+def _take_maps(composite: Composite, new: NewFrame, rows: slice, soft: NDArray[np.float32]) -> None:
     """Note, in some rows, which frame each pixel is from now and how clear that is."""
     better = soft < 0.5
     index, kept = composite.index_map[rows], composite.doubt[rows]
@@ -199,7 +199,7 @@ class Decision:
         return soft
 
 
-Observer = Callable[[Composite, Newcomer, Decision | None], None]
+Observer = Callable[[Composite, NewFrame, Decision | None], None]
 """Shown, after each frame, the composite, the frame, and what was taken; the first one whole."""
 
 
@@ -218,7 +218,7 @@ class Folding:
         Pixels for each decision, along an axis.
     lap : callable
         Told the name of each step when it is over.
-    lends : bool
+    borrowed : bool
         Whether frames are somebody else's, who wants them unchanged.
     observe : Observer, optional
     ceilings : Ceilings, optional
@@ -232,7 +232,7 @@ class Folding:
     count: int
     scale: int
     lap: Callable[[str], None]
-    lends: bool = False
+    borrowed: bool = False
     observe: Observer | None = None
     ceilings: Ceilings | None = None
     preferred: int | None = None
@@ -258,12 +258,12 @@ class Folding:
         self.lap("read")
         options, scale = self.options, self.scale
         white = full_scale(frame, options.value_range)
-        own = frame.copy() if self.lends else frame
+        own = frame.copy() if self.borrowed else frame
         composite = start_composite(
             own, number, count=self.count, scale=scale, covered=covered, maps=maps
         )
         if self.observe is not None:
-            self.observe(composite, Newcomer(own, composite.seen, number, covered, maps), None)
+            self.observe(composite, NewFrame(own, composite.seen, number, covered, maps), None)
         masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
         contenders = None
         if self.count > 2 and maps is None:  # a part is the sharpest of its frames everywhere
@@ -271,13 +271,13 @@ class Folding:
             contenders.meet(number, composite.seen, _thinned(covered, scale))
         for number, frame, covered, maps in frames:
             self.lap("read")
-            new = Newcomer(frame, reduced(frame, scale), number, covered, maps)
+            new = NewFrame(frame, reduced(frame, scale), number, covered, maps)
             model.decide(composite.seen, new.seen, white=white, tile=options.tile, masks=masks)
             if contenders is not None:
                 contenders.meet(number, new.seen, _thinned(covered, scale))
                 owners = composite.index_map[::scale, ::scale]
                 contenders.restrict(masks, owners, (composite.seen, new.seen))
-            self._mind_clipped(masks, composite, new, white)
+            self._reject_clipped(masks, composite, new, white)
             if number == last:
                 del model  # one loaded here gives its buffers back before the result is made
             self.lap("decide")
@@ -293,8 +293,8 @@ class Folding:
             del decision, new, frame, covered, maps
         return composite, masks
 
-    def _mind_clipped(
-        self, masks: PairDecision, composite: Composite, new: Newcomer, white: float
+    def _reject_clipped(
+        self, masks: PairDecision, composite: Composite, new: NewFrame, white: float
     ) -> None:
         """Decide against clipped pixels of frames that were darkened."""
         if self.ceilings is None:
@@ -304,4 +304,4 @@ class Folding:
             np.broadcast_to(of_new, composite.index_map.shape) if new.maps is None else new.maps[0]
         )
         owners = (composite.index_map[::step, ::step], numbers[::step, ::step])
-        yield_clipped(masks, (composite.seen, new.seen), self.ceilings, owners, white)
+        prefer_unclipped(masks, (composite.seen, new.seen), self.ceilings, owners, white)

@@ -223,8 +223,8 @@ class _Shelf:
 
 def _slab_runs(slabs: Slabs, plan: Plan) -> list[list[int]]:
     """Frames of each slab, in the order of folding; the slabs are in the order given."""
-    runs = slabs.runs([number for number in plan.sweep if number in plan.used])
-    return runs if plan.sweep == plan.order else [run[::-1] for run in runs]
+    runs = slabs.runs([number for number in plan.focus_order if number in plan.used])
+    return runs if plan.focus_order == plan.order else [run[::-1] for run in runs]
 
 
 @dataclass(frozen=True, slots=True)

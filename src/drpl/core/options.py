@@ -117,7 +117,8 @@ def _fits(name: str, value: object) -> bool:
 ComposeMode = Literal["select", "pyramid"]
 COMPOSE_MODES: tuple[str, ...] = get_args(ComposeMode)
 Motion = Literal["translation", "similarity", "affine", "homography"]
-MOTIONS: tuple[str, ...] = get_args(Motion)
+MOTIONS: tuple[Motion, ...] = get_args(Motion)
+"""From the simplest to the most flexible."""
 Unaligned = Literal["reject", "keep"]
 UNALIGNED: tuple[str, ...] = get_args(Unaligned)
 TILE_MULTIPLE = 64

@@ -54,7 +54,7 @@ def clipped_ceilings(exposures: Sequence[Exposure], like: Pixels, white: float) 
     return np.where(below, found, np.float32(np.inf))
 
 
-def yield_clipped(
+def prefer_unclipped(
     masks: PairDecision,
     sources: tuple[Pixels, Pixels],
     ceilings: Ceilings,

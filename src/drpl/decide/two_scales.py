@@ -26,7 +26,7 @@ CLEAREST = 5e-4
 
 
 @dataclass(frozen=True)
-class SteadyModel:
+class TwoScaleModel:
     """A model whose decisions of large pictures are joined with its decisions at a quarter.
 
     A network that is trained on blur of some pixels tells strong blur by noise, pixel by pixel;
@@ -35,12 +35,12 @@ class SteadyModel:
 
     Parameters
     ----------
-    model, rough_model : DecisionModel
+    model, coarse_model : DecisionModel
         Two of the same weights: what one keeps from picture to picture is of one size.
     """
 
     model: DecisionModel
-    rough_model: DecisionModel
+    coarse_model: DecisionModel
 
     def decide(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
@@ -59,9 +59,9 @@ class SteadyModel:
         height, width = source_a.shape[:2]
         small_a, small_b = reduced(source_a, FACTOR), reduced(source_b, FACTOR)
         rough = PairDecision(*(np.empty(small_a.shape[:2], np.float32) for _ in range(2)))
-        self.rough_model.decide(small_a, small_b, white=white, tile=tile, masks=rough)
+        self.coarse_model.decide(small_a, small_b, white=white, tile=tile, masks=rough)
         if height * width > LARGE:
-            self.rough_model.release()
+            self.coarse_model.release()
         self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
         for mask, rough_mask in ((masks.mask_a, rough.mask_a), (masks.mask_b, rough.mask_b)):
             _add_logits(mask, np.float32(WEIGHT) * _logits(rough_mask), width)
@@ -69,7 +69,7 @@ class SteadyModel:
     def release(self) -> None:
         """See `DecisionModel`."""
         self.model.release()
-        self.rough_model.release()
+        self.coarse_model.release()
 
 
 def _add_logits(mask: NDArray[np.floating[Any]], logits: Plane, width: int) -> None:

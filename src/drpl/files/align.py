@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from drpl.align.plan import Plan
-from drpl.align.prepare import look_at, prepared_frames
+from drpl.align.prepare import plan_alignment, prepared_frames
 from drpl.align.transforms import write_transforms
 from drpl.core.options import FusionOptions
 from drpl.core.progress import Progress
@@ -61,7 +61,7 @@ def align_files(
     for target in targets:
         check_output(target, inputs=stack.paths, overwrite=overwrite, like=stack.like)
     check_place(output / TRANSFORMS, inputs=stack.paths, overwrite=overwrite)
-    plan = look_at(stack, options, progress=progress)
+    plan = plan_alignment(stack, options, progress=progress)
     frames = prepared_frames(stack, plan, options, stage="write", progress=progress)
     window = plan.window(crop=options.crop)
     for number, frame, *_ in frames:

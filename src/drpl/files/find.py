@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from drpl.errors import ConfigError, ReadError, StackError
+from drpl.io.formats import WRITABLE
 from drpl.io.read import read_capture_time
 from drpl.io.sources import find_sources, natural_order
-from drpl.io.write import FORMATS
 
 GroupBy = Literal["folder", "time"]
 
@@ -82,8 +82,8 @@ def find_stacks(
     """
     if not root.is_dir():
         raise ReadError(f"{root}: is not a folder; expected one that holds stacks")
-    if suffix and suffix not in FORMATS:
-        raise ConfigError(f"suffix is {suffix!r}; expected one of {', '.join(FORMATS)}")
+    if suffix and suffix not in WRITABLE:
+        raise ConfigError(f"suffix is {suffix!r}; expected one of {', '.join(WRITABLE)}")
     if root.resolve().is_relative_to(output.resolve()):
         raise ConfigError(
             f"output is {output}, which holds the stacks; expected another folder, such as "
@@ -116,7 +116,7 @@ def _stacks_of(
     found = []
     for group, stack in zip(groups, named, strict=True):
         ending = suffix or group[0].suffix.lower()
-        ending = ending if ending in FORMATS else ".tif"
+        ending = ending if ending in WRITABLE else ".tif"
         found.append(BatchItem(stack, tuple(group), output / f"{stack}{ending}"))
     return found
 

@@ -27,7 +27,7 @@ class Stack(Protocol):
         ...
 
     @property
-    def lends(self) -> bool:
+    def borrowed(self) -> bool:
         """Whether arrays stay the property of somebody else, who wants them unchanged."""
         ...
 
@@ -47,7 +47,7 @@ class ArrayStack:
 
     sources: Sequence[Pixels]
     names: Sequence[str]
-    lends: bool = True
+    borrowed: bool = True
 
     @property
     def like(self) -> Pixels:
@@ -77,7 +77,7 @@ class FileStack:
         If there are fewer than two, they differ, or one is not an image.
     """
 
-    lends = False
+    borrowed = False
 
     def __init__(self, paths: Sequence[Path], *, max_pixels: int) -> None:
         check_count(len(paths))

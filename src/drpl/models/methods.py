@@ -11,7 +11,7 @@ from drpl.classical.table import BASELINES, Baseline
 from drpl.core.options import FusionOptions
 from drpl.decide.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
 from drpl.decide.networks import DecisionModel
-from drpl.decide.two_scales import SteadyModel
+from drpl.decide.two_scales import TwoScaleModel
 from drpl.errors import ConfigError
 from drpl.models.cards import load_model, model_folder, read_card
 
@@ -63,7 +63,7 @@ def _loader(
     def consistent() -> DecisionModel:
         near, afar = (load(), load()) if model is None else (model, model)
         around = AROUND if count == 2 else AROUND_IN_STACKS
-        return ConsistentModel(SteadyModel(near, afar), around)
+        return ConsistentModel(TwoScaleModel(near, afar), around)
 
     return consistent
 

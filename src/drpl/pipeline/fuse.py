@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from drpl.align.prepare import look_at, prepared_frames
+from drpl.align.prepare import plan_alignment, prepared_frames
 from drpl.align.transforms import StackTransforms
 from drpl.classical.run import fuse_classical
 from drpl.compose.fold import Folding, Observer
@@ -116,7 +116,7 @@ def fuse_stack(
             baseline, options, slabs=slabs is not None, observed=observe is not None
         )
     options = within_memory(options, stack.like, count, slabs=slabs is not None)
-    plan = look_at(stack, options, known=known, progress=progress)
+    plan = plan_alignment(stack, options, known=known, progress=progress)
     window = plan.window(crop=options.crop)
     if edits is not None:
         check_edits(edits, plan.alignments, window)
@@ -140,7 +140,7 @@ def fuse_stack(
             count,
             plan.scale,
             clock.lap,
-            lends=stack.lends,
+            borrowed=stack.borrowed,
             observe=observe,
             ceilings=clipped_ceilings(
                 plan.exposures, stack.like, full_scale(stack.like, options.value_range)

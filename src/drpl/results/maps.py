@@ -72,7 +72,7 @@ def _map(name: str, result: FusionResult, z_step: float | None) -> Pixels:
         return result.index_map
     if name == CONFIDENCE:
         return result.confidence
-    places = np.argsort(result.plan.sweep)
+    places = np.argsort(result.plan.focus_order)
     if name == HEIGHT:
         heights: NDArray[np.float32] = places.astype(np.float32) * np.float32(z_step)
         return np.asarray(heights[result.index_map], np.float32)

@@ -83,7 +83,7 @@ def build_report(
         "window": {"left": cols.start, "top": rows.start},
         "reference": plan.reference,
         "rejected": [n for n in range(len(names)) if n not in plan.used],
-        "focus_order": list(plan.sweep),
+        "focus_order": list(plan.focus_order),
         "decision_scale": plan.scale,
         "frames": frames,
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
@@ -110,7 +110,7 @@ def _alignment(alignment: Alignment) -> dict[str, Any]:
     """How a frame was registered."""
     return {
         "status": alignment.status,
-        "motion": alignment.model,
+        "motion": alignment.motion,
         "transform": np.round(alignment.transform, 9).tolist(),
         "residual_px": _number(alignment.residual),
         "score": _number(alignment.score),

@@ -59,7 +59,7 @@ def retouch(
     edits : Edits
         See `drpl.results.edits.check_edits`, which is to be called before.
     read : Reader
-        Such as `drpl.align.prepare.prepared_frame` with all but the number given; what it gives is not
+        `drpl.align.prepare.prepared_frame` bound to a stack and its plan; its arrays are not
         changed. Where a frame does not show the scene, a stroke takes nothing.
     white : float
         Value of white; see `drpl.core.frames.full_scale`.

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.compose.fold import Decision, Newcomer
+from drpl.compose.fold import Decision, NewFrame
 from drpl.core.frames import Composite, Pixels, full_scale
 
 Bytes = NDArray[np.uint8]
@@ -42,7 +42,7 @@ class DecisionSheet:
         self._value_range = value_range
         self._rows: list[Bytes] = []
 
-    def __call__(self, composite: Composite, new: Newcomer, decision: Decision | None) -> None:
+    def __call__(self, composite: Composite, new: NewFrame, decision: Decision | None) -> None:
         """See `drpl.compose.fold.Observer`."""
         white = full_scale(new.frame, self._value_range)
         frame, after = (_thumbnail(pixels, white) for pixels in (new.frame, composite.fused))
@@ -57,7 +57,7 @@ class DecisionSheet:
         """All rows, one below the other, RGB."""
         return np.vstack(self._rows)
 
-    def _text(self, composite: Composite, new: Newcomer) -> str:
+    def _text(self, composite: Composite, new: NewFrame) -> str:
         """Number, name and share of a frame or slab."""
         share = f"{100 * _share(composite, new):.1f} %"
         if new.maps is not None:
@@ -66,7 +66,7 @@ class DecisionSheet:
         return f"{new.number} {name}: {share}"
 
 
-def _share(composite: Composite, new: Newcomer) -> float:
+def _share(composite: Composite, new: NewFrame) -> float:
     """Share of the composite that is from a frame, or from the same frames as in a slab."""
     numbers = new.number if new.maps is None else new.maps[0]
     # row by row: a mask of the whole picture would take memory

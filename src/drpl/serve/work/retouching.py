@@ -48,7 +48,7 @@ Planes = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 class JobFrames:
     """Frames of a job by their files in the folder of the process, of which few are read."""
 
-    lends = False
+    borrowed = False
 
     def __init__(self, names: Sequence[str], max_pixels: int) -> None:
         self.names = names

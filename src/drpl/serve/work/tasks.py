@@ -18,7 +18,8 @@ from drpl.core.options import FusionOptions
 from drpl.core.progress import Progress
 from drpl.errors import ReadError
 from drpl.files.align import TRANSFORMS
-from drpl.io.raw import RAW_SUFFIXES, read_raw
+from drpl.io.formats import RAW_SUFFIXES
+from drpl.io.raw import read_raw
 from drpl.io.read import read_frame, read_header
 from drpl.io.write import write_image
 from drpl.results.maps import CONFIDENCE, DEPTH, INDEX_MAP

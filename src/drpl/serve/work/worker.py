@@ -23,7 +23,7 @@ from drpl.core.options import FusionOptions
 from drpl.errors import DrplError
 from drpl.files.align import TRANSFORMS
 from drpl.files.fuse import fuse_files
-from drpl.io.read import LOADERS
+from drpl.io.formats import LOADERS
 from drpl.io.write import write_text
 from drpl.serve.work.tasks import TASKS, write_result_layers
 
