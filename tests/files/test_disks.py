@@ -10,10 +10,11 @@ import pyvips
 
 from drawing import draw_texture
 from drpl.errors import WriteError
+from drpl.io.formats import WRITABLE
 from drpl.io.read import read_frame
-from drpl.io.write import FORMATS, check_output, write_image
+from drpl.io.write import check_output, write_image
 
-SUFFIXES = [suffix for suffix in FORMATS if suffix not in (".jpeg", ".tiff")]
+SUFFIXES = [suffix for suffix in WRITABLE if suffix not in (".jpeg", ".tiff")]
 
 
 @pytest.fixture

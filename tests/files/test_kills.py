@@ -11,9 +11,10 @@ import pytest
 
 from drawing import half_sharp_pair
 from drpl.io import partial
+from drpl.io.formats import WRITABLE
 from drpl.io.partial import partial_file
 from drpl.io.read import read_frame
-from drpl.io.write import FORMATS, write_image, write_text
+from drpl.io.write import write_image, write_text
 
 # runs `drpl`, and kills it at a stage of writing
 KILLED = """
@@ -179,7 +180,7 @@ def test_a_kill_from_outside_while_the_file_grows(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
 class TestTwoWriters:
-    @pytest.mark.parametrize("suffix", [suffix for suffix in FORMATS if suffix != ".jpeg"])
+    @pytest.mark.parametrize("suffix", [suffix for suffix in WRITABLE if suffix != ".jpeg"])
     def test_what_another_is_writing_stays(self, tmp_path, suffix, pair):
         path = tmp_path / f"a{suffix}"
         with partial_file(path) as partial:
@@ -190,7 +191,7 @@ class TestTwoWriters:
             assert partial.exists()
         assert hidden(tmp_path) == []
 
-    @pytest.mark.parametrize("suffix", [suffix for suffix in FORMATS if suffix != ".jpeg"])
+    @pytest.mark.parametrize("suffix", [suffix for suffix in WRITABLE if suffix != ".jpeg"])
     def test_savers_write_into_the_file_that_is_locked(self, tmp_path, suffix, pair, monkeypatch):
         seen = []
 

@@ -13,10 +13,11 @@ import pyvips
 from drawing import draw_texture
 from drpl.core.frames import Metadata, check_stack
 from drpl.errors import ReadError, StackError, WriteError
+from drpl.io.formats import WRITABLE
 from drpl.io.read import read_frame
-from drpl.io.write import FORMATS, write_image
+from drpl.io.write import write_image
 
-SUFFIXES = [suffix for suffix in FORMATS if suffix not in (".jpeg", ".tiff")]
+SUFFIXES = [suffix for suffix in WRITABLE if suffix not in (".jpeg", ".tiff")]
 FILES = Path(__file__).parent
 
 
@@ -49,7 +50,7 @@ def test_values_to_255_in_16_bits_stay_as_they_are(tmp_path, texture):
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1)])
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_tiny_images(tmp_path, suffix, size, channels):
-    if not channels and not FORMATS[suffix].grey:
+    if not channels and not WRITABLE[suffix].grey:
         pytest.skip("no grey")
     pixels = np.full(size + channels, 99, np.uint8)
     write_image(tmp_path / f"a{suffix}", pixels)
@@ -134,7 +135,7 @@ def test_heic_is_called_what_it_is():
 # metadata
 
 
-DEPTHS = [(suffix, dtype) for suffix in SUFFIXES for dtype in FORMATS[suffix].dtypes]
+DEPTHS = [(suffix, dtype) for suffix in SUFFIXES for dtype in WRITABLE[suffix].dtypes]
 
 
 @pytest.mark.parametrize(("suffix", "dtype"), DEPTHS)

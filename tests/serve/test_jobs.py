@@ -14,8 +14,9 @@ import pytest
 from drawing import draw_texture
 from drpl.core.options import FusionOptions
 from drpl.files.fuse import fuse_files
+from drpl.io.formats import WRITABLE
 from drpl.io.read import read_frame
-from drpl.io.write import FORMATS, write_image
+from drpl.io.write import write_image
 from serving import (
     PATIENCE,
     Served,
@@ -259,7 +260,7 @@ class TestInput:
         assert client.start(job, [0, 1]).status_code == 202
         assert len(client.wait(job, "done")["frames"]) == 2
 
-    @pytest.mark.parametrize("suffix", sorted(FORMATS))
+    @pytest.mark.parametrize("suffix", sorted(WRITABLE))
     def test_all_formats_are_taken(self, client, tmp_path, suffix):
         write_image(tmp_path / f"a{suffix}", draw_texture(60, 80))
         job = client.create()

@@ -12,12 +12,6 @@ from drpl.core.frames import Frame, Metadata
 from drpl.errors import BackendUnavailable, ReadError
 from drpl.io.exif import read_tiff_exif
 
-_NAMES = (
-    "3fr arw cr2 cr3 crw dng erf fff iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf "
-    "srw x3f"
-)
-RAW_SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
-"""Names decide here: many RAW files are TIFF files inside, with a small picture to find first."""
 SRGB_CURVE = (2.4, 12.92)
 NOTE = "developed with the camera's white balance, without auto-brightness, in 16-bit sRGB"
 

@@ -18,24 +18,13 @@ from numpy.typing import NDArray
 from drpl.core.frames import Frame, Metadata
 from drpl.errors import ReadError
 from drpl.io.exif import capture_time, read_tiff_exif
-from drpl.io.raw import RAW_SUFFIXES, read_raw
+from drpl.io.formats import AVIF, LOADERS, RAW_SUFFIXES, SAMPLE_TYPES, TIFF, WEBP
+from drpl.io.raw import read_raw
 
 MAX_PIXELS = 400_000_000
 """Pixels that a file may announce before it is decoded (guards against decompression bombs)."""
-LOADERS = {
-    "jpegload": "JPEG",
-    "pngload": "PNG",
-    "tiffload": "TIFF",
-    "webpload": "WebP",
-    "heifload": "AVIF",
-}
-"""Formats that are read, by the name of libvips's loader; the content decides, not the name.
-
-The last one reads HEIC, too, where libvips was built with a decoder for it.
-"""
 MOST_TEXT = 32_000_000
 """Bytes that the text in a PNG file may unpack to: libvips unpacks all when it opens the file."""
-SAMPLE_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 _log = logging.getLogger(__name__)
 
 # libvips would keep files open for calls like earlier ones, of which there are none
@@ -269,7 +258,7 @@ def _upright(image: Any) -> tuple[Any, tuple[str, ...]]:
 
 def _metadata(image: Any, path: Path) -> Metadata:
     """What the file says besides its pixels, the orientation set to upright."""
-    tiff = _loader(image) == "tiffload"
+    tiff = _loader(image) == TIFF.loader
     xmp = _field(image, "xmp-data")
     return Metadata(
         icc=_field(image, "icc-profile-data"),
@@ -281,7 +270,7 @@ def _metadata(image: Any, path: Path) -> Metadata:
 
 def _resolution(image: Any) -> tuple[float, float]:
     """Pixels per millimetre; of WebP and AVIF libvips leaves them in the EXIF fields."""
-    if _loader(image) not in ("webpload", "heifload"):
+    if _loader(image) not in (WEBP.loader, AVIF.loader):
         return image.xres, image.yres
     unit = str(_field(image, "exif-ifd0-ResolutionUnit") or "2").split()[0]
     sides = []

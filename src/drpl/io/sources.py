@@ -8,12 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from drpl.errors import ReadError, StackError
-from drpl.io.raw import RAW_SUFFIXES
-
-SUFFIXES = RAW_SUFFIXES | frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif"]
-)
-"""Suffixes that count as images in folders and patterns; a file named outright may have any."""
+from drpl.io.formats import READABLE
 
 
 def find_sources(paths: Sequence[str | Path]) -> list[Path]:
@@ -79,7 +74,7 @@ def _images(paths: Iterable[Path]) -> list[Path]:
     found = [
         path
         for path in paths
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in READABLE and not path.name.startswith(".") and path.is_file()
     ]
     return sorted(found, key=natural_order)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pyvips
 from drpl.core.frames import Metadata, Pixels
 from drpl.errors import WriteError
 from drpl.io.exif import append_exif
+from drpl.io.formats import SAMPLE_TYPES, TIFF, WRITABLE, Writing
 from drpl.io.partial import partial_file, place
 from drpl.version import __version__
 
@@ -24,45 +24,6 @@ CLASSIC_TIFF = 3_000_000_000
 
 # libvips would keep the file open after the check, and Windows then not rename it
 pyvips.cache_set_max(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What a file format can hold, and how it is written.
-
-    Attributes
-    ----------
-    dtypes : tuple of str
-    alpha : bool
-    grey : bool
-        Whether one channel stays one; else it is repeated.
-    options : dict
-        Of libvips's saver.
-    longest : int or None
-        Pixels that a side may have, where the format sets a limit below libvips's own.
-    """
-
-    dtypes: tuple[str, ...]
-    alpha: bool
-    grey: bool
-    options: dict[str, Any]
-    longest: int | None = None
-
-
-# without optimize_coding: it would hold the whole picture's coefficients for 6 % of the file
-_JPEG = Format(("uint8",), False, True, {"Q": 95, "subsample_mode": "off"}, 65500)
-_TIFF = Format(("uint8", "uint16", "float32"), True, True, {"compression": "deflate"})
-FORMATS = {
-    ".jpg": _JPEG,
-    ".jpeg": _JPEG,
-    ".png": Format(("uint8", "uint16"), True, True, {"compression": 6}),
-    ".tif": _TIFF,
-    ".tiff": _TIFF,
-    ".webp": Format(("uint8",), True, False, {"lossless": True}, 16383),
-    # more effort takes seven times as long for 2 % of the file
-    ".avif": Format(("uint8",), True, False, {"lossless": True, "effort": 1}),
-}
-"""Formats by suffix."""
 
 
 def check_output(
@@ -155,18 +116,18 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _format(path: Path) -> Format:
+def _format(path: Path) -> Writing:
     """Format by suffix."""
-    form = FORMATS.get(path.suffix.lower())
+    form = WRITABLE.get(path.suffix.lower())
     if form is None:
         raise WriteError(
             f"{path}: format {path.suffix or 'without a suffix'!r} is not written; expected "
-            f"{', '.join(FORMATS)}"
+            f"{', '.join(WRITABLE)}"
         )
     return form
 
 
-def _check_fits(path: Path, form: Format, pixels: Pixels) -> None:
+def _check_fits(path: Path, form: Writing, pixels: Pixels) -> None:
     """Check that a format can hold pixels of this depth and size, and alpha."""
     if pixels.dtype.name not in form.dtypes:
         raise WriteError(
@@ -218,7 +179,7 @@ def write_image(
     try:
         with partial_file(path) as partial:
             _image(pixels, metadata).write_to_file(str(partial), **_options(path, pixels))
-            if path.suffix.lower() in (".tif", ".tiff"):
+            if path.suffix.lower() in TIFF.suffixes:
                 size = (pixels.shape[1], pixels.shape[0])
                 append_exif(partial, metadata.exif, software=SOFTWARE, size=size)
             _check_written(partial, path, pixels)
@@ -250,7 +211,7 @@ def write_text(
 
 def _options(path: Path, pixels: Pixels) -> dict[str, Any]:
     """Options of the saver for these pixels."""
-    options = dict(FORMATS[path.suffix.lower()].options)
+    options = dict(WRITABLE[path.suffix.lower()].options)
     if options.get("compression") == "deflate":
         options["predictor"] = "float" if pixels.dtype == np.float32 else "horizontal"
         options["bigtiff"] = pixels.nbytes > CLASSIC_TIFF
@@ -263,10 +224,9 @@ def _check_written(partial: Path, path: Path, pixels: Pixels) -> None:
         str(partial), access="sequential", fail_on="error", revalidate=True
     )
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    if channels <= 2 and not FORMATS[path.suffix.lower()].grey:
+    if channels <= 2 and not WRITABLE[path.suffix.lower()].grey:
         channels += 2
-    sample = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}.get(image.format)
-    found = (image.height, image.width, image.bands, sample)
+    found = (image.height, image.width, image.bands, SAMPLE_TYPES.get(image.format))
     if found != (*pixels.shape[:2], channels, pixels.dtype.name):
         raise WriteError(f"{path}: came out wrong ({found}); nothing was kept; please report this")
 

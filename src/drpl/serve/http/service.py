@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.util
 import logging
 import shutil
 import time
@@ -17,8 +16,7 @@ from typing import Any
 from drpl.core.frames import check_count
 from drpl.errors import DrplError
 from drpl.files.find import BatchItem, find_stacks
-from drpl.io.raw import RAW_SUFFIXES
-from drpl.io.sources import SUFFIXES
+from drpl.io.formats import RAW, RAW_SUFFIXES, READABLE
 from drpl.serve.http.choices import check_choices
 from drpl.serve.http.results import Results
 from drpl.serve.http.uploads import Uploads
@@ -114,8 +112,7 @@ class Service:
 
     def formats(self) -> list[str]:
         """Suffixes of files that are read."""
-        raw = importlib.util.find_spec("rawpy") is not None
-        return sorted(SUFFIXES if raw else SUFFIXES - RAW_SUFFIXES)
+        return sorted(READABLE if RAW.available() else READABLE - RAW_SUFFIXES)
 
     async def stacks(self) -> list[dict[str, Any]]:
         """Stacks of the server's folder; a client only learns their names."""

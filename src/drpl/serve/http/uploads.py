@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from starlette.requests import ClientDisconnect, Request
 
-from drpl.io.raw import RAW_SUFFIXES
+from drpl.io.formats import RAW_SUFFIXES
 from drpl.serve.jobs.jobs import WAITING, Frame, Job, free_name, safe_name
 from drpl.serve.jobs.store import Store
 from drpl.serve.http.refusals import Refused, header
