@@ -26,11 +26,11 @@ def test_mattes_are_opacities(kind, masks, size):
 
 
 @pytest.mark.parametrize(("kind", "masks"), KINDS)
-def test_same_seed_same_matte(kind, masks):
-    one, two = (
+def test_the_same_seed_draws_the_same_matte(kind, masks):
+    first, second = (
         draw_matte(np.random.default_rng(4), 64, 64, kind=kind, silhouettes=masks) for _ in "ab"
     )
-    assert np.array_equal(one, two)
+    assert np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("width", [1.0, 2.3, 7.0])
@@ -43,13 +43,13 @@ def test_a_stroke_covers_its_area(width, angle):
     assert _averaged(canvas).sum() == pytest.approx(160 * width, rel=0.08, abs=40)
 
 
-def test_edges_are_smooth_and_insides_solid():
+def test_edges_are_anti_aliased_and_interiors_solid():
     matte = draw_matte(np.random.default_rng(1), 160, 160, kind="half_plane")
     between = ((matte > 0.02) & (matte < 0.98)).mean()
     assert 0 < between < 0.05
 
 
-def test_random_kinds_are_all_reached(monkeypatch):
+def test_random_mattes_cover_all_kinds(monkeypatch):
     from drpl.scenes import mattes
 
     seen = set()
@@ -61,7 +61,7 @@ def test_random_kinds_are_all_reached(monkeypatch):
     assert set(MATTE_KINDS) - seen <= {"silhouette"}
 
 
-def test_unknown_kinds():
+def test_unknown_kinds_are_refused():
     with pytest.raises(ValueError, match="matte kind is 'cloud'"):
         draw_matte(np.random.default_rng(0), 32, 32, kind="cloud")
     with pytest.raises(ValueError, match="matte kind is 'silhouette'"):

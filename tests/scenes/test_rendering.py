@@ -23,7 +23,7 @@ SIZE = 96 + 2 * MARGIN
 
 
 def make_layers(mattes, depths, *, flat=True, radiance=None):
-    """One scene of noise textures with given mattes and depths."""
+    """Scene of noise textures with the given mattes and depths."""
     torch.manual_seed(0)
     count = len(depths)
     radiance = torch.rand(1, count, 3, SIZE, SIZE) if radiance is None else radiance
@@ -49,7 +49,7 @@ def left_half():
 
 
 @pytest.mark.parametrize("shape", [0, 1, 5, 8])
-def test_kernels_are_densities_that_grow(shape):
+def test_kernels_sum_to_one_and_widen_with_the_radius(shape):
     radius = torch.tensor([0.0, 0.5, 2.0, 7.0, 16.0])
     kernels = defocus_kernels(radius, torch.full((5,), shape), torch.zeros(5))
     assert bool((kernels >= 0).all())
@@ -68,7 +68,7 @@ def test_discs_and_polygons_have_the_same_area():
     assert support[1] == pytest.approx(support[0], rel=0.03)
 
 
-def test_in_focus_layers_are_the_truth():
+def test_layers_in_focus_equal_the_truth():
     scenes = render(make_layers([left_half()], [0.0, 1.0]), make_lens([0.0, 1.0]))
     assert scenes.frames.shape == (1, 2, 3, 96, 96)
     frame_back, frame_front = scenes.frames[0]
@@ -87,12 +87,12 @@ def test_a_defocused_foreground_spreads_over_the_sharp_background():
     edge = SIZE // 2 - MARGIN
     assert float(row[edge + 4]) > 0.05
     assert float(row[edge + 10]) == pytest.approx(0.0, abs=1e-4)
-    # in linear light the veil at the very edge of a straight foreground is one half
+    # in linear light, a straight foreground covers one half of the background at its edge
     between = (float(row[edge - 1]) + float(row[edge])) / 2
     assert between == pytest.approx(0.5, abs=0.02)
 
 
-def test_beside_a_blurred_foreground_depth_is_not_the_target():
+def test_depth_is_not_the_target_beside_a_blurred_foreground():
     faint = 0.1 + 0.02 * torch.rand(1, 2, 3, SIZE, SIZE)
     faint[:, 1] += 0.6
     layers = make_layers([left_half()], [0.0, 1.0], radiance=faint)
@@ -105,7 +105,7 @@ def test_beside_a_blurred_foreground_depth_is_not_the_target():
     assert float(target[..., edge + 12 :].mean()) > 0.98
 
 
-def test_varying_blur_agrees_with_flat_where_depth_is_flat():
+def test_varying_blur_equals_flat_blur_on_flat_layers():
     layers = make_layers([left_half()], [0.0, 1.0])
     flat = render(layers, make_lens([0.2, 1.0]))
     varying = Layers(layers.radiance, layers.matte, layers.depth, False, layers.kinds)
@@ -117,9 +117,9 @@ def test_slanted_layers_are_sharpest_where_they_are_focused():
     layers = make_layers([], [slope], flat=False)
     scenes = render(layers, make_lens([0.2, 0.8], aperture=12.0))
     error = (scenes.frames[0] - scenes.truth).square().mean(dim=(1, 2))
-    near = [int(e.argmin()) for e in error]
-    assert near[0] < 40
-    assert near[1] > 56
+    sharpest = [int(e.argmin()) for e in error]
+    assert sharpest[0] < 40
+    assert sharpest[1] > 56
     middle = int((scenes.index_map[0, 48] == 1).nonzero().min())
     assert middle == pytest.approx(48, abs=2)
 
@@ -135,12 +135,12 @@ def test_blur_never_wraps_into_the_picture():
     assert float(frame[..., 95].max()) < 0.9
 
 
-def test_one_sharp_frame():
+def test_a_frame_of_aperture_zero_equals_the_truth():
     scenes = render(make_layers([left_half()], [0.0, 1.0]), make_lens([0.0, 1.0], [0.0, 8.0]))
     assert torch.allclose(scenes.frames[:, 0], scenes.truth, atol=1e-3)
 
 
-def test_index_map_and_masks_of_many_frames():
+def test_index_map_and_masks_of_three_frames():
     scenes = render(make_layers([left_half()], [0.0, 1.0]), make_lens([0.0, 0.5, 1.0]))
     edge = SIZE // 2 - MARGIN
     assert bool((scenes.index_map[..., :edge] == 2).all())
@@ -148,7 +148,7 @@ def test_index_map_and_masks_of_many_frames():
     assert torch.equal(scenes.masks.sum(1), torch.ones(1, 1, 96, 96))
 
 
-def test_band():
+def test_band_surrounds_the_focus_boundary():
     index_map = torch.zeros(1, 40, 80, dtype=torch.int64)
     index_map[..., 40:] = 1
     columns = boundary_band(index_map)[0, 20].nonzero().flatten()
@@ -157,7 +157,7 @@ def test_band():
     assert not bool(boundary_band(torch.zeros_like(index_map)).any())
 
 
-def test_papers_recipe():
+def test_paper_pairs_are_sharp_on_complementary_sides_of_the_mask():
     torch.manual_seed(0)
     photos = torch.rand(2, 3, 32, 32)
     masks = torch.rand(2, 32, 32) > 0.5
@@ -179,26 +179,26 @@ def clean_scenes():
     return render(make_layers([left_half()], [0.0, 1.0]), make_lens([0.0, 1.0]))
 
 
-def test_degradation_is_seeded_and_leaves_the_truth():
+def test_degradation_is_seeded_and_keeps_frames_and_truth():
     scenes = clean_scenes()
     options = DegradationOptions(1.0, 1.0, 0.01, 0.01, 1.0, 0.1, 0.05, 1.0, 0.05, 1.0)
-    found = [degrade(scenes, options, torch.Generator().manual_seed(5)) for _ in range(2)]
-    assert torch.equal(found[0].observed, found[1].observed)
-    assert torch.equal(found[0].truth, scenes.truth)
-    assert torch.equal(found[0].frames, scenes.frames)
-    assert float((found[0].observed - scenes.frames).abs().mean()) > 0.01
-    levels = found[0].observed * 255
+    first, second = (degrade(scenes, options, torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(first.observed, second.observed)
+    assert torch.equal(first.truth, scenes.truth)
+    assert torch.equal(first.frames, scenes.frames)
+    assert float((first.observed - scenes.frames).abs().mean()) > 0.01
+    levels = first.observed * 255
     assert torch.allclose(levels, levels.round(), atol=1e-4)
 
 
-def test_no_degradation_is_rounding_only():
+def test_degradation_without_options_only_rounds():
     scenes = clean_scenes()
     options = DegradationOptions(shift_chance=0, exposure_chance=0, noise_chance=0, jpeg_chance=0)
     observed = degrade(scenes, options, torch.Generator().manual_seed(0)).observed
     assert float((observed - scenes.frames).abs().max()) <= 0.5 / 255 + 1e-6
 
 
-def test_a_shift_moves_the_second_frame_by_pixels():
+def test_shifts_are_in_pixels():
     from drpl.scenes.degradation import _move
 
     frame = torch.rand(1, 1, 40, 48)
@@ -209,7 +209,7 @@ def test_a_shift_moves_the_second_frame_by_pixels():
 
 
 @pytest.mark.parametrize("quality", [60, 90])
-def test_jpeg_is_like_a_real_codec(quality):
+def test_jpeg_is_close_to_a_real_codec(quality):
     import cv2
 
     from drawing import draw_texture
@@ -225,7 +225,7 @@ def test_jpeg_is_like_a_real_codec(quality):
     assert np.abs(ours - theirs).mean() < 0.2 * loss
 
 
-def test_enlarging_grows_a_part_of_scenes_frames_and_truth_alike():
+def test_enlarging_resizes_frames_and_truth_alike():
     from drpl.scenes.enlarging import enlarge
     from drpl.scenes.options import SceneOptions
 
@@ -234,12 +234,12 @@ def test_enlarging_grows_a_part_of_scenes_frames_and_truth_alike():
     same = enlarge(scenes, SceneOptions(enlarged_share=0.0), np.random.default_rng(0))
     assert torch.equal(same.frames, scenes.frames)
     sharp = replace(scenes, frames=scenes.truth[:, None].expand_as(scenes.frames))
-    grown = enlarge(sharp, SceneOptions(enlarged_share=1.0), np.random.default_rng(0))
-    assert grown.frames.shape == scenes.frames.shape
-    assert not torch.equal(grown.truth, scenes.truth)
-    for frame in grown.frames.unbind(1):
-        assert torch.equal(frame, grown.truth)
-    # softer: the finest differences get smaller
-    fine = [float((t[..., 1:] - t[..., :-1]).abs().mean()) for t in (scenes.truth, grown.truth)]
+    enlarged = enlarge(sharp, SceneOptions(enlarged_share=1.0), np.random.default_rng(0))
+    assert enlarged.frames.shape == scenes.frames.shape
+    assert not torch.equal(enlarged.truth, scenes.truth)
+    for frame in enlarged.frames.unbind(1):
+        assert torch.equal(frame, enlarged.truth)
+    # enlarged pictures are softer: differences between neighbouring pixels are smaller
+    fine = [float((t[..., 1:] - t[..., :-1]).abs().mean()) for t in (scenes.truth, enlarged.truth)]
     assert fine[1] < 0.9 * fine[0]
-    assert set(grown.index_map.unique().tolist()) <= set(scenes.index_map.unique().tolist())
+    assert set(enlarged.index_map.unique().tolist()) <= set(scenes.index_map.unique().tolist())

@@ -1,1 +1,1 @@
-"""Pictures with known truth: drawn, rendered from photos, degraded."""
+"""Scenes with known truth: drawn, or rendered from photos and degraded."""

@@ -1,10 +1,10 @@
-"""From folders of all-in-focus photos to endless, repeatable batches of rendered scenes."""
+"""Repeatable batches of scenes rendered from all-in-focus photos."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -23,21 +23,31 @@ from drpl.scenes.rendering import MARGIN, Layers, Lens, Scenes, render, render_p
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SOLID_KINDS = ("blob", "polygon", "ellipse", "half_plane", "silhouette")
 SOLID_SHARE = 2.0
-"""Solid objects are drawn this many times more often than each fine or porous kind."""
+"""Frequency of each solid kind of matte relative to a fine or porous kind."""
 FLAT_LAYERS = (0.0, 0.55, 0.25, 0.12, 0.08)
 SLANTED_LAYERS = (0.25, 0.45, 0.25, 0.05, 0.0)
-"""Shares of scenes with 0, 1, ... foreground layers; slanted ones cost four times as much."""
+"""Shares of batches with 0, 1, ... foreground layers; slanted layers take four times as long."""
 
 
 def cut_photo(
     rng: np.random.Generator, photo: Photo, size: int, channels: int
 ) -> NDArray[np.float32]:
-    """Random square of a photo, scaled down by up to two, flipped, its tones varied.
+    """Cut a random square from a photo, scale it down by up to two, flip it, vary its tones.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    photo : ndarray, shape (H, W, 3), uint8
+        RGB. A photo smaller than ``size`` is enlarged.
+    size : int
+        Height and width of the result in pixels.
+    channels : int
+        3, or 1 for luma or a random mixture of the colour channels.
 
     Returns
     -------
     ndarray, shape (channels, size, size), float32, in [0, 1]
-        Gamma-coded. One channel is luma or a random mixture of the three.
+        Gamma-coded values.
     """
     largest = min(photo.shape[:2])
     side = min(int(size * rng.uniform(1.0, 2.0)), largest)
@@ -59,13 +69,13 @@ def cut_photo(
 
 
 def _smooth_field(rng: np.random.Generator, size: int, cells: int) -> NDArray[np.float32]:
-    """Random smooth field (size, size), about within [-1, 1]."""
+    """Random smooth field (size, size), roughly within [-1, 1]."""
     grid = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)
     return cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC).astype(np.float32)
 
 
 def _slope(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
-    """Plane through 0 at the centre, of random direction, from about -0.5 to 0.5."""
+    """Plane (size, size) of random direction: 0 at the centre, about -0.5 to 0.5 at the edges."""
     angle = rng.uniform(0, 2 * np.pi)
     axis = (np.arange(size, dtype=np.float32) / size) - np.float32(0.5)
     across, down = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -74,17 +84,18 @@ def _slope(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A batch drawn on the CPU and not yet rendered.
+    """Batch of scenes drawn on the CPU, to be rendered on any device.
 
     Attributes
     ----------
     scene : tuple
-        ``(Layers, Lens)``, or ``(photos, masks, levels)`` of the paper's recipe.
+        ``(Layers, Lens)``, or ``(photos, masks, levels)`` for the paper's recipe.
     degradation : DegradationOptions or None
+        None leaves the observed frames clean.
     seed : int
-        Of the degradation.
+        Seed of enlarging and degradation.
     enlarging : SceneOptions or None
-        None leaves the scenes as they are rendered; see `drpl.scenes.enlarging`.
+        Options for `drpl.scenes.enlarging.enlarge`; None skips it.
     """
 
     scene: tuple[Layers, Lens] | tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -93,14 +104,14 @@ class Drawn:
     enlarging: SceneOptions | None
 
     def render(self, device: torch.device | str = "cpu") -> Scenes:
-        """Render and degrade on a device."""
+        """Render, enlarge and degrade the scenes on a device."""
         device = torch.device(device)
         if len(self.scene) == 3:
             photos, masks, levels = (tensor.to(device) for tensor in self.scene)
             scenes = render_paper(photos, masks, levels)
         else:
             layers, lens = self.scene
-            scenes = render(_moved_layers(layers, device), _moved_lens(lens, device))
+            scenes = render(_layers_on(device, layers), _lens_on(device, lens))
         if self.enlarging is not None:
             scenes = enlarge(scenes, self.enlarging, np.random.default_rng(self.seed))
         if self.degradation is None:
@@ -109,43 +120,41 @@ class Drawn:
         return degrade(scenes, self.degradation, generator)
 
 
-def _moved_layers(layers: Layers, device: torch.device) -> Layers:
-    """Layers on a device."""
-    return Layers(
-        layers.radiance.to(device),
-        layers.matte.to(device),
-        layers.depth.to(device),
-        layers.flat,
-        layers.kinds,
-        layers.margin,
+def _layers_on(device: torch.device, layers: Layers) -> Layers:
+    """Layers with their tensors on a device."""
+    return replace(
+        layers,
+        radiance=layers.radiance.to(device),
+        matte=layers.matte.to(device),
+        depth=layers.depth.to(device),
     )
 
 
-def _moved_lens(lens: Lens, device: torch.device) -> Lens:
-    """Lens on a device."""
+def _lens_on(device: torch.device, lens: Lens) -> Lens:
+    """Lens with its tensors on a device."""
     return Lens(*(v.to(device) for v in (lens.focus, lens.aperture, lens.shape, lens.angle)))
 
 
 class SceneBatches(Dataset[Scenes | Drawn]):
-    """Batch ``i`` of an endless, repeatable sequence of scenes.
+    """Repeatable sequence of batches of scenes, rendered on demand.
 
     Parameters
     ----------
-    photos : sequence of ndarray, each (H, W, 3) uint8
-        All-in-focus.
+    photos : sequence of ndarray, each of shape (H, W, 3), uint8
+        All-in-focus photos, RGB.
     options : SceneOptions
     batch : int
-        Scenes in a batch.
+        Scenes per batch.
     seed : int
         Batch ``i`` depends on ``seed`` and ``i`` only.
     length : int
         Number of batches.
-    degradation : DegradationOptions or None
+    degradation : DegradationOptions, optional
         None leaves the observed frames clean.
-    silhouettes : sequence of ndarray, uint8
+    silhouettes : sequence of ndarray, each of shape (h, w), uint8
         Mask files to use as mattes besides the procedural ones.
     rendered : bool
-        Give `Scenes`; otherwise `Drawn`, to be rendered on another device.
+        True to return `Scenes`; False to return `Drawn`, to be rendered on another device.
     """
 
     def __init__(
@@ -171,7 +180,7 @@ class SceneBatches(Dataset[Scenes | Drawn]):
 
     @property
     def _margin(self) -> int:
-        """Pixels around the picture that blur can draw from."""
+        """Width in pixels of the border around the picture that blur reaches into."""
         return max(MARGIN, math.ceil(self.options.radius[1]))
 
     def __len__(self) -> int:
@@ -179,12 +188,12 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         return self.length
 
     def __getitem__(self, index: int) -> Scenes | Drawn:
-        """Draw, and by default render, one batch."""
+        """Draw batch ``index`` and, if ``rendered``, render it."""
         drawn = self.draw(index)
         return drawn.render() if self.rendered else drawn
 
     def draw(self, index: int) -> Drawn:
-        """Draw the scenes of one batch."""
+        """Draw the scenes of batch ``index``."""
         rng = np.random.default_rng([self.seed, index])
         options = self.options
         count = options.frames
@@ -195,14 +204,14 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         return Drawn(scene, self.degradation, int(rng.integers(2**31)), options)
 
     def _photo(self, rng: np.random.Generator, size: int) -> NDArray[np.float32]:
-        """Random square of a random photo, gamma-coded."""
+        """Random square (C, size, size) of a random photo, gamma-coded."""
         photo = self.photos[int(rng.integers(len(self.photos)))]
         return cut_photo(rng, photo, size, self.options.channels)
 
     def _draw_paper(
         self, rng: np.random.Generator
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Photos, masks and blur levels for the paper's recipe."""
+        """Draw photos, masks and blur levels for `render_paper`."""
         size = self.options.size
         photos = np.stack([self._photo(rng, size) for _ in range(self.batch)])
         masks = np.stack(
@@ -216,7 +225,7 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         return torch.from_numpy(photos), torch.from_numpy(masks), levels
 
     def _draw_layered(self, rng: np.random.Generator, count: int) -> tuple[Layers, Lens]:
-        """Layers and lens of a batch; all scenes share the number of layers and flatness."""
+        """Draw layers and lens for `render`; all scenes of a batch have equally many layers."""
         options = self.options
         flat = rng.random() < options.flat_share
         shares = np.array(FLAT_LAYERS if flat else SLANTED_LAYERS)[: options.max_layers + 1]
@@ -235,7 +244,7 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         return layers, self._draw_lens(rng, torch.from_numpy(np.stack(focus)))
 
     def _highlights(self, rng: np.random.Generator, linear: torch.Tensor) -> torch.Tensor:
-        """Raise what is nearly white above white in some scenes: bright spots blur to discs."""
+        """Raise near-white radiance above white in some scenes: highlights blur to discs."""
         gain = np.where(
             rng.random(len(linear)) < self.options.highlight_share,
             rng.uniform(1.0, 8.0, len(linear)),
@@ -249,23 +258,23 @@ class SceneBatches(Dataset[Scenes | Drawn]):
     ) -> tuple[
         NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], str
     ]:
-        """Radiance (L, C, S, S) gamma-coded, matte, depth (L, S, S), focus (N,) and kind."""
+        """Draw one scene: textures (L, C, S, S), mattes and depths (L, S, S), focus (N,), kind."""
         size = self.options.size + 2 * self._margin
-        steps = rng.uniform(0.3, 1.0, foregrounds)
-        places = np.concatenate([[0.0], np.cumsum(steps) / max(steps.sum(), 1e-6)])
+        gaps = rng.uniform(0.3, 1.0, foregrounds)
+        distances = np.concatenate([[0.0], np.cumsum(gaps) / max(gaps.sum(), 1e-6)])
         radiance, mattes, depths = [], [np.ones((size, size), np.float32)], []
         kind = "depth"
-        for place in places:
+        for distance in distances:
             radiance.append(self._texture(rng, size))
-            depths.append(self._depth(rng, size, float(place), foregrounds, flat))
+            depths.append(self._depth(rng, size, float(distance), foregrounds, flat))
         for _ in range(foregrounds):
             kind, matte = self._matte(rng, size)
             mattes.append(matte)
-        focus = self._draw_focus(rng, count, places, depths)
+        focus = self._draw_focus(rng, count, distances, depths)
         return np.stack(radiance), np.stack(mattes), np.stack(depths), focus, kind
 
     def _texture(self, rng: np.random.Generator, size: int) -> NDArray[np.float32]:
-        """A photo, or now and then something nearly without texture, such as sky."""
+        """Part of a photo or, now and then, a surface nearly without texture, such as sky."""
         texture = self._photo(rng, size)
         if rng.random() >= self.options.smooth_share:
             return texture
@@ -275,17 +284,17 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         return np.asarray(np.clip(np.stack(smooth), 0.0, 1.0), np.float32)
 
     def _matte(self, rng: np.random.Generator, size: int) -> tuple[str, NDArray[np.float32]]:
-        """One foreground's matte and its kind."""
+        """Kind and matte of one foreground layer."""
         kinds = MATTE_KINDS if self.silhouettes else MATTE_KINDS[:-1]
         shares = np.array([SOLID_SHARE if kind in SOLID_KINDS else 1.0 for kind in kinds])
         kind = str(rng.choice(kinds, p=shares / shares.sum()))
         return kind, draw_matte(rng, size, size, kind=kind, silhouettes=self.silhouettes)
 
     def _depth(
-        self, rng: np.random.Generator, size: int, place: float, foregrounds: int, flat: bool
+        self, rng: np.random.Generator, size: int, distance: float, foregrounds: int, flat: bool
     ) -> NDArray[np.float32]:
-        """Depth of one layer: flat, slanted, or a smooth field."""
-        depth = np.full((size, size), place, np.float32)
+        """Depth (S, S) of one layer: flat, slanted, or a smooth field."""
+        depth = np.full((size, size), distance, np.float32)
         if flat:
             return depth
         reach = 1.0 if foregrounds == 0 else float(rng.uniform(0.0, 0.5))
@@ -299,23 +308,23 @@ class SceneBatches(Dataset[Scenes | Drawn]):
         self,
         rng: np.random.Generator,
         count: int,
-        places: NDArray[np.float64],
+        distances: NDArray[np.float64],
         depths: Sequence[NDArray[np.float32]],
     ) -> NDArray[np.float32]:
-        """Where each frame is focused."""
+        """Depth (N,) that each frame is focused at."""
         low = float(min(depth.min() for depth in depths))
         high = float(max(depth.max() for depth in depths))
-        if count > 2 or len(places) == 1:
+        if count > 2 or len(distances) == 1:
             focus = np.linspace(low, high, count) if count > 2 else rng.uniform(low, high, 2)
             focus = focus + rng.normal(0.0, 0.02, count)
         else:
-            focus = rng.choice(places, 2, replace=False) + rng.normal(0.0, 0.02, 2)
+            focus = rng.choice(distances, 2, replace=False) + rng.normal(0.0, 0.02, 2)
         if rng.random() < self.options.both_defocused_share:
             focus = focus + rng.choice((-1, 1)) * rng.uniform(0.05, 0.35)
         return (focus[::-1] if rng.random() < 0.5 else focus).astype(np.float32)
 
     def _draw_lens(self, rng: np.random.Generator, focus: torch.Tensor) -> Lens:
-        """Aperture and point spread function of each scene."""
+        """Draw aperture and point spread function of each scene."""
         batch, frames = focus.shape
         low, high = np.log(self.options.radius[0] + 1e-6), np.log(self.options.radius[1])
         aperture = np.exp(rng.uniform(low, high, (batch, 1))).repeat(frames, axis=1)

@@ -1,6 +1,6 @@
-"""What stands between a clean stack and the files of a camera: geometry, exposure, noise, JPEG.
+"""Degradation of clean frames as in a camera: motion, exposure, noise, JPEG.
 
-Everything is batched, differentiable code is not needed, and the generator makes it repeatable.
+Every function takes a batch. A seeded generator makes the results repeatable.
 """
 
 from __future__ import annotations
@@ -23,29 +23,37 @@ _JPEG_LUMA = (
     (49, 64, 78, 87, 103, 121, 120, 101),
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
-"""Quantisation table for luminance, ITU-T T.81, table K.1."""
+"""Quantisation table for luminance (ITU-T T.81, table K.1)."""
 
 
 @dataclass(frozen=True)
 class DegradationOptions:
-    """How often and how much frames are degraded; a chance is per scene, amounts per frame.
+    """Probability and strength of each degradation.
+
+    Probabilities apply to a scene as a whole; strengths are drawn for each frame.
 
     Attributes
     ----------
     shift_chance : float
-        Share of scenes whose later frames are moved against the first.
+        Probability that the later frames are moved relative to the first.
     shift : float
         Standard deviation of the translation in pixels.
     scale : float
         Standard deviation of the relative change of scale.
     rotation : float
         Standard deviation of the rotation in radians.
-    exposure_chance, gain, offset : float
-        Share of scenes, and standard deviations of gain and offset.
-    noise_chance, noise : float
-        Share of scenes, and largest standard deviation of the noise at mid grey.
+    exposure_chance : float
+        Probability that the exposure changes.
+    gain : float
+        Standard deviation of the gain around 1.
+    offset : float
+        Standard deviation of the offset around 0, in units of the value range.
+    noise_chance : float
+        Probability of noise.
+    noise : float
+        Largest standard deviation of the noise at mid grey, in units of the value range.
     jpeg_chance : float
-        Share of scenes compressed; the quality is drawn between 60 and 97.
+        Probability of JPEG compression, of a quality drawn between 60 and 97.
     """
 
     shift_chance: float = 0.4
@@ -61,7 +69,7 @@ class DegradationOptions:
 
 
 def degrade(scenes: Scenes, options: DegradationOptions, generator: torch.Generator) -> Scenes:
-    """Degrade the observed frames; the clean frames and the truth stay.
+    """Degrade the observed frames; leave the clean frames and the truth unchanged.
 
     Parameters
     ----------
@@ -69,12 +77,12 @@ def degrade(scenes: Scenes, options: DegradationOptions, generator: torch.Genera
         Clean scenes.
     options : DegradationOptions
     generator : torch.Generator
-        On the device of the scenes.
+        Source of randomness, on the device of the scenes.
 
     Returns
     -------
     Scenes
-        The same with `Scenes.observed` degraded: 8-bit steps, in [0, 1].
+        Scenes with `Scenes.observed` degraded: in [0, 1], rounded to multiples of 1/255.
     """
     frames = scenes.frames
     batch, count = frames.shape[:2]
@@ -102,24 +110,27 @@ def degrade(scenes: Scenes, options: DegradationOptions, generator: torch.Genera
     flat = flat * gain.view(-1, 1, 1, 1) + offset.view(-1, 1, 1, 1)
     level = chosen(options.noise_chance) * torch.rand(batch, 1, generator=generator, device=device)
     flat = _add_noise(flat, (level * options.noise).flatten(), generator)
-    coded = chosen(options.jpeg_chance).flatten() > 0
-    if bool(coded.any()):
+    compressed = chosen(options.jpeg_chance).flatten() > 0
+    if bool(compressed.any()):
         quality = 60 + 37 * torch.rand(batch, 1, generator=generator, device=device)
         quality = quality.expand(batch, count).flatten()
-        flat = torch.where(coded.view(-1, 1, 1, 1), jpeg(flat.clamp(0, 1), quality), flat)
+        flat = torch.where(compressed.view(-1, 1, 1, 1), jpeg(flat.clamp(0, 1), quality), flat)
     observed = (flat.clamp(0.0, 1.0) * 255.0).round() / 255.0
     return replace(scenes, observed=observed.view_as(frames))
 
 
 def _move(frames: Tensor, motion: list[Tensor], moved: Tensor) -> Tensor:
-    """Translate (pixels), scale and rotate about the centre, bicubic; unmoved frames stay exact."""
+    """Translate, scale and rotate the ``moved`` frames about their centre, bicubically.
+
+    ``motion`` holds rows and columns in pixels, relative scale and angle in radians, each (B,).
+    """
     rows, cols, scale, angle = motion
     height, width = frames.shape[-2:]
-    grow, turn = 1.0 + scale, angle
+    along, aside = (1.0 + scale) * angle.cos(), angle.sin()
     theta = torch.stack(
         [
-            torch.stack([grow * turn.cos(), -turn.sin() * height / width, 2 * cols / width], dim=1),
-            torch.stack([turn.sin() * width / height, grow * turn.cos(), 2 * rows / height], dim=1),
+            torch.stack([along, -aside * height / width, 2 * cols / width], dim=1),
+            torch.stack([aside * width / height, along, 2 * rows / height], dim=1),
         ],
         dim=1,
     )
@@ -131,7 +142,10 @@ def _move(frames: Tensor, motion: list[Tensor], moved: Tensor) -> Tensor:
 
 
 def _add_noise(frames: Tensor, level: Tensor, generator: torch.Generator) -> Tensor:
-    """Gaussian noise whose variance grows with the signal; ``level`` (B,) holds at mid grey."""
+    """Add Gaussian noise whose variance grows with the signal.
+
+    ``level`` (B,) is the standard deviation at mid grey.
+    """
     if not bool((level > 0).any()):
         return frames
     deviation = (0.25 + 1.5 * frames.clamp(0.0, 1.0)).sqrt() * level.view(-1, 1, 1, 1)
@@ -140,18 +154,22 @@ def _add_noise(frames: Tensor, level: Tensor, generator: torch.Generator) -> Ten
 
 
 def jpeg(frames: Tensor, quality: Tensor) -> Tensor:
-    """Blockwise DCT quantisation as baseline JPEG does it, without chroma subsampling.
+    """Quantise 8x8 blocks of DCT coefficients like baseline JPEG.
 
     Parameters
     ----------
     frames : Tensor, shape (B, C, H, W), in [0, 1]
-        Every channel is coded with the luminance table: an approximation for colour.
     quality : Tensor, shape (B,), in 1..100
-        The Independent JPEG Group's scale.
+        Quality on the scale of the Independent JPEG Group.
 
     Returns
     -------
     Tensor, shape (B, C, H, W), in [0, 1]
+
+    Notes
+    -----
+    Colour is approximate: every channel is coded with the luminance table, without conversion to
+    YCbCr and without chroma subsampling.
 
     References
     ----------
@@ -172,7 +190,7 @@ def jpeg(frames: Tensor, quality: Tensor) -> Tensor:
 
 
 def _dct_basis(device: torch.device) -> Tensor:
-    """Orthonormal 8-point DCT-II as a matrix, one basis vector a row."""
+    """Orthonormal 8-point DCT-II as a matrix with one basis vector per row."""
     index = torch.arange(8, device=device, dtype=torch.float32)
     basis = torch.cos(torch.pi * (2 * index[None] + 1) * index[:, None] / 16) / 2
     basis[0] /= 2**0.5

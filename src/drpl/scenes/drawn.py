@@ -1,4 +1,4 @@
-"""A drawn scene with known truth, photographed twice."""
+"""Drawn scene with known truth, photographed twice."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ PAPER, INK = (237, 230, 209), (31, 36, 51)
 
 
 def draw_pair(seed: int = 3) -> tuple[Bytes, Bytes, Bytes]:
-    """Draw the scene and photograph it, focused in front and behind.
+    """Draw a scene and photograph it twice: focused on its foreground and on its background.
 
-    A poster hangs behind leaves and a wire net. The defocused layer in front is blurred together
-    with its matte, in linear light, and composited over the complete poster.
+    A poster hangs behind leaves and a wire net. The defocused foreground is blurred together with
+    its matte, in linear light, and composited over the complete poster.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the scene; the same seed draws the same scene.
 
     Returns
     -------
     source_a, source_b, truth : ndarray, shape (640, 960, 3), uint8
-        Focused on the leaves; on the poster; everything sharp.
+        Frame focused on the leaves, frame focused on the poster, all-in-focus image.
     """
     rng = np.random.default_rng(seed)
     poster = _poster(rng)
@@ -45,7 +50,7 @@ def draw_pair(seed: int = 3) -> tuple[Bytes, Bytes, Bytes]:
 
 
 def _disc(radius: float) -> Image:
-    """Anti-aliased disc that sums to 1."""
+    """Anti-aliased disc of a radius in pixels, with a sum of 1."""
     reach = int(np.ceil(radius))
     rows, cols = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = np.clip(radius + 0.5 - np.hypot(rows, cols), 0, 1)
@@ -54,7 +59,7 @@ def _disc(radius: float) -> Image:
 
 
 def _grain(rng: np.random.Generator, octaves: tuple[int, ...]) -> Image:
-    """Sum of random grids of several finenesses, about within [-1, 1]."""
+    """Mean of random grids of several resolutions, roughly within [-1, 1]."""
     total = np.zeros((HEIGHT, WIDTH), np.float32)
     for cells in octaves:
         grid = rng.uniform(-1, 1, (cells * 2, cells * 3)).astype(np.float32)
@@ -63,7 +68,7 @@ def _grain(rng: np.random.Generator, octaves: tuple[int, ...]) -> Image:
 
 
 def _poster(rng: np.random.Generator) -> Image:
-    """Background in linear light: paper with grain, print, a star of lines, gratings, text."""
+    """Background in linear light: grainy paper with colours, a star, rings, gratings, text."""
     sheet = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     sheet[:] = PAPER
     for row, colour in ((150, (191, 212, 219)), (300, (230, 184, 128)), (450, (153, 173, 140))):
@@ -82,21 +87,21 @@ def _poster(rng: np.random.Generator) -> Image:
     cv2.putText(sheet, "sharp everywhere", (430, 240), font, 1.5, INK, 2, cv2.LINE_AA)
     for line in range(7):
         text = "0123456789 the quick brown fox jumps over the lazy dog"
-        place = (60, 430 + 24 * line)
-        cv2.putText(sheet, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+        origin = (60, 430 + 24 * line)
+        cv2.putText(sheet, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
     coded = sheet.astype(np.float32) / 255
     coded += 0.06 * _grain(rng, (40, 90, 160))[..., None] + 0.02 * rng.standard_normal(coded.shape)
     return (np.clip(coded, 0, 1) ** 2.2).astype(np.float32)
 
 
 def _foreground(rng: np.random.Generator) -> tuple[Image, Image]:
-    """Colours in linear light, and matte, of leaves on a twig and of a wire net."""
+    """Colours, in linear light, and matte of leaves on a twig and of a wire net."""
     coded = np.empty((HEIGHT, WIDTH, 3), np.float32)
     coded[:] = (0.35, 0.5, 0.2)
     coded *= 1 + 0.5 * _grain(rng, (12, 50, 140))[..., None]
     matte = np.zeros((HEIGHT * 2, WIDTH * 2), np.uint8)
-    for place in np.linspace(0.02, 0.72, 9):
-        base = np.array([WIDTH * place, HEIGHT * (0.98 - 0.55 * place)])
+    for along in np.linspace(0.02, 0.72, 9):
+        base = np.array([WIDTH * along, HEIGHT * (0.98 - 0.55 * along)])
         for side in (-1, 1):
             aim = -0.5 + side * rng.uniform(0.6, 1.1)
             _leaf(coded, matte, base, aim, rng.uniform(90, 170))
@@ -119,7 +124,7 @@ def _foreground(rng: np.random.Generator) -> tuple[Image, Image]:
 
 
 def _leaf(coded: Image, matte: Bytes, base: Image, aim: float, length: float) -> None:
-    """Add a leaf to the matte (twice the size) and its veins to the colours."""
+    """Add a leaf to the matte, which has twice the resolution, and its veins to the colours."""
     along = np.array([np.cos(aim), np.sin(aim)])
     across = np.array([-along[1], along[0]])
     share = np.linspace(0, 1, 40)

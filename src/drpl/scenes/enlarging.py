@@ -1,4 +1,4 @@
-"""Scenes as pictures of many megapixels show them: soft, and blurred by many pixels."""
+"""Enlarged parts of scenes, which look like pictures of many megapixels: soft, with wide blur."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ from drpl.scenes.rendering import Scenes
 
 
 def enlarge(scenes: Scenes, options: SceneOptions, rng: np.random.Generator) -> Scenes:
-    """Enlarge a random part of some scenes to the whole picture.
+    """Enlarge a random part of some scenes to the size of the whole picture.
 
     Parameters
     ----------
     scenes : Scenes
-        Clean ones: ``observed`` becomes what ``frames`` is.
+        Clean scenes, not yet degraded.
     options : SceneOptions
-        ``enlarged_share`` of the scenes, by a factor up to ``enlarged``, drawn log-uniformly.
-    rng : numpy Generator
+        Scenes are chosen with probability ``enlarged_share``; their factor is drawn
+        log-uniformly between 1.2 and ``enlarged``.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Scenes
+        Scenes of the same shapes; `Scenes.observed` equals `Scenes.frames`.
     """
     count, (height, width) = len(scenes.truth), scenes.truth.shape[-2:]
     chosen = rng.random(count) < options.enlarged_share
@@ -34,16 +40,15 @@ def enlarge(scenes: Scenes, options: SceneOptions, rng: np.random.Generator) -> 
         rows, cols = (max(8, round(side / factor)) for side in (height, width))
         top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - cols + 1))
         part = (..., slice(top, top + rows), slice(left, left + cols))
-
-        frames[number] = _grown(frames[number][part], (height, width), "bicubic")
-        truth[number] = _grown(truth[number : number + 1][part], (height, width), "bicubic")[0]
+        frames[number] = _resized(frames[number][part], (height, width), "bicubic")
+        truth[number] = _resized(truth[number : number + 1][part], (height, width), "bicubic")[0]
         indices = index_map[number][part][None, None].to(torch.float32)
-        index_map[number] = _grown(indices, (height, width), "nearest")[0, 0].long()
+        index_map[number] = _resized(indices, (height, width), "nearest")[0, 0].long()
     return replace(scenes, frames=frames, observed=frames, truth=truth, index_map=index_map)
 
 
-def _grown(pictures: Tensor, size: tuple[int, int], mode: str) -> Tensor:
-    """Pictures (N, C, H, W) resampled to a size; colours stay in [0, 1]."""
+def _resized(pictures: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+    """Resample pictures (N, C, H, W) to a size; clip interpolated colours to [0, 1]."""
     if mode == "nearest":
         return F.interpolate(pictures, size, mode=mode)
     return F.interpolate(pictures, size, mode=mode, align_corners=False).clamp(0.0, 1.0)

@@ -10,37 +10,37 @@ from numpy.typing import NDArray
 
 Matte = NDArray[np.float32]
 Mask = NDArray[np.uint8]
-_SHIFT = 6
-_FINE = 2
+_FRACTION_BITS = 6
+"""Fractional bits of OpenCV's fixed-point coordinates."""
+_SUPERSAMPLING = 2
+"""Canvas cells per pixel and axis; averaging them makes opacity equal to the covered area."""
 _RIM = 0.7
-"""Strokes are drawn this many times finer, then averaged: opacity follows the covered area.
-
-OpenCV draws polygons too wide by `_RIM` pixels, which is also the thinnest stroke there is.
-"""
+"""Pixels by which OpenCV draws polygons too wide; also the width of the thinnest stroke."""
 
 
-def _points(points: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Fixed-point coordinates, in cells of the finer canvas, for OpenCV's drawing."""
-    return np.round((points * _FINE - 0.5) * (1 << _SHIFT)).astype(np.int32)
+def _fixed_point(points: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Convert pixel coordinates to OpenCV's fixed-point coordinates on the canvas."""
+    return np.round((points * _SUPERSAMPLING - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
 
 
 def _canvas(height: int, width: int) -> Mask:
-    return np.zeros((height * _FINE, width * _FINE), np.uint8)
+    """Empty supersampled canvas for a picture of ``height`` x ``width`` pixels."""
+    return np.zeros((height * _SUPERSAMPLING, width * _SUPERSAMPLING), np.uint8)
 
 
 def _averaged(canvas: Mask) -> Matte:
-    """From the finer canvas to opacity."""
-    size = (canvas.shape[1] // _FINE, canvas.shape[0] // _FINE)
+    """Average a supersampled canvas to opacity per pixel."""
+    size = (canvas.shape[1] // _SUPERSAMPLING, canvas.shape[0] // _SUPERSAMPLING)
     return cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
 
 
 def _fill(canvas: Mask, points: NDArray[np.float64], value: int = 255) -> None:
-    """Fill a polygon given in pixels (x, y)."""
-    cv2.fillPoly(canvas, [_points(points)], value, cv2.LINE_AA, _SHIFT)
+    """Fill a polygon with corners (n, 2) at (x, y) in pixels."""
+    cv2.fillPoly(canvas, [_fixed_point(points)], value, cv2.LINE_AA, _FRACTION_BITS)
 
 
 def _stroke(canvas: Mask, path: NDArray[np.float64], widths: NDArray[np.float64]) -> None:
-    """Fill a stroke along a path (n, 2) in pixels with a width at each point."""
+    """Fill a stroke along a path (n, 2) with a width (n,) at each point, all in pixels."""
     along = np.gradient(path, axis=0)
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / length[:, None]
@@ -49,7 +49,7 @@ def _stroke(canvas: Mask, path: NDArray[np.float64], widths: NDArray[np.float64]
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, cells: int) -> Matte:
-    """Smooth noise about within [-1, 1]."""
+    """Smooth noise (height, width), roughly within [-1, 1]."""
     rows = max(2, round(cells * height / max(height, width)))
     cols = max(2, round(cells * width / max(height, width)))
     grid = rng.uniform(-1, 1, (rows, cols)).astype(np.float32)
@@ -57,7 +57,7 @@ def _noise(rng: np.random.Generator, height: int, width: int, cells: int) -> Mat
 
 
 def _threshold(field: Matte, level: float) -> Matte:
-    """Where a smooth field passes a level, with an edge about one pixel wide."""
+    """Threshold a smooth field at a level, with an edge about one pixel wide."""
     rows = cv2.Sobel(field, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
     cols = cv2.Sobel(field, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     steep = np.maximum(cv2.magnitude(rows, cols), 1e-4)
@@ -65,13 +65,14 @@ def _threshold(field: Matte, level: float) -> Matte:
 
 
 def _blob(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Blobs: thresholded smooth noise."""
     field = _noise(rng, height, width, int(rng.integers(3, 9)))
     field += np.float32(0.4) * _noise(rng, height, width, int(rng.integers(8, 20)))
     return _threshold(field, float(np.quantile(field[::8, ::8], rng.uniform(0.3, 0.85))))
 
 
 def _corners(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float64]:
-    """Corners of a random star-shaped polygon."""
+    """Corners (n, 2) of a random star-shaped polygon, in pixels."""
     count = int(rng.integers(3, 13))
     angles = np.sort(rng.uniform(0, 2 * np.pi, count))
     reach = rng.uniform(0.25, 0.7) * rng.uniform(0.45, 1.0, count)
@@ -82,6 +83,7 @@ def _corners(rng: np.random.Generator, height: int, width: int) -> NDArray[np.fl
 
 
 def _polygon(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """One to three star-shaped polygons."""
     canvas = _canvas(height, width)
     for _ in range(int(rng.integers(1, 4))):
         _fill(canvas, _corners(rng, height, width))
@@ -89,6 +91,7 @@ def _polygon(rng: np.random.Generator, height: int, width: int) -> Matte:
 
 
 def _ellipse(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """One to four ellipses."""
     canvas = _canvas(height, width)
     angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     for _ in range(int(rng.integers(1, 5))):
@@ -101,6 +104,7 @@ def _ellipse(rng: np.random.Generator, height: int, width: int) -> Matte:
 
 
 def _half_plane(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Half-plane with a straight or wavy edge."""
     rows, cols = np.mgrid[:height, :width].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     across = np.cos(angle) * (cols - width / 2) + np.sin(angle) * (rows - height / 2)
@@ -112,10 +116,10 @@ def _half_plane(rng: np.random.Generator, height: int, width: int) -> Matte:
     return matte
 
 
-def _wavy(
+def _wavy_path(
     rng: np.random.Generator, start: NDArray[np.float64], end: NDArray[np.float64], bend: float
 ) -> NDArray[np.float64]:
-    """Path (24, 2) from start to end that bends aside by up to a share of its length."""
+    """Wavy path (24, 2) from start to end; ``bend`` is its amplitude as a share of its length."""
     share = np.linspace(0, 1, 24)
     straight = start + share[:, None] * (end - start)
     aside = np.array([-(end - start)[1], (end - start)[0]])
@@ -125,6 +129,7 @@ def _wavy(
 
 
 def _strands(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Two to eight long strands, each of constant width."""
     canvas = _canvas(height, width)
     for _ in range(int(rng.integers(2, 9))):
         angle = rng.uniform(0, 2 * np.pi)
@@ -132,12 +137,13 @@ def _strands(rng: np.random.Generator, height: int, width: int) -> Matte:
         reach = (
             np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.4, 1.0) * max(height, width)
         )
-        path = _wavy(rng, centre - reach, centre + reach, rng.uniform(0, 0.15))
+        path = _wavy_path(rng, centre - reach, centre + reach, rng.uniform(0, 0.15))
         _stroke(canvas, path, np.full(len(path), np.exp(rng.uniform(0, np.log(12)))))
     return _averaged(canvas)
 
 
 def _hair(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Tuft of thin tapering hairs, in half of the cases with a round body at its root."""
     canvas = _canvas(height, width)
     root = rng.uniform(0, 1, 2) * (width, height)
     heading = np.arctan2(height / 2 - root[1], width / 2 - root[0])
@@ -150,36 +156,38 @@ def _hair(rng: np.random.Generator, height: int, width: int) -> Matte:
         start = root + rng.normal(0, 0.08, 2) * min(height, width)
         reach = rng.uniform(0.3, 1.0) * max(height, width)
         end = start + reach * np.array([np.cos(angle), np.sin(angle)])
-        path = _wavy(rng, start, end, rng.uniform(0, 0.25))
+        path = _wavy_path(rng, start, end, rng.uniform(0, 0.25))
         _stroke(canvas, path, np.linspace(rng.uniform(0.9, 2.5), 0.5, len(path)))
     return _averaged(canvas)
 
 
 def _grass(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Blades of grass from the lower edge or, in one case of five, from the upper edge."""
     canvas = _canvas(height, width)
     for _ in range(int(rng.integers(12, 50))):
         start = np.array([rng.uniform(-0.1, 1.1) * width, height + 2.0])
         end = start + np.array([rng.normal(0, 0.2) * width, -rng.uniform(0.25, 1.0) * height])
-        path = _wavy(rng, start, end, rng.uniform(0, 0.12))
+        path = _wavy_path(rng, start, end, rng.uniform(0, 0.12))
         _stroke(canvas, path, np.linspace(rng.uniform(2.5, 9.0), 0.6, len(path)))
     return np.rot90(_averaged(canvas), 2).copy() if rng.random() < 0.2 else _averaged(canvas)
 
 
 def _leaves(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Branch with leaves on both sides."""
     canvas = _canvas(height, width)
     size = float(min(height, width))
     angle = rng.uniform(0, 2 * np.pi)
     reach = np.array([np.cos(angle), np.sin(angle)]) * 0.6 * size
     centre = np.array([width, height]) * rng.uniform(0.35, 0.65, 2)
-    branch = _wavy(rng, centre - reach, centre + reach, rng.uniform(0, 0.2))
+    branch = _wavy_path(rng, centre - reach, centre + reach, rng.uniform(0, 0.2))
     _stroke(canvas, branch, np.linspace(rng.uniform(2.0, 5.0), 1.0, len(branch)))
     length = rng.uniform(0.12, 0.4) * size
     share = np.linspace(0, 1, 24)
-    for place in branch[:: int(rng.integers(2, 5))]:
+    for base in branch[:: int(rng.integers(2, 5))]:
         for side in (-1, 1):
             aim = angle + side * rng.uniform(0.4, 1.3)
-            tip = place + length * rng.uniform(0.6, 1.2) * np.array([np.cos(aim), np.sin(aim)])
-            path = _wavy(rng, place, tip, rng.uniform(0, 0.12))
+            tip = base + length * rng.uniform(0.6, 1.2) * np.array([np.cos(aim), np.sin(aim)])
+            path = _wavy_path(rng, base, tip, rng.uniform(0, 0.12))
             _stroke(canvas, path, rng.uniform(0.2, 0.5) * length * np.sin(np.pi * share) + 0.8)
     return _averaged(canvas)
 
@@ -187,8 +195,8 @@ def _leaves(rng: np.random.Generator, height: int, width: int) -> Matte:
 def _bars(
     rng: np.random.Generator, canvas: Mask, angle: float, gap: float, thick: float, bend: float
 ) -> None:
-    """Parallel bars across the whole canvas."""
-    height, width = (side / _FINE for side in canvas.shape)
+    """Draw parallel bars across the whole canvas; all lengths are in pixels."""
+    height, width = (side / _SUPERSAMPLING for side in canvas.shape)
     reach = 0.75 * (height + width)
     along = np.array([np.cos(angle), np.sin(angle)])
     across = np.array([-np.sin(angle), np.cos(angle)])
@@ -201,6 +209,7 @@ def _bars(
 
 
 def _net(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Net of two crossing sets of bars."""
     canvas = _canvas(height, width)
     thick = np.exp(rng.uniform(0, np.log(6)))
     gap = thick * rng.uniform(2.5, 9) + 4
@@ -211,6 +220,7 @@ def _net(rng: np.random.Generator, height: int, width: int) -> Matte:
 
 
 def _fence(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Fence of parallel bars."""
     canvas = _canvas(height, width)
     thick = np.exp(rng.uniform(0, np.log(12)))
     bend = rng.choice((0.0, rng.uniform(0, 6)))
@@ -219,26 +229,28 @@ def _fence(rng: np.random.Generator, height: int, width: int) -> Matte:
 
 
 def _porous(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Solid shape with holes."""
     shape = _SOLID[int(rng.integers(len(_SOLID)))](rng, height, width)
     field = _noise(rng, height, width, int(rng.integers(10, 45)))
     return shape * _threshold(field, float(np.quantile(field[::8, ::8], rng.uniform(0.2, 0.6))))
 
 
 def _soft(rng: np.random.Generator, height: int, width: int) -> Matte:
+    """Solid shape with a soft edge."""
     shape = _SOLID[int(rng.integers(len(_SOLID)))](rng, height, width)
     blurred = cv2.GaussianBlur(shape, (0, 0), rng.uniform(1.0, 6.0))
     return np.clip(blurred, 0.0, 1.0).astype(np.float32)
 
 
 def _silhouette(rng: np.random.Generator, height: int, width: int, mask: Mask) -> Matte:
-    """A mask file, turned, scaled and placed at random, anti-aliased."""
-    scale = rng.uniform(0.5, 1.2) * _FINE * min(height, width) / max(mask.shape)
+    """Object of a mask file, rotated, scaled and placed at random, anti-aliased."""
+    scale = rng.uniform(0.5, 1.2) * _SUPERSAMPLING * min(height, width) / max(mask.shape)
     matrix = cv2.getRotationMatrix2D(
         (mask.shape[1] / 2, mask.shape[0] / 2), rng.uniform(0, 360), scale
     )
-    place = rng.uniform(0.3, 0.7, 2) * (width, height) * _FINE
-    matrix[:, 2] += place - (mask.shape[1] / 2, mask.shape[0] / 2)
-    size = (width * _FINE, height * _FINE)
+    centre = rng.uniform(0.3, 0.7, 2) * (width, height) * _SUPERSAMPLING
+    matrix[:, 2] += centre - (mask.shape[1] / 2, mask.shape[0] / 2)
+    size = (width * _SUPERSAMPLING, height * _SUPERSAMPLING)
     binary = (mask > 127).astype(np.uint8) * 255
     return _averaged(cv2.warpAffine(binary, matrix, size).astype(np.uint8))
 
@@ -260,8 +272,9 @@ _KINDS: dict[str, _Draw] = {
     "soft": _soft,
 }
 MATTE_KINDS: tuple[str, ...] = (*_KINDS, "silhouette")
-"""Kinds of mattes; ``silhouette`` needs mask files."""
+"""Kinds of mattes; ``"silhouette"`` needs mask files."""
 _COVERAGE = (0.02, 0.9)
+"""Smallest and largest mean opacity of a matte."""
 
 
 def draw_matte(
@@ -277,23 +290,23 @@ def draw_matte(
     Parameters
     ----------
     rng : numpy.random.Generator
-        The matte depends on its state only.
+        The same state draws the same matte.
     height, width : int
-        Pixels.
+        Size in pixels.
     kind : str, optional
         One of `MATTE_KINDS`; drawn at random by default.
-    silhouettes : sequence of ndarray, uint8, shape (h, w)
-        Mask files (object above 127).
+    silhouettes : sequence of ndarray, each of shape (h, w), uint8
+        Mask files, with objects above 127.
 
     Returns
     -------
     ndarray, shape (height, width), float32, in [0, 1]
-        Opacity, anti-aliased. It covers 2 to 90 % of the picture, unless ten tries fail.
+        Opacity, anti-aliased. Its mean lies between 0.02 and 0.9, unless ten attempts fail.
 
     Raises
     ------
     ValueError
-        If the kind is unknown, or ``silhouette`` without mask files.
+        If the kind is unknown, or is ``"silhouette"`` without mask files.
     """
     known = MATTE_KINDS if silhouettes else tuple(_KINDS)
     if kind is not None and kind not in known:

@@ -7,35 +7,47 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """What scenes are made of.
+    """Composition of rendered scenes.
 
     Attributes
     ----------
     recipe : str
         ``"layered"`` (ours) or ``"paper"``.
     size : int
-        Height and width of a training picture in pixels.
+        Height and width of a picture in pixels.
     channels : int
-        3, or 1: a random mixture of the colour channels, cheaper, for networks that see luma only.
+        3 for colour, or 1 for luma or a random mixture of the colour channels: cheaper, and enough
+        for networks that see luma only.
     frames : int
-        Frames of a stack; 2 is a pair.
+        Frames per scene; 2 for pairs.
     stack_share : float
-        Share of training batches that are rendered as stacks of ``stack_frames`` and met as
-        folding them does: a composite of some frames, and the next (see `drpl.train.folds`).
+        Share of training batches that are rendered as stacks. `drpl.train.folds` turns each stack
+        into a pair: a composite of some frames, and the next frame.
     stack_frames : int
+        Frames per stack in these batches.
     max_layers : int
-        Foreground layers at most.
-    flat_share, paper_share : float
-        Share of batches whose layers have one depth each; share by the paper's recipe.
-    one_sharp_share, both_defocused_share, highlight_share, smooth_share : float
-        Share of scenes in which one frame is sharp everywhere; in which focus lies off the layers;
-        with highlights brighter than white; with a layer without texture.
-    enlarged_share, enlarged : float
-        Share of scenes of which a part is enlarged to the whole, by up to that factor: pictures of
-        many megapixels are soft at their finest scale and blurred by many times more pixels than
-        the scenes that can be rendered at a bearable cost.
+        Largest number of foreground layers.
+    flat_share : float
+        Share of batches whose layers each have a single depth.
+    paper_share : float
+        Share of pair batches that follow the paper's recipe.
+    one_sharp_share : float
+        Share of scenes with one frame that is sharp everywhere.
+    both_defocused_share : float
+        Share of scenes whose frames are focused off the layers.
+    highlight_share : float
+        Share of scenes with highlights brighter than white.
+    smooth_share : float
+        Share of layers nearly without texture.
+    enlarged_share : float
+        Share of scenes of which a part is enlarged to the whole picture. Pictures of many
+        megapixels are soft at their finest scale and their blur spans many more pixels than could
+        be rendered at an acceptable cost.
+    enlarged : float
+        Largest factor of enlargement.
     radius : tuple of two floats
-        Circle of confusion in pixels at the far end of the scene's depth, drawn log-uniformly.
+        Range, in pixels, of the radius of the circle of confusion at a depth distance of 1 (the
+        depth of the whole scene), drawn log-uniformly.
     """
 
     recipe: str = "layered"

@@ -1,4 +1,4 @@
-"""Folders of all-in-focus photos and of masks: found, split by source picture, decoded."""
+"""Folders of all-in-focus photos and of mask files: find, split by source picture, decode."""
 
 from __future__ import annotations
 
@@ -19,7 +19,18 @@ Photo = NDArray[np.uint8]
 
 
 def find_photos(folder: Path, what: str = "all-in-focus photos") -> list[Path]:
-    """Pictures below a folder, sorted; ``what`` is expected there, for messages.
+    """List the pictures in a folder and its subfolders.
+
+    Parameters
+    ----------
+    folder : Path
+    what : str
+        Expected content, for error messages.
+
+    Returns
+    -------
+    list of Path
+        Files with a suffix of `PHOTO_SUFFIXES`, sorted.
 
     Raises
     ------
@@ -37,15 +48,16 @@ def find_photos(folder: Path, what: str = "all-in-focus photos") -> list[Path]:
 def split_photos(photos: Sequence[Path], share: float) -> tuple[list[Path], list[Path]]:
     """Split photos into training and validation by source picture.
 
-    Several files may be cut from one picture. Where a ``manifest.csv`` beside or above them names
-    it (columns ``file, origin, path``), that decides; otherwise the name without ``_cropN``. The
-    split depends on these names alone: adding photos moves none across.
+    Several files may be cut from one picture. A ``manifest.csv`` in one of the three folders above
+    a file names its source picture (columns ``file, origin, path``); without one, the file name
+    less ``_cropN`` does. The split depends on these names alone, so adding photos moves no photo
+    from one part to the other.
 
     Parameters
     ----------
     photos : sequence of Path
     share : float
-        Share of source pictures for validation, in (0, 1).
+        Expected share of source pictures for validation, in (0, 1).
 
     Returns
     -------
@@ -54,7 +66,7 @@ def split_photos(photos: Sequence[Path], share: float) -> tuple[list[Path], list
     Raises
     ------
     ConfigError
-        If one of the two would be empty.
+        If either part would be empty.
     """
     manifests: dict[Path, dict[str, str]] = {}
     training: list[Path] = []
@@ -65,8 +77,8 @@ def split_photos(photos: Sequence[Path], share: float) -> tuple[list[Path], list
         (validation if chosen else training).append(photo)
     if not training or not validation:
         raise ConfigError(
-            f"{len(photos)} photos cannot be split into training and validation at a share of "
-            f"{share}; give more photos or another validation_share"
+            f"{len(photos)} photos cannot be split into training and validation with a validation "
+            f"share of {share}; give more photos or another validation_share"
         )
     return training, validation
 
@@ -84,7 +96,7 @@ def _source_picture(photo: Path, manifests: dict[Path, dict[str, str]]) -> str:
 
 
 def _read_manifest(path: Path) -> dict[str, str]:
-    """Source picture of each file named in a manifest; empty where there is none."""
+    """Source picture of each file in a manifest; empty if there is no manifest."""
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as stream:
@@ -97,34 +109,52 @@ def _read_manifest(path: Path) -> dict[str, str]:
 
 
 def load_photos(paths: Sequence[Path]) -> list[Photo]:
-    """Decode photos to RGB uint8 arrays (H, W, 3).
+    """Decode photos.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+
+    Returns
+    -------
+    list of ndarray, each of shape (H, W, 3), uint8
+        RGB.
 
     Raises
     ------
     ReadError
-        If a file is not an image.
+        If a file cannot be decoded.
     """
     photos = []
     for path in paths:
         decoded = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if decoded is None:
-            raise ReadError(f"{path}: cannot be decoded; expected a photo")
+            raise ReadError(f"{path}: cannot be decoded; expected a photo, replace or remove it")
         photos.append(np.ascontiguousarray(decoded[..., ::-1], dtype=np.uint8))
     return photos
 
 
 def load_masks(folder: Path) -> list[Photo]:
-    """Read mask files (objects bright) as uint8 arrays (h, w).
+    """Decode the mask files in a folder and its subfolders.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of ndarray, each of shape (h, w), uint8
+        Objects are bright (above 127).
 
     Raises
     ------
     ReadError
-        If the folder holds none or one cannot be decoded.
+        If the folder holds no mask file or one cannot be decoded.
     """
     masks = []
     for path in find_photos(folder, "masks"):
         decoded = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if decoded is None:
-            raise ReadError(f"{path}: cannot be decoded; expected a mask")
+            raise ReadError(f"{path}: cannot be decoded; expected a mask, replace or remove it")
         masks.append(np.asarray(decoded, np.uint8))
     return masks

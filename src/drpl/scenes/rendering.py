@@ -1,14 +1,13 @@
-"""Rendering of focal stacks with known truth, batched, on CPU or GPU.
+"""Batched rendering of focal stacks with known truth, on CPU or GPU.
 
-A scene is a complete background and foreground layers, each with radiance in linear light, a
-matte and a depth. A frame is what a lens focused somewhere makes of it: every layer is blurred by
-the circle of confusion of its depth, a foreground premultiplied by its matte and blurred together
-with it, and the layers are composited from back to front. So a defocused foreground spreads over
-what is behind it, and beside it no frame need be right: the truth comes from the same layers,
-unblurred.
+A scene consists of a complete background and foreground layers, each with radiance in linear
+light, a matte and a depth. `render` blurs every layer by the circle of confusion of its depth, a
+foreground premultiplied by its matte and together with it, and composites the layers from back to
+front. A defocused foreground therefore spreads over its background (defocus spread effect), and
+beside it no frame need be correct. The truth is composited from the same layers without blur.
 
-`render_paper` is the paper's recipe, kept as a preset: one binary mask, Gaussian blur in gamma
-space, hard edges.
+`render_paper` follows the paper's recipe: one binary mask, Gaussian blur in gamma space, hard
+edges.
 """
 
 from __future__ import annotations
@@ -20,30 +19,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MARGIN = 16
-"""Pixels around the picture that a scene is drawn with, at least: blur wraps around within them."""
+"""Smallest width in pixels of the border around the picture, where blur wraps around."""
 BAND_RADIUS = 12
-"""Half the width, in pixels, of the band around focus boundaries in which errors are told apart."""
+"""Half width in pixels of the band around focus boundaries, whose errors are reported apart."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """A batch of scenes before a lens has seen them; canvas = picture + a margin on each side.
+    """Batch of layered scenes on canvases: pictures with a margin on each side.
 
     Attributes
     ----------
     radiance : Tensor, shape (B, L, C, H, W)
-        Linear light, >= 0 (highlights may pass 1); layer 0 is the background.
+        Linear light, >= 0; highlights may exceed 1. Layer 0 is the background.
     matte : Tensor, shape (B, L, H, W), in [0, 1]
         Opacity; 1 for the background.
     depth : Tensor, shape (B, L, H, W)
-        Position along the optical axis in the unit in which blur grows linearly (dioptres, up to
-        a factor); larger is nearer to the lens.
+        Position along the optical axis in a unit in which the circle of confusion grows linearly
+        (dioptres, up to a factor). Larger is nearer to the lens.
     flat : bool
-        Whether each layer has one depth, which makes rendering cheaper.
+        True if every layer has a single depth, which makes rendering cheaper.
     kinds : tuple of str
-        What each scene shows, for tables.
+        Kind of the front matte of each scene, for tables; ``"depth"`` without foreground.
     margin : int
-        In pixels; no circle of confusion is larger.
+        Width of the margin in pixels. Circles of confusion are clipped to this radius.
     """
 
     radiance: Tensor
@@ -56,7 +55,7 @@ class Layers:
 
 @dataclass(frozen=True)
 class Lens:
-    """How a batch of scenes is photographed.
+    """Focus, aperture and point spread function for a batch of scenes.
 
     Attributes
     ----------
@@ -65,7 +64,8 @@ class Lens:
     aperture : Tensor, shape (B, N)
         Radius of the circle of confusion, in pixels, at a depth distance of 1.
     shape : Tensor of int, shape (B,)
-        Point spread function: 0 Gaussian, 1 disc, 5 and more a polygon of that many blades.
+        Point spread function: 0 for a Gaussian, 1 for a disc, 5 or more for a polygon of that many
+        aperture blades.
     angle : Tensor, shape (B,)
         Rotation of the polygon in radians.
     """
@@ -85,13 +85,13 @@ class Scenes:
     frames : Tensor, shape (B, N, C, H, W), in [0, 1]
         Clean, registered source images, sRGB-coded.
     observed : Tensor, shape (B, N, C, H, W), in [0, 1]
-        The same as a camera gives them; equal to `frames` before `degradation.degrade`.
+        Source images as a camera records them; equal to `frames` before `degradation.degrade`.
     truth : Tensor, shape (B, C, H, W), in [0, 1]
-        All-in-focus image.
+        All-in-focus image, sRGB-coded.
     index_map : Tensor of int64, shape (B, H, W)
-        The frame focused nearest to the visible surface.
+        Index of the frame in which the visible surface has the smallest circle of confusion.
     kinds : tuple of str
-        What each scene shows.
+        Kind of each scene; see `Layers`. ``"paper"`` for the paper's recipe.
     """
 
     frames: Tensor
@@ -102,17 +102,17 @@ class Scenes:
 
     @property
     def masks(self) -> Tensor:
-        """The index map as one binary mask for each frame, shape (B, N, 1, H, W)."""
+        """Index map as one binary mask per frame, shape (B, N, 1, H, W)."""
         planes = F.one_hot(self.index_map, self.frames.shape[1]).movedim(-1, 1)
         return planes[:, :, None].to(self.frames.dtype)
 
     @property
     def band(self) -> Tensor:
-        """Within `BAND_RADIUS` pixels of a focus boundary, bool, shape (B, H, W)."""
+        """Pixels within `BAND_RADIUS` of a focus boundary, bool, shape (B, H, W)."""
         return boundary_band(self.index_map)
 
     def to(self, device: torch.device) -> Scenes:
-        """Move to a device."""
+        """Return the scenes with all tensors on a device."""
         moved = {
             f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "kinds"
         }
@@ -120,7 +120,7 @@ class Scenes:
 
 
 def srgb_encode(linear: Tensor) -> Tensor:
-    """Linear light, clipped to [0, 1], to sRGB code values in [0, 1] (IEC 61966-2-1)."""
+    """Convert linear light, clipped to [0, 1], to sRGB code values in [0, 1] (IEC 61966-2-1)."""
     linear = linear.clamp(0.0, 1.0)
     return torch.where(
         linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=1e-6) ** (1 / 2.4) - 0.055
@@ -128,26 +128,28 @@ def srgb_encode(linear: Tensor) -> Tensor:
 
 
 def srgb_decode(coded: Tensor) -> Tensor:
-    """SRGB code values in [0, 1] to linear light (IEC 61966-2-1)."""
+    """Convert sRGB code values in [0, 1] to linear light (IEC 61966-2-1)."""
     return torch.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
 
 
 def defocus_kernels(
     radius: Tensor, shape: Tensor, angle: Tensor, *, largest: int = MARGIN
 ) -> Tensor:
-    """Point spread functions.
+    """Compute point spread functions.
 
     Parameters
     ----------
     radius : Tensor, shape (B,), in [0, ``largest``]
         Radius of the circle of confusion in pixels; 0 gives a unit impulse.
     shape, angle : Tensor, shape (B,)
-        As in `Lens`.
+        Kind and rotation of the point spread function; see `Lens`.
+    largest : int
+        Largest radius in pixels that the kernels have room for.
 
     Returns
     -------
-    Tensor, shape (B, 37, 37)
-        Non-negative, each summing to 1; discs and polygons with anti-aliased rims.
+    Tensor, shape (B, 2 * ``largest`` + 5, 2 * ``largest`` + 5)
+        Non-negative kernels, each with a sum of 1. Discs and polygons have anti-aliased rims.
     """
     reach = largest + 2
     axis = torch.arange(-reach, reach + 1, device=radius.device, dtype=radius.dtype)
@@ -157,7 +159,7 @@ def defocus_kernels(
     blades = shape.clamp(min=3).to(radius.dtype)
     sector = 2 * torch.pi / blades
     turn = torch.remainder(torch.atan2(rows, cols) - angle, sector) - sector / 2
-    # a polygon of the same area as the disc of that radius
+    # equal area: the polygon blurs as much as the disc of the same radius
     apothem = radius * torch.sqrt(torch.pi / (blades * torch.tan(torch.pi / blades)))
     polygon = (apothem + 0.5 - distance * torch.cos(turn)).clamp(0.0, 1.0)
     disc = (radius + 0.5 - distance).clamp(0.0, 1.0)
@@ -169,7 +171,7 @@ def defocus_kernels(
 
 
 def _transfer(kernels: Tensor, height: int, width: int) -> Tensor:
-    """Spectra (B, H, W // 2 + 1) of kernels centred on the origin of a periodic canvas."""
+    """Spectra (B, H, W // 2 + 1) of kernels, centred on the origin of a periodic canvas."""
     size = kernels.shape[-1]
     canvas = F.pad(kernels, (0, width - size, 0, height - size))
     centred = torch.roll(canvas, (-(size // 2), -(size // 2)), dims=(-2, -1))
@@ -177,10 +179,10 @@ def _transfer(kernels: Tensor, height: int, width: int) -> Tensor:
 
 
 def _blur(spectrum: Tensor, radius: Tensor, lens: Lens, layers: Layers) -> Tensor:
-    """Blur (B, C, H, W), given as its spectrum, by a radius (B, H, W) that may vary.
+    """Blur a canvas (B, C, H, W), given as its spectrum, by a radius (B, H, W) in pixels.
 
-    A varying radius is served by four blurred versions, closer to each other at small radii,
-    and interpolation between the two whose radii enclose that of the pixel.
+    For a varying radius, the canvas is blurred by four radii, spaced more densely where they are
+    small. Each pixel is interpolated between the two radii that enclose its own.
     """
     size, steps = radius.shape[-2:], 1 if layers.flat else 4
     low = radius.amin(dim=(-2, -1))
@@ -191,7 +193,7 @@ def _blur(spectrum: Tensor, radius: Tensor, lens: Lens, layers: Layers) -> Tenso
         radii = low + span * share
         kernels = defocus_kernels(radii, lens.shape, lens.angle, largest=layers.margin)
         product = spectrum * _transfer(kernels, *size)[:, None]
-        # one axis after the other: a quarter faster on a CPU than irfft2
+        # one axis at a time is a quarter faster on a CPU than irfft2
         columns = torch.fft.ifft(product, dim=-2)
         blurred = torch.as_tensor(torch.fft.irfft(columns, n=size[1], dim=-1))
         if steps == 1:
@@ -204,25 +206,30 @@ def _blur(spectrum: Tensor, radius: Tensor, lens: Lens, layers: Layers) -> Tenso
 
 
 def blur_radius(layers: Layers, lens: Lens, layer: int, frame: int) -> Tensor:
-    """Radius of the circle of confusion (B, H, W) in pixels of one layer in one frame."""
+    """Radius (B, H, W) in pixels of the circle of confusion of one layer in one frame."""
     aperture, focus = (v[:, frame, None, None] for v in (lens.aperture, lens.focus))
     return (aperture * (layers.depth[:, layer] - focus).abs()).clamp(max=layers.margin)
 
 
 def render(layers: Layers, lens: Lens) -> Scenes:
-    """Photograph a batch of layered scenes.
+    """Render a batch of layered scenes.
 
     Parameters
     ----------
     layers : Layers
         B scenes on canvases of H x W pixels.
     lens : Lens
-        N frames of each.
+        Settings for N frames of each scene.
 
     Returns
     -------
     Scenes
-        Pictures of the canvas without its margin.
+        N frames of each scene, without the margin of the canvas; not degraded.
+
+    Raises
+    ------
+    ValueError
+        If the scenes have no layer.
     """
     count, frames = layers.matte.shape[1], lens.focus.shape[1]
     images: list[Tensor | None] = [None] * frames
@@ -240,13 +247,13 @@ def render(layers: Layers, lens: Lens) -> Scenes:
     margin = layers.margin
     stack = torch.stack([_picture(image, margin) for image in images if image is not None], dim=1)
     if truth is None:
-        raise ValueError("a scene takes at least one layer")
+        raise ValueError("layers holds 0 layers; expected at least 1")
     index_map = _cut(focused_frame(layers, lens), margin)
     return Scenes(stack, stack, _picture(truth, margin), index_map, layers.kinds)
 
 
 def _over(front: Tensor, behind: Tensor | None) -> Tensor:
-    """Composite a premultiplied layer, its matte as last channel, over what is behind it."""
+    """Composite a premultiplied layer, with its matte as last channel, over the layers behind."""
     if behind is None:
         return front
     return front[:, :-1] + (1.0 - front[:, -1:]) * behind
@@ -258,7 +265,7 @@ def _cut(canvas: Tensor, margin: int) -> Tensor:
 
 
 def _picture(canvas: Tensor, margin: int) -> Tensor:
-    """Linear canvas to coded picture."""
+    """Convert a canvas in linear light to an sRGB-coded picture without margin."""
     return srgb_encode(_cut(canvas, margin))
 
 
@@ -278,13 +285,13 @@ def focused_frame(layers: Layers, lens: Lens) -> Tensor:
 
 
 def boundary_band(index_map: Tensor, radius: int = BAND_RADIUS) -> Tensor:
-    """Pixels within ``radius`` (chessboard distance) of a change of the index map.
+    """Find the pixels within ``radius`` of a focus boundary, a change of the index map.
 
     Parameters
     ----------
     index_map : Tensor of int, shape (B, H, W)
     radius : int
-        Pixels.
+        Chessboard distance in pixels.
 
     Returns
     -------
@@ -298,23 +305,29 @@ def boundary_band(index_map: Tensor, radius: int = BAND_RADIUS) -> Tensor:
 
 
 PAPER_SIGMA = 1.4
+"""Standard deviation in pixels of the paper's Gaussian blur."""
 
 
 def render_paper(photos: Tensor, masks: Tensor, levels: Tensor) -> Scenes:
-    """Pairs by the paper's recipe: sharp inside the mask and blurred outside, and the converse.
+    """Render pairs by the paper's recipe.
 
-    The blur is a 7x7 Gaussian (sigma 1.4) in gamma space, applied one to three times; edges are
-    hard. There is no defocus spread: the preset is kept for comparison.
+    Source A is sharp inside the mask and blurred outside; source B is the converse. The blur is a
+    7x7 Gaussian (sigma 1.4) in gamma space, applied one to three times. Edges are hard and there
+    is no defocus spread.
 
     Parameters
     ----------
     photos : Tensor, shape (B, C, H, W), in [0, 1]
+        All-in-focus images, which become the truth.
     masks : Tensor of bool, shape (B, H, W)
+        True where source A is sharp.
     levels : Tensor of int, shape (B,), in 1..3
+        Number of times that the blur is applied.
 
     Returns
     -------
     Scenes
+        Pairs; not degraded.
 
     References
     ----------
