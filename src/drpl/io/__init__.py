@@ -1,1 +1,1 @@
-"""Reading and writing: image files with their metadata, stacks, atomic results."""
+"""Input and output: image files with metadata, stacks of frames, atomic writing."""

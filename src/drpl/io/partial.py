@@ -1,15 +1,13 @@
-"""Files being written: hidden until they are whole, and cleared away after a kill.
+"""Partial files: hidden while they are written, and removed if their writer was killed.
 
-A file is made under a hidden name beside its place, ``.TARGET-TOKEN.partial.tif``, where ``TARGET``
-stands for the name that it will get. Its writer holds a lock on it for as long as it lives; the
-system lets go of the lock when the writer dies, in whatever way. The next writer of the same target
-removes what no one holds any more.
+A file is written beside its target as ``.TARGET-TOKEN.partial.tif``, where ``TARGET`` is a hash of
+the target's name. The writer locks the partial file; the operating system releases the lock when
+the writer ends, however it ends. The next writer of the same target removes unlocked partial files.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import sys
@@ -26,51 +24,52 @@ if sys.platform != "win32":
 
 @contextlib.contextmanager
 def partial_file(path: Path) -> Iterator[Path]:
-    """Make an empty hidden file beside a target, and remove it in the end.
+    """Create an empty hidden file beside a target, and remove it on exit.
 
-    What killed writers of the same target left behind is removed first.
+    Partial files that killed writers of the same target left behind are removed first.
 
     Parameters
     ----------
     path : Path
-        Where the file shall be in the end; see `place`.
+        Target that the file will be moved to; see `place`.
 
     Yields
     ------
     Path
-        With the suffix of ``path``.
+        Partial file, with the suffix of ``path``.
 
     Raises
     ------
     OSError
-        If no file can be made there.
+        If no file can be created beside the target.
     """
     _clear_abandoned(path)
-    partial, descriptor = _make(path)
+    partial, descriptor = _create(path)
     try:
         yield partial
     finally:
-        # while it is still locked: later, another writer may have removed it
+        # unlink before unlocking: an unlocked file may be removed by another writer
         partial.unlink(missing_ok=True)
         if descriptor is not None:
             os.close(descriptor)
 
 
 def place(partial: Path, path: Path, *, overwrite: bool) -> None:
-    """Flush a file to the disk, give it its name, and flush the name.
+    """Flush a partial file to disk, rename it to its target, and flush the folder.
 
     Parameters
     ----------
     partial : Path
-        Of `partial_file`.
+        File from `partial_file`.
     path : Path
+        Target of the same suffix in the same folder.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        True if an existing target may be replaced.
 
     Raises
     ------
     WriteError
-        If a file is there and may not be replaced.
+        If the target exists and may not be replaced.
     OSError
         If the disk fails.
     """
@@ -80,7 +79,7 @@ def place(partial: Path, path: Path, *, overwrite: bool) -> None:
         partial.replace(path)
     else:
         _link(partial, path)
-    # not every disk can flush a folder, and the file is there
+    # the file is in place, and some file systems cannot flush a folder
     with contextlib.suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -90,38 +89,38 @@ def place(partial: Path, path: Path, *, overwrite: bool) -> None:
 
 
 def _link(partial: Path, path: Path) -> None:
-    """Give the file its name unless another took it meanwhile."""
+    """Rename a partial file to its target, unless the target exists by now."""
     try:
         os.link(partial, path)
     except FileExistsError as error:
         raise WriteError(f"{path}: exists already; give --overwrite or another name") from error
     except OSError:
-        # no links on this disk
+        # the file system has no hard links
         partial.replace(path)
 
 
-def _start(path: Path) -> str:
-    """How partial files of a target are named: short, for its own name may be the longest."""
+def _prefix(path: Path) -> str:
+    """Return the start of a target's partial names; short, as the target's may be the longest."""
     return f".{sha256(os.fsencode(path.name)).hexdigest()[:8]}-"
 
 
-def _make(path: Path) -> tuple[Path, int | None]:
-    """A new file, and the descriptor that holds its lock, or None where there are no locks."""
+def _create(path: Path) -> tuple[Path, int | None]:
+    """Create a partial file; return it and the descriptor that holds its lock, None on Windows."""
     while True:
-        partial = path.with_name(f"{_start(path)}{secrets.token_hex(4)}.partial{path.suffix}")
+        partial = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.partial{path.suffix}")
         descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
         if sys.platform == "win32":
-            # an open file could not be renamed there
+            # Windows cannot rename an open file
             os.close(descriptor)
             return partial, None
-        # another writer may have taken it for abandoned before it was locked
+        # another writer may have removed the file as abandoned before it was locked
         if _lock(descriptor) is not False and partial.exists():
             return partial, descriptor
         os.close(descriptor)
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Lock an open file for as long as it is open: whether it could be; None: no locks here."""
+    """Lock a file until it is closed; False if another holds the lock, None without locks."""
     if sys.platform == "win32":
         return None
     try:
@@ -134,8 +133,8 @@ def _lock(descriptor: int) -> bool | None:
 
 
 def _clear_abandoned(path: Path) -> None:
-    """Remove partial files of a target whose writers are dead; where that cannot be told, none."""
-    for partial in path.parent.glob(f"{_start(path)}*.partial{escape(path.suffix)}"):
+    """Remove a target's partial files whose writers are gone; none where files have no locks."""
+    for partial in path.parent.glob(f"{_prefix(path)}*.partial{escape(path.suffix)}"):
         with contextlib.suppress(OSError):
             descriptor = os.open(partial, os.O_RDWR)
             try:

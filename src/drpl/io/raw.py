@@ -1,4 +1,4 @@
-"""Develop camera RAW files with LibRaw: the same way for every frame of a stack."""
+"""Camera RAW files, developed with LibRaw in the same way for every frame of a stack."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from drpl.errors import BackendUnavailable, ReadError
 from drpl.io.exif import read_tiff_exif
 
 SRGB_CURVE = (2.4, 12.92)
+"""Exponent and slope at black of the sRGB curve, in LibRaw's notation."""
 NOTE = "developed with the camera's white balance, without auto-brightness, in 16-bit sRGB"
 
 
 def read_raw(path: Path, *, max_pixels: int, half: bool = False) -> Frame:
-    """Develop a RAW file: linear light, coded once with the sRGB curve.
+    """Develop a RAW file to linear light, coded with the sRGB curve.
 
     Parameters
     ----------
     path : Path
     max_pixels : int
-        Refuse files of more pixels before decoding them.
+        Most pixels in a file; larger files are refused before they are decoded.
     half : bool
-        Develop at half size, by 2x2 photosites a pixel and much faster.
+        True to develop at half size, one pixel from 2x2 photosites, which is much faster.
 
     Returns
     -------
     Frame
-        uint16, upright, with the sRGB profile.
+        uint16, shape (H, W) or (H, W, 3), upright, with the sRGB profile.
 
     Raises
     ------
     BackendUnavailable
         If rawpy is not installed.
     ReadError
-        If the file is damaged, unknown to LibRaw or too large.
+        If the file is damaged, too large, or not supported by LibRaw.
 
     Notes
     -----
-    No step looks at the content, else the frames of a stack would not fit together: no automatic
-    brightness, white level and white balance as the camera says. Values are proportional to light
-    up to the sRGB curve, which the networks were trained on and viewers expect; inverting it gives
-    linear values. In 16 bits the curve loses nothing that a 14-bit sensor sees.
+    No step depends on the content, or the frames of a stack would not match: brightness is not
+    adjusted, and the white level and white balance are the camera's. Before the sRGB curve, values
+    are proportional to light; networks are trained on coded images and viewers expect them. In 16
+    bits the curve keeps every step of a 14-bit sensor.
     """
     rawpy = _rawpy()
     try:
@@ -74,7 +75,7 @@ def read_raw(path: Path, *, max_pixels: int, half: bool = False) -> Frame:
 
 
 def _rawpy() -> Any:
-    """The optional library."""
+    """Import the optional library."""
     try:
         import rawpy
     except ImportError as error:
@@ -85,6 +86,6 @@ def _rawpy() -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """LibRaw's own words."""
-    words = error.args[0] if error.args else "no detail"
-    return words.decode(errors="replace") if isinstance(words, bytes) else str(words)
+    """Return LibRaw's message."""
+    message = error.args[0] if error.args else "no detail"
+    return message.decode(errors="replace") if isinstance(message, bytes) else str(message)

@@ -1,4 +1,4 @@
-"""Read source images: pixels in their own dtype, upright, with profile and metadata."""
+"""Source images: pixels in the dtype of the file, upright, with profile and metadata."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ import pyvips
 from numpy.typing import NDArray
 
 from drpl.core.frames import Frame, Metadata
+from drpl.core.options import MAX_PIXELS
 from drpl.errors import ReadError
 from drpl.io.exif import capture_time, read_tiff_exif
 from drpl.io.formats import AVIF, LOADERS, RAW_SUFFIXES, SAMPLE_TYPES, TIFF, WEBP
 from drpl.io.raw import read_raw
 
-MAX_PIXELS = 400_000_000
-"""Pixels that a file may announce before it is decoded (guards against decompression bombs)."""
-MOST_TEXT = 32_000_000
-"""Bytes that the text in a PNG file may unpack to: libvips unpacks all when it opens the file."""
+MAX_TEXT = 32_000_000
+"""Most bytes that the text of a PNG file may unpack to; libvips unpacks it to open the file."""
 _log = logging.getLogger(__name__)
 
-# libvips would keep files open for calls like earlier ones, of which there are none
+# libvips's cache of operations would keep files open, and no operation comes twice
 pyvips.cache_set_max(0)
 
 
@@ -35,23 +34,24 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     """Read one source image.
 
     The EXIF orientation is applied, palettes and single bits are expanded, CMYK is converted to
-    sRGB (which ``notes`` says), RAW files are developed; everything else is left alone. The dtype
-    is that of the file and values are never rescaled.
+    sRGB (and noted in ``notes``), and RAW files are developed. Nothing else changes: the dtype is
+    the file's, and values are not rescaled.
 
     Parameters
     ----------
     path : str or Path
     max_pixels : int
-        Refuse files of more pixels before decoding them.
+        Most pixels in a file; larger files are refused before they are decoded.
 
     Returns
     -------
     Frame
+        Pixels of dtype uint8, uint16 or float32.
 
     Raises
     ------
     ReadError
-        If the file is missing, not an image of a known format, damaged, cut short or too large.
+        If the file is missing, not an image of a supported kind, damaged, truncated or too large.
     BackendUnavailable
         If the file is RAW and rawpy is not installed.
     """
@@ -68,24 +68,24 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
 
 
 def read_header(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
-    """Read what kind of pixels a source image has, without decoding it.
+    """Read the shape and dtype of a source image without decoding it.
 
     Parameters
     ----------
     path : str or Path
     max_pixels : int
-        Refuse files of more pixels.
+        Most pixels in a file; larger files are refused.
 
     Returns
     -------
     ndarray
-        A stand-in of the shape and dtype that `read_frame` gives: zeros that take no memory. RAW
-        files are developed to find out.
+        Zeros that take no memory, in the shape and dtype that `read_frame` returns. RAW files have
+        to be developed for this.
 
     Raises
     ------
     ReadError, BackendUnavailable
-        As `read_frame`, but for damage behind the header.
+        For the reasons of `read_frame`, except damage after the header.
     """
     path = Path(path)
     _check_file(path)
@@ -98,7 +98,7 @@ def read_header(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[An
 
 
 def read_capture_time(path: str | Path) -> datetime | None:
-    """Read when a picture was taken, without decoding it.
+    """Read the time when a picture was taken, without decoding it.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def read_capture_time(path: str | Path) -> datetime | None:
     Returns
     -------
     datetime or None
-        By the camera's clock; None where the file does not tell.
+        Time by the camera's clock, without a time zone; None if the file does not record it.
 
     Raises
     ------
@@ -122,12 +122,12 @@ def read_capture_time(path: str | Path) -> datetime | None:
 
 
 def _known() -> str:
-    """Formats, for messages."""
+    """Return the formats that are read, for messages."""
     return ", ".join(LOADERS.values()) + " or camera RAW"
 
 
 def _check_file(path: Path) -> None:
-    """Check that there is a file that can be opened."""
+    """Check that a file exists and can be opened."""
     try:
         str(path).encode()
         if path.exists() and not path.is_file():
@@ -136,14 +136,16 @@ def _check_file(path: Path) -> None:
     except FileNotFoundError as error:
         raise ReadError(f"{path}: no such file; expected an image") from error
     except OSError as error:
-        raise ReadError(f"{path}: cannot be opened ({error.strerror}); check its rights") from error
+        raise ReadError(
+            f"{path}: cannot be opened ({error.strerror}); check its permissions"
+        ) from error
     except ValueError as error:
         raise ReadError(f"{str(path)!a}: the name is not valid Unicode; rename the file") from error
 
 
 def _check_text(path: Path) -> None:
-    """Refuse a PNG file of few bytes whose text would take gigabytes."""
-    left = MOST_TEXT
+    """Refuse a small PNG file whose compressed text would take gigabytes."""
+    left = MAX_TEXT
     with path.open("rb") as stream:
         if stream.read(8) != b"\x89PNG\r\n\x1a\n":
             return
@@ -154,26 +156,26 @@ def _check_text(path: Path) -> None:
                 length = 0
             if left < 0:
                 raise ReadError(
-                    f"{path}: has text that unpacks to more than {MOST_TEXT:,} bytes; save the "
+                    f"{path}: has text that unpacks to more than {MAX_TEXT:,} bytes; save the "
                     "picture without it"
                 )
             stream.seek(length + 4, 1)
 
 
-def _text_bytes(kind: bytes, chunk: bytes, most: int) -> int:
-    """Bytes that a chunk of text takes, counted up to a limit."""
-    packed = chunk.partition(b"\0")[2][1:]  # behind keyword and method
+def _text_bytes(kind: bytes, chunk: bytes, limit: int) -> int:
+    """Return the bytes that a chunk of text unpacks to, counted up to a limit."""
+    packed = chunk.partition(b"\0")[2][1:]  # after the keyword and the method
     if kind == b"iTXt":
-        packed = packed[1:].split(b"\0", 2)[-1]  # behind the language and the keyword in it
+        packed = packed[1:].split(b"\0", 2)[-1]  # after the language and the translated keyword
     try:
-        unpacked = zlib.decompressobj().decompress(packed, most)
-    except zlib.error:  # it was not packed, or libvips will not unpack it either
+        unpacked = zlib.decompressobj().decompress(packed, limit)
+    except zlib.error:  # plain text, or damage that stops libvips too
         return len(chunk)
     return max(len(chunk), len(unpacked))
 
 
 def _load(path: Path) -> Any:
-    """A lazy image of a file; nothing is decoded yet."""
+    """Open a file as a lazy image; nothing is decoded yet."""
     _check_text(path)
     try:
         return pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
@@ -182,16 +184,16 @@ def _load(path: Path) -> Any:
 
 
 def _open(path: Path, max_pixels: int) -> Any:
-    """A lazy image whose header was checked."""
+    """Open a file as a lazy image and check its header."""
     image = _load(path)
     _check_header(image, path, max_pixels)
     return image
 
 
 def _decode(image: Any, path: Path) -> NDArray[Any]:
-    """The pixels of a lazy image."""
+    """Decode the pixels of a lazy image."""
     try:
-        # pyvips makes a bare number of a single pixel
+        # pyvips returns a scalar for a single pixel
         shape = (image.height, image.width, image.bands)[: 3 if image.bands > 1 else 2]
         return np.asarray(image.numpy()).reshape(shape)
     except pyvips.Error as error:
@@ -206,22 +208,22 @@ def _decode(image: Any, path: Path) -> NDArray[Any]:
 
 
 def _reason(error: pyvips.Error) -> str:
-    """First line of libvips's own words."""
+    """Return the first line of libvips's message."""
     return str(error.detail).strip().splitlines()[0] if error.detail else "no detail"
 
 
 def _field(image: Any, name: str) -> Any:
-    """A metadata field or None."""
+    """Return a metadata field, or None if the image lacks it."""
     return image.get(name) if image.get_typeof(name) else None
 
 
 def _loader(image: Any) -> str:
-    """Name of libvips's loader."""
+    """Return the name of libvips's loader."""
     return str(_field(image, "vips-loader")).removesuffix("_source")
 
 
 def _check_header(image: Any, path: Path, max_pixels: int) -> None:
-    """Check format, size and sample type before anything is decoded."""
+    """Check the format, size and sample type before decoding."""
     loader = _loader(image)
     if loader not in LOADERS:
         raise ReadError(f"{path}: has a format that is not read ({loader}); expected {_known()}")
@@ -240,13 +242,13 @@ def _check_header(image: Any, path: Path, max_pixels: int) -> None:
     space = image.interpretation
     if space in ("lab", "labq", "xyz") or (space == "cmyk" and image.format == "float"):
         raise ReadError(
-            f"{path}: has colours as {space}, {image.format}; expected grey or RGB, or CMYK of 8 "
+            f"{path}: has colours in {space}, {image.format}; expected grey or RGB, or CMYK of 8 "
             "or 16 bits; convert it to 16-bit RGB"
         )
 
 
 def _upright(image: Any) -> tuple[Any, tuple[str, ...]]:
-    """Apply the orientation, convert CMYK, and say so."""
+    """Apply the orientation and convert CMYK; return the image and notes on the conversion."""
     image = image.autorot()
     depth = 16 if image.format == "ushort" else 8
     if image.interpretation == "cmyk":
@@ -257,7 +259,7 @@ def _upright(image: Any) -> tuple[Any, tuple[str, ...]]:
 
 
 def _metadata(image: Any, path: Path) -> Metadata:
-    """What the file says besides its pixels, the orientation set to upright."""
+    """Return the metadata of a file, with the orientation set to upright."""
     tiff = _loader(image) == TIFF.loader
     xmp = _field(image, "xmp-data")
     return Metadata(
@@ -269,7 +271,7 @@ def _metadata(image: Any, path: Path) -> Metadata:
 
 
 def _resolution(image: Any) -> tuple[float, float]:
-    """Pixels per millimetre; of WebP and AVIF libvips leaves them in the EXIF fields."""
+    """Return pixels per millimetre; for WebP and AVIF, libvips leaves them in the EXIF fields."""
     if _loader(image) not in (WEBP.loader, AVIF.loader):
         return image.xres, image.yres
     unit = str(_field(image, "exif-ifd0-ResolutionUnit") or "2").split()[0]

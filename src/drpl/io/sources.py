@@ -1,4 +1,4 @@
-"""Find the source images of a stack: files, folders and patterns, in natural order."""
+"""Source images of a stack: files, folders and patterns, in natural order."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from drpl.io.formats import READABLE
 
 
 def find_sources(paths: Sequence[str | Path]) -> list[Path]:
-    """Find the source images that files, folders and patterns name.
+    """Find source images by files, folders and patterns.
 
     Parameters
     ----------
     paths : sequence of str or Path
-        Files stay in the order given. A folder stands for the images in it, a pattern (``*``,
-        ``?``, ``[ ]``, and ``**`` for folders in folders) for those that match, both in natural
-        order (``img2`` before ``img10``); hidden files and other suffixes are skipped.
+        Files stay in the given order. A folder stands for its images, a pattern (``*``, ``?``,
+        ``[ ]``, and ``**`` for nested folders) for the images that match it, both in natural order
+        (``img2`` before ``img10``). Folders and patterns skip hidden files and suffixes outside
+        `drpl.io.formats.READABLE`.
 
     Returns
     -------
@@ -28,9 +29,9 @@ def find_sources(paths: Sequence[str | Path]) -> list[Path]:
     Raises
     ------
     ReadError
-        If a file is not there, a folder holds no image or a pattern matches none.
+        If a file does not exist, a folder holds no image or a pattern matches none.
     StackError
-        If a file is named twice, or a picture is there in two formats.
+        If a file appears twice, or a picture appears in two formats.
     """
     found = [source for path in paths for source in _expand(Path(path))]
     seen: dict[Path, Path] = {}
@@ -45,7 +46,7 @@ def find_sources(paths: Sequence[str | Path]) -> list[Path]:
 
 
 def _expand(path: Path) -> list[Path]:
-    """The files that one argument stands for."""
+    """Return the files that one argument stands for."""
     try:
         if path.is_dir():
             return _from_folder(path)
@@ -62,7 +63,7 @@ def _expand(path: Path) -> list[Path]:
 
 
 def _from_folder(folder: Path) -> list[Path]:
-    """Images of a folder."""
+    """Return the images of a folder."""
     found = _images(folder.iterdir())
     if not found:
         raise ReadError(f"{folder}: the folder holds no image; expected at least one")
@@ -70,7 +71,7 @@ def _from_folder(folder: Path) -> list[Path]:
 
 
 def _images(paths: Iterable[Path]) -> list[Path]:
-    """Those that are visible files with an image's suffix, in natural order."""
+    """Return the visible files with an image suffix, in natural order."""
     found = [
         path
         for path in paths
@@ -80,7 +81,7 @@ def _images(paths: Iterable[Path]) -> list[Path]:
 
 
 def natural_order(path: Path) -> list[tuple[list[str | int], str]]:
-    """Sort key: numbers in names count as numbers, capitals only where all else is equal."""
+    """Return a sort key that compares numbers by value, and case only between equal names."""
     return [
         ([int(p) if p.isdecimal() else p.casefold() for p in re.split(r"(\d+)", part)], part)
         for part in path.parts
@@ -88,13 +89,13 @@ def natural_order(path: Path) -> list[tuple[list[str | int], str]]:
 
 
 def _one_format(paths: list[Path]) -> list[Path]:
-    """Refuse pictures that a camera saved twice, as RAW and JPEG, say."""
+    """Refuse pictures in two formats, such as RAW and JPEG from the same shot."""
     seen: dict[Path, Path] = {}
     for path in paths:
         other = seen.setdefault(path.with_suffix(""), path)
         if other is not path:
             raise StackError(
                 f"{other} and {path.name} are one picture in two formats; expected each frame "
-                f"once: name one kind, such as '{path.parent / ('*' + path.suffix)}'"
+                f"once; choose one format, such as '{path.parent / ('*' + path.suffix)}'"
             )
     return paths

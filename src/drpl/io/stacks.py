@@ -1,4 +1,4 @@
-"""Stacks whose frames are read one at a time, from memory or from files."""
+"""Focal stacks whose frames are read one at a time, from memory or from files."""
 
 from __future__ import annotations
 
@@ -14,36 +14,46 @@ from drpl.io.read import read_frame, read_header
 
 
 class Stack(Protocol):
-    """Frames that are read one at a time, as often as needed."""
+    """Focal stack whose frames can be read one at a time, in any order and repeatedly."""
 
     @property
     def names(self) -> Sequence[str]:
-        """What messages call the frames."""
+        """Names of the frames in messages."""
         ...
 
     @property
     def like(self) -> Pixels:
-        """A frame, or a stand-in of its shape and dtype."""
+        """Array with the shape and dtype of every frame; its values have no meaning."""
         ...
 
     @property
     def borrowed(self) -> bool:
-        """Whether arrays stay the property of somebody else, who wants them unchanged."""
+        """True if the caller owns the arrays that `read` returns; they must not be changed."""
         ...
 
     @property
     def metadata(self) -> Mapping[int, Metadata]:
-        """What files of frames that were read say besides pixels, by number."""
+        """Metadata of the files read so far, by frame number."""
         ...
 
     def read(self, number: int) -> Pixels:
-        """Pixels of a frame."""
+        """Return the pixels of a frame, shape (H, W) or (H, W, C), uint8, uint16 or float32."""
         ...
 
 
 @dataclass(frozen=True)
 class ArrayStack:
-    """Frames in memory."""
+    """Focal stack in memory.
+
+    Attributes
+    ----------
+    sources : sequence of ndarray
+        Frames, alike in shape and dtype; not checked here.
+    names : sequence of str
+        Names of the frames in messages.
+    borrowed : bool
+        True if the caller owns the arrays, which must not be changed.
+    """
 
     sources: Sequence[Pixels]
     names: Sequence[str]
@@ -65,16 +75,27 @@ class ArrayStack:
 
 
 class FileStack:
-    """Frames in files, checked by their headers to be alike.
+    """Focal stack in files; construction checks by the headers that the frames are alike.
 
     Parameters
     ----------
     paths : sequence of Path
+    max_pixels : int
+        Most pixels in a file; larger files are refused before they are decoded.
+
+    Attributes
+    ----------
+    metadata : dict of int to Metadata
+        Metadata of the files read so far, by frame number.
+    notes : dict of int to tuple of str
+        Conversions of the files read so far, by frame number; see `drpl.core.frames.Frame`.
 
     Raises
     ------
-    StackError, ReadError
-        If there are fewer than two, they differ, or one is not an image.
+    StackError
+        If there are fewer than two files, or they differ in size, channels or sample type.
+    ReadError, BackendUnavailable
+        If a file cannot be read; see `drpl.io.read.read_header`.
     """
 
     borrowed = False

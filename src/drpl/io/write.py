@@ -1,4 +1,4 @@
-"""Write images: all or nothing, never onto an input, metadata kept."""
+"""Writing of images and text: atomic, never over an input, with metadata kept."""
 
 from __future__ import annotations
 
@@ -18,55 +18,57 @@ from drpl.io.partial import partial_file, place
 from drpl.version import __version__
 
 SOFTWARE = f"drpl {__version__}"
-"""What the metadata name as the maker of the file."""
+"""Value of the metadata field ``Software``."""
 CLASSIC_TIFF = 3_000_000_000
-"""Bytes of pixels up to which TIFF counts its offsets in 32 bits."""
+"""Most bytes of pixels in a TIFF with 32-bit offsets; larger images become BigTIFF."""
 
-# libvips would keep the file open after the check, and Windows then not rename it
+# libvips's cache would keep the checked file open, and Windows cannot rename an open file
 pyvips.cache_set_max(0)
 
 
 def check_output(
     path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False, like: Pixels | None = None
 ) -> None:
-    """Check before any work that a file can be written.
+    """Check that an image can be written, before any work is done.
 
     Parameters
     ----------
     path : Path
     inputs : sequence of Path
-        Files that must not be touched, by whatever name or link.
+        Files that must not be overwritten under any name or link.
     overwrite : bool
-        Whether an existing file may be replaced.
+        True if an existing file may be replaced.
     like : ndarray, optional
-        Pixels that the format must be able to hold.
+        Pixels whose shape and dtype the format must hold.
 
     Raises
     ------
     WriteError
+        If the suffix is not written, the format cannot hold the pixels, or `check_place` refuses.
     """
-    form = _format(path)
+    writing = _writing(path)
     check_place(path, inputs=inputs, overwrite=overwrite)
     if like is not None:
-        _check_fits(path, form, like)
+        _check_fits(path, writing, like)
 
 
 def check_place(
     path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False, folder_too: bool = False
 ) -> None:
-    """Check that a file may be made here.
+    """Check that a file may be created at a path.
 
     Parameters
     ----------
     path : Path
     inputs, overwrite
-        As of `check_output`.
+        See `check_output`.
     folder_too : bool
-        Whether its folder will be made where it is not there.
+        True if a missing folder will be created.
 
     Raises
     ------
     WriteError
+        If the file is an input, exists already or cannot be created.
     """
     try:
         str(path).encode()
@@ -81,34 +83,34 @@ def check_place(
 
 
 def _check_folder(folder: Path) -> None:
-    """Check that a folder that is not there may be made."""
+    """Check that a missing folder may be created."""
     above = next(path for path in folder.parents if _exists(path))
     if not above.is_dir():
-        raise WriteError(f"{folder}: cannot be made a folder; {above} is a file")
+        raise WriteError(f"{folder}: the folder cannot be created; {above} is a file")
     if not os.access(above, os.W_OK):
-        raise WriteError(f"{folder}: cannot be made a folder; {above} is read-only")
+        raise WriteError(f"{folder}: the folder cannot be created; {above} is read-only")
 
 
 def _check_file(path: Path, inputs: Sequence[Path], overwrite: bool) -> None:
-    """Check that a file may be made in a folder that is there."""
+    """Check that a file may be created in an existing folder."""
     if not path.parent.is_dir():
         raise WriteError(
             f"{path}: its folder does not exist; create the folder {path.parent} first"
         )
     if path.is_dir():
         raise WriteError(f"{path}: is a folder; expected the name of a file")
-    there = _exists(path)
+    exists = _exists(path)
     for source in inputs:
-        if there and source.exists() and os.path.samefile(path, source):
+        if exists and source.exists() and os.path.samefile(path, source):
             raise WriteError(f"{path}: is an input ({source}); give the result another name")
-    if there and not overwrite:
+    if exists and not overwrite:
         raise WriteError(f"{path}: exists already; give --overwrite or another name")
     if not os.access(path.parent, os.W_OK):
         raise WriteError(f"{path}: its folder is read-only; choose another folder")
 
 
 def _exists(path: Path) -> bool:
-    """Whether a file is there; unlike `Path.exists`, an impossible name is an error."""
+    """Return True if a file exists; unlike `Path.exists`, raise OSError for an impossible name."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -116,31 +118,29 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _format(path: Path) -> Writing:
-    """Format by suffix."""
-    form = WRITABLE.get(path.suffix.lower())
-    if form is None:
-        raise WriteError(
-            f"{path}: format {path.suffix or 'without a suffix'!r} is not written; expected "
-            f"{', '.join(WRITABLE)}"
-        )
-    return form
+def _writing(path: Path) -> Writing:
+    """Return the limits and options of the format by suffix."""
+    writing = WRITABLE.get(path.suffix.lower())
+    if writing is None:
+        found = f"format {path.suffix!r} is not written" if path.suffix else "has no suffix"
+        raise WriteError(f"{path}: {found}; expected {', '.join(WRITABLE)}")
+    return writing
 
 
-def _check_fits(path: Path, form: Writing, pixels: Pixels) -> None:
-    """Check that a format can hold pixels of this depth and size, and alpha."""
-    if pixels.dtype.name not in form.dtypes:
+def _check_fits(path: Path, writing: Writing, pixels: Pixels) -> None:
+    """Check that a format can hold the dtype, alpha and size of the pixels."""
+    if pixels.dtype.name not in writing.dtypes:
         raise WriteError(
             f"{path}: {path.suffix} does not hold {pixels.dtype.name} samples; write .tif"
             f"{' or .png' if pixels.dtype == np.uint16 else ''}, or convert the sources first"
         )
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and not form.alpha:
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and not writing.alpha:
         raise WriteError(f"{path}: {path.suffix} does not hold transparency; write .png or .tif")
     height, width = pixels.shape[:2]
-    if form.longest is not None and max(height, width) > form.longest:
+    if writing.longest is not None and max(height, width) > writing.longest:
         raise WriteError(
             f"{path}: the image has {width}x{height} pixels and {path.suffix} holds at most "
-            f"{form.longest} a side; write .png or .tif"
+            f"{writing.longest} a side; write .png or .tif"
         )
 
 
@@ -152,21 +152,22 @@ def write_image(
     inputs: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> None:
-    """Write an image atomically: the file is whole or not there.
+    """Write an image atomically: a failure leaves no incomplete file.
 
-    It is written under a hidden name beside its place, opened again and compared, flushed to the
-    disk and only then renamed. What a killed writer of the same file left behind is removed.
+    The image goes to a hidden file beside the target, whose header is read back and compared. The
+    file is flushed to disk and only then renamed. Files left by killed writers of the same target
+    are removed.
 
     Parameters
     ----------
     path : str or Path
-        The suffix decides the format.
+        Target; the suffix selects the format.
     pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
     metadata : Metadata, optional
-        Profile, EXIF, XMP and resolution to carry over; ``Software`` becomes drpl, the orientation
-        upright.
+        Profile, EXIF, XMP and resolution to keep. ``Software`` is set to drpl and the orientation
+        to upright.
     inputs, overwrite
-        As of `check_output`.
+        See `check_output`.
 
     Raises
     ------
@@ -192,12 +193,19 @@ def write_image(
 def write_text(
     path: str | Path, text: str, *, inputs: Sequence[Path] = (), overwrite: bool = False
 ) -> None:
-    """Write a text file atomically: it is whole or not there.
+    """Write a text file atomically, in UTF-8: a failure leaves no incomplete file.
+
+    Parameters
+    ----------
+    path : str or Path
+    text : str
+    inputs, overwrite
+        See `check_output`.
 
     Raises
     ------
     WriteError
-        If it is an input, exists already, or cannot be written.
+        If the file is an input, exists already, or cannot be written.
     """
     path = Path(path)
     check_place(path, inputs=inputs, overwrite=overwrite)
@@ -210,7 +218,7 @@ def write_text(
 
 
 def _options(path: Path, pixels: Pixels) -> dict[str, Any]:
-    """Options of the saver for these pixels."""
+    """Return the saver's options for the pixels."""
     options = dict(WRITABLE[path.suffix.lower()].options)
     if options.get("compression") == "deflate":
         options["predictor"] = "float" if pixels.dtype == np.float32 else "horizontal"
@@ -219,7 +227,7 @@ def _options(path: Path, pixels: Pixels) -> dict[str, Any]:
 
 
 def _check_written(partial: Path, path: Path, pixels: Pixels) -> None:
-    """Open the file again and compare its header with what was meant."""
+    """Read the file's header back and compare it with the pixels."""
     image = pyvips.Image.new_from_file(
         str(partial), access="sequential", fail_on="error", revalidate=True
     )
@@ -227,12 +235,16 @@ def _check_written(partial: Path, path: Path, pixels: Pixels) -> None:
     if channels <= 2 and not WRITABLE[path.suffix.lower()].grey:
         channels += 2
     found = (image.height, image.width, image.bands, SAMPLE_TYPES.get(image.format))
-    if found != (*pixels.shape[:2], channels, pixels.dtype.name):
-        raise WriteError(f"{path}: came out wrong ({found}); nothing was kept; please report this")
+    expected = (*pixels.shape[:2], channels, pixels.dtype.name)
+    if found != expected:
+        raise WriteError(
+            f"{path}: came out wrong: found {found}, expected {expected}; nothing was kept; please "
+            "report this"
+        )
 
 
 def _image(pixels: Pixels, metadata: Metadata) -> Any:
-    """Pixels and metadata as libvips holds them."""
+    """Return pixels and metadata as a libvips image."""
     image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels))
     grey = pixels.ndim == 2 or pixels.shape[2] <= 2
     names = {"uint8": ("b-w", "srgb"), "uint16": ("grey16", "rgb16"), "float32": ("b-w", "srgb")}
@@ -247,7 +259,7 @@ def _image(pixels: Pixels, metadata: Metadata) -> Any:
     ):
         if block:
             image.set_type(value.blob_type, name, block)
-    # the block's small picture shows one source
+    # the EXIF thumbnail shows a source, not the result
     if image.get_typeof("jpeg-thumbnail-data"):
         image.remove("jpeg-thumbnail-data")
     image.set_type(value.gint_type, "orientation", 1)
@@ -256,14 +268,14 @@ def _image(pixels: Pixels, metadata: Metadata) -> Any:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for results.
+    """Create a folder and its missing parents.
 
     Raises
     ------
     WriteError
-        If it cannot be made.
+        If the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{folder}: cannot be made a folder ({error.strerror})") from error
+        raise WriteError(f"{folder}: the folder cannot be created ({error.strerror})") from error
