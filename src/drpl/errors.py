@@ -1,4 +1,4 @@
-"""Errors of drpl.
+"""Exceptions that drpl raises on purpose.
 
 ::
 
@@ -13,15 +13,15 @@
     |-- BatchError          10   some stacks of a batch failed
     `-- MetricError         11   images cannot be compared
 
-The number is the exit code of the terminal. A message names the file or argument, what was found,
-what was expected and what to do.
+The number is the exit code of the command line. A message names the file or argument, what was
+found, what was expected and what to do.
 """
 
 from __future__ import annotations
 
 
 class DrplError(Exception):
-    """Base of all errors that drpl raises on purpose."""
+    """Base class of all exceptions that drpl raises on purpose."""
 
     exit_code = 1
 
@@ -69,7 +69,7 @@ class ConfigError(DrplError):
 
 
 class BatchError(DrplError):
-    """Some stacks of a batch failed; the others are done."""
+    """Some stacks of a batch failed; the others were completed."""
 
     exit_code = 10
 

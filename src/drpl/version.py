@@ -1,4 +1,4 @@
-"""The version of drpl, and of what it stands on."""
+"""Versions of drpl and of the libraries that it uses."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ import platform
 
 __version__ = "0.1.0"
 LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pyvips")
+"""Required libraries that results depend on."""
 OPTIONAL = ("fastapi", "rawpy", "torch", "uvicorn")
+"""Libraries of the optional extras."""
 
 
 def versions(*, optional: bool = False) -> dict[str, str | None]:
-    """Versions of drpl, Python and the libraries; None where one is not installed."""
+    """Return the versions of drpl, Python and the libraries.
+
+    Parameters
+    ----------
+    optional : bool
+        True to include the optional libraries.
+
+    Returns
+    -------
+    dict of str to (str or None)
+        Version by name; None if a library is not installed.
+    """
     found: dict[str, str | None] = {"drpl": __version__, "python": platform.python_version()}
     for name in LIBRARIES + (OPTIONAL if optional else ()):
         try:
