@@ -1,26 +1,35 @@
-/** The page: its address names a job, the job's state chooses the screen. */
+/** Entry point: the address names a job, the job's state selects the screen. */
 
-import { createApi } from "./model/api.js";
-import { el, fill, say } from "./ui/dom.js";
+/** @import { Job, JobState } from "./model/types.js" */
+/** @import { Page } from "./screens/types.js" */
+
+import { ApiError, createApi } from "./model/api.js";
 import { createDrafts } from "./model/drafts.js";
-import { refuseDrops } from "./ui/drop.js";
-import { icon } from "./ui/icons.js";
-import { showKeys } from "./ui/keys.js";
 import { showProgress } from "./screens/progress.js";
 import { showResult } from "./screens/result.js";
 import { showSetup } from "./screens/setup.js";
 import { showStart } from "./screens/start.js";
+import { button, byId, el, fill, say } from "./ui/dom.js";
+import { refuseDrops } from "./ui/drop.js";
+import { icon } from "./ui/icons.js";
+import { showKeys } from "./ui/keys.js";
 
-/**
- * @typedef {{api: ReturnType<typeof createApi>, meta: import("./model/types.js").Meta,
- *   drafts: ReturnType<typeof createDrafts>,
- *   show: (job: ?import("./model/types.js").Job, again?: boolean) => Promise<void>}} Page
- */
+/** @type {Record<JobState, (root: HTMLElement, page: Page, job: Job) => () => void>} */
+const SCREENS = {
+  draft: showSetup,
+  failed: showSetup,
+  cancelled: showSetup,
+  queued: showProgress,
+  running: showProgress,
+  done: showResult,
+};
 
-const main = document.getElementById("main");
-const banner = document.getElementById("banner");
+const main = byId("main");
+const banner = byId("banner");
 let leave = () => {};
 let shown = "";
+/** @type {?Page} */
+let page = null;
 
 const api = createApi("/api/v1", (lost) => {
   if (lost) {
@@ -37,118 +46,113 @@ const api = createApi("/api/v1", (lost) => {
   if (main.classList.contains("lost")) route();
 });
 
-/** Screens by the state of a job. */
-const SCREENS = {
-  draft: showSetup,
-  failed: showSetup,
-  cancelled: showSetup,
-  queued: showProgress,
-  running: showProgress,
-  done: showResult,
-};
-
-/** @type {Page} */
-const page = { api, meta: null, drafts: null, show };
+/** @returns {Promise<Page>} */
+async function createPage() {
+  const meta = await api.options();
+  /** @type {Page} */
+  const created = {
+    api,
+    meta,
+    drafts: createDrafts(api, meta),
+    async show(job, toSetup = false) {
+      if (!job) {
+        enter("", "", () => showStart(main, created));
+        return;
+      }
+      const screen = toSetup ? showSetup : SCREENS[job.state];
+      enter(`#${job.id}`, job.name, () => screen(main, created, job));
+    },
+  };
+  return created;
+}
 
 /**
- * Shows a job; `again` goes back to its frames and options though it is done. Without a job: start.
+ * Replaces the screen.
+ *
+ * @param {string} address
+ * @param {string} title
+ * @param {() => () => void} screen shows the screen and returns its cleanup
  */
-async function show(job, again = false) {
-  const address = job ? `#${job.id}` : "";
+function enter(address, title, screen) {
   shown = address;
-  if (location.hash !== address)
+  if (location.hash !== address) {
     history.pushState(null, "", address || location.pathname + location.search);
+  }
   leave();
   main.className = "";
-  document.title = job ? `${job.name} · drpl` : "drpl";
-  document.getElementById("title").textContent = job?.name ?? "";
-  const screen = !job ? showStart : again ? showSetup : SCREENS[job.state];
+  document.title = title ? `${title} · drpl` : "drpl";
+  byId("title").textContent = title;
   window.scrollTo(0, 0);
-  leave = screen(main, page, job) ?? (() => {});
+  leave = screen();
   main.focus({ preventScroll: true });
 }
 
-/** Goes where the address says. */
+/** Shows the screen that the address names. */
 async function route() {
   const id = decodeURIComponent(location.hash.slice(1));
   if (id === "main") return;
   shown = location.hash;
   try {
-    page.meta ??= await api.options();
-    page.drafts ??= createDrafts(api, page.meta);
-    await show(id ? await api.job(id) : null);
+    page ??= await createPage();
+    await page.show(id ? await api.job(id) : null);
   } catch (error) {
-    fail(error);
+    fail(/** @type {Error} */ (error));
   }
 }
 
-/** Nothing can be shown: says why. */
+/**
+ * Shows an error instead of a screen.
+ *
+ * @param {Error} error
+ */
 function fail(error) {
   leave();
   leave = () => {};
   main.className = "lost";
-  const words = error.status === 404 ? "This job is no longer here." : error.message;
-  fill(
-    main,
-    el(
-      "section",
-      { class: "lone" },
-      el("h1", {}, words),
-      el("p", {}, el("a", { href: "#" }, "Go to the start page")),
-    ),
-  );
+  const gone = error instanceof ApiError && error.status === 404;
+  const words = gone ? "This job is no longer here." : error.message;
+  const link = el("p", {}, el("a", { href: "#" }, "Go to the start page"));
+  fill(main, el("section", { class: "lone" }, el("h1", {}, words), link));
   say(words);
 }
 
-/** Light, dark, or as the system has it. */
+/** Creates the button that switches between light and dark colours. */
 function themeSwitch() {
-  const root = document.documentElement;
-  const dark = () =>
-    root.dataset.theme
-      ? root.dataset.theme === "dark"
-      : matchMedia("(prefers-color-scheme: dark)").matches;
-  const button = el("button", { type: "button", class: "plain", on: { click: turn } });
-  const show = () => {
-    fill(button, icon(dark() ? "sun" : "moon"));
-    button.title = dark() ? "Light" : "Dark";
-    button.setAttribute("aria-label", `Switch to ${dark() ? "light" : "dark"} colours`);
-  };
-  function turn() {
-    root.dataset.theme = dark() ? "light" : "dark";
-    localStorage.setItem("drpl.theme", root.dataset.theme);
-    show();
-    window.dispatchEvent(new Event("themechange"));
+  const { dataset } = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (dataset.theme ? dataset.theme === "dark" : system.matches);
+  const node = button(turn, { class: "plain" });
+  function update() {
+    fill(node, icon(isDark() ? "sun" : "moon"));
+    node.title = isDark() ? "Light" : "Dark";
+    node.setAttribute("aria-label", `Switch to ${isDark() ? "light" : "dark"} colours`);
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-  show();
-  return button;
+  function turn() {
+    dataset.theme = isDark() ? "light" : "dark";
+    localStorage.setItem("drpl.theme", dataset.theme);
+    update();
+  }
+  system.addEventListener("change", update);
+  update();
+  return node;
 }
 
-document
-  .querySelector(".brand")
-  .append(el("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }), "drpl");
+byId("brand").append(
+  el("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }),
+  "drpl",
+);
 fill(
-  document.getElementById("tools"),
+  byId("tools"),
   el(
     "a",
     { class: "button plain", href: "#", title: "New stack" },
     icon("add"),
     el("span", { class: "wide-only" }, "New stack"),
   ),
-  el(
-    "button",
-    {
-      type: "button",
-      class: "plain",
-      title: "Keys (?)",
-      "aria-label": "Keys",
-      on: { click: showKeys },
-    },
-    icon("keys"),
-  ),
+  button(showKeys, { class: "plain", title: "Keys (?)", "aria-label": "Keys" }, icon("keys")),
   themeSwitch(),
 );
-document.querySelector(".skip").addEventListener("click", (event) => {
+byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
@@ -156,6 +160,9 @@ window.addEventListener("keydown", (event) => {
   if (event.key === "?" && !(event.target instanceof HTMLInputElement)) showKeys();
 });
 refuseDrops();
-window.addEventListener("hashchange", () => location.hash !== shown && route());
-window.addEventListener("popstate", () => location.hash !== shown && route());
+for (const event of ["hashchange", "popstate"]) {
+  window.addEventListener(event, () => {
+    if (location.hash !== shown) route();
+  });
+}
 route();

@@ -1,16 +1,8 @@
-/** A stack before it is run: its frames in their order, and what becomes of them. All pure. */
+/** Pure functions on drafts: the frames of a stack, their order and state before fusion. */
+
+/** @import { Draft, DraftNote, Frame, Item, Job, Refusal, StartBody } from "./types.js" */
 
 import { byName } from "./words.js";
-
-/**
- * @typedef {{key: string, name: string, state: "waiting"|"sending"|"ready", sent: number,
- *   size: number, used: boolean, frame: ?import("./types.js").Frame}} Item
- *
- * @typedef {{key: string, name: string, reason: string, again: boolean}} Refusal
- *
- * @typedef {{items: Item[], refused: Refusal[], arranged: boolean, reference: ?string,
- *   preset: ?string, options: Object<string, *>}} Draft `reference` is the key of an item
- */
 
 /** @returns {Draft} */
 export function emptyDraft() {
@@ -18,20 +10,26 @@ export function emptyDraft() {
 }
 
 /**
- * With new frames: where they belong by name, or at the end once someone has arranged them.
+ * @param {Item} one
+ * @param {Item} other
+ */
+const byItemName = (one, other) => byName(one.name, other.name);
+
+/**
+ * Adds frames: in order of name, or at the end once the user has arranged the frames.
  *
  * @param {Draft} draft
  * @param {Item[]} fresh
  * @returns {Draft}
  */
 export function added(draft, fresh) {
-  const items = [...draft.items, ...[...fresh].sort((one, other) => byName(one.name, other.name))];
-  if (!draft.arranged) items.sort((one, other) => byName(one.name, other.name));
+  const items = [...draft.items, ...[...fresh].sort(byItemName)];
+  if (!draft.arranged) items.sort(byItemName);
   return { ...draft, items };
 }
 
 /**
- * With one frame changed.
+ * Changes one frame; a reference frame that is left out is no longer the reference.
  *
  * @param {Draft} draft
  * @param {string} key
@@ -45,9 +43,11 @@ export function changed(draft, key, patch) {
 }
 
 /**
+ * Moves a frame to another position.
+ *
  * @param {Draft} draft
  * @param {string} key
- * @param {number} to place among the frames
+ * @param {number} to
  * @returns {Draft}
  */
 export function moved(draft, key, to) {
@@ -60,6 +60,8 @@ export function moved(draft, key, to) {
 }
 
 /**
+ * Removes a frame.
+ *
  * @param {Draft} draft
  * @param {string} key
  * @returns {Draft}
@@ -70,6 +72,8 @@ export function removed(draft, key) {
 }
 
 /**
+ * Sorts the frames by name, or reverses their order.
+ *
  * @param {Draft} draft
  * @param {"name"|"reverse"} how
  * @returns {Draft}
@@ -77,12 +81,12 @@ export function removed(draft, key) {
 export function sorted(draft, how) {
   const items = [...draft.items];
   if (how === "reverse") items.reverse();
-  else items.sort((one, other) => byName(one.name, other.name));
+  else items.sort(byItemName);
   return { ...draft, items, arranged: how === "reverse" };
 }
 
 /**
- * Refused, and no longer among the frames.
+ * Moves a file from the frames to the refusals.
  *
  * @param {Draft} draft
  * @param {Refusal} refusal
@@ -94,68 +98,77 @@ export function refused(draft, refusal) {
 }
 
 /**
- * An item for a frame that the service has.
+ * Creates an item for a frame that the service already has.
  *
- * @param {import("./types.js").Frame} frame
+ * @param {Frame} frame
  * @param {boolean} [used]
  * @returns {Item}
  */
 export function ofFrame(frame, used = true) {
-  return {
-    key: `n${frame.n}`,
-    name: frame.name,
-    state: "ready",
-    sent: frame.bytes,
-    size: frame.bytes,
-    used,
-    frame,
-  };
+  const { n, name, bytes } = frame;
+  return { key: `n${n}`, name, state: "ready", sent: bytes, size: bytes, used, frame };
 }
 
 /**
- * What was noted of a draft, for a page that is loaded again.
+ * Reduces a draft to what the browser stores for a reload.
  *
  * @param {Draft} draft
+ * @returns {DraftNote}
  */
 export function noted(draft) {
-  const ready = draft.items.filter((item) => item.frame);
+  const { arranged, preset, options } = draft;
   return {
-    order: ready.map((item) => item.frame.n),
-    unused: ready.filter((item) => !item.used).map((item) => item.frame.n),
+    order: numbers(draft.items),
+    unused: numbers(draft.items.filter((item) => !item.used)),
     reference: referenceOf(draft),
-    arranged: draft.arranged,
-    preset: draft.preset,
-    options: draft.options,
+    arranged,
+    preset,
+    options,
   };
 }
 
 /**
- * A draft from a job and what was noted of it; the job's own order where nothing was.
+ * Restores a draft from a job and its stored note; without a note, from the job alone.
  *
- * @param {import("./types.js").Job} job
- * @param {?ReturnType<typeof noted>} note
+ * @param {Job} job
+ * @param {?DraftNote} note
  * @returns {Draft}
  */
 export function restored(job, note) {
-  const started = job.state !== "draft";
-  const order = note?.order ?? (started ? job.order : []);
-  const unused = new Set(
-    note?.unused ?? (started ? job.frames.map(({ n }) => n).filter((n) => !order.includes(n)) : []),
-  );
-  const place = (n) => (order.includes(n) ? order.indexOf(n) : order.length);
+  const { order, unused, reference, arranged, preset, options } = note ?? noteOf(job);
+  /** @param {Frame} frame */
+  const place = ({ n }) => (order.includes(n) ? order.indexOf(n) : order.length);
   const frames = [...job.frames].sort(
-    (one, other) => place(one.n) - place(other.n) || byName(one.name, other.name),
+    (one, other) => place(one) - place(other) || byName(one.name, other.name),
   );
-  const reference = note ? note.reference : (job.reference ?? null);
   return {
     ...emptyDraft(),
-    items: frames.map((frame) => ofFrame(frame, !unused.has(frame.n))),
-    arranged: note?.arranged ?? false,
+    items: frames.map((frame) => ofFrame(frame, !unused.includes(frame.n))),
+    arranged,
     reference: job.frames.some(({ n }) => n === reference) ? `n${reference}` : null,
-    preset: note ? note.preset : (job.preset ?? null),
-    options: note ? note.options : (job.options ?? {}),
+    preset,
+    options,
   };
 }
+
+/**
+ * @param {Job} job
+ * @returns {DraftNote}
+ */
+function noteOf(job) {
+  const started = job.state !== "draft";
+  return {
+    order: started ? job.order : [],
+    unused: started ? job.frames.map(({ n }) => n).filter((n) => !job.order.includes(n)) : [],
+    reference: job.reference ?? null,
+    arranged: false,
+    preset: job.preset ?? null,
+    options: job.options ?? {},
+  };
+}
+
+/** @param {Item[]} items */
+const numbers = (items) => items.flatMap(({ frame }) => (frame ? [frame.n] : []));
 
 /** @param {Draft} draft */
 function referenceOf(draft) {
@@ -163,43 +176,42 @@ function referenceOf(draft) {
 }
 
 /**
- * What the service is told to start.
+ * Builds the request that starts the fusion.
  *
  * @param {Draft} draft
+ * @returns {StartBody}
  */
 export function startBody(draft) {
-  const used = draft.items.filter((item) => item.used && item.frame);
-  return {
-    order: used.map((item) => item.frame.n),
-    reference: referenceOf(draft),
-    preset: draft.preset,
-    options: draft.options,
-  };
+  const order = numbers(draft.items.filter((item) => item.used));
+  const { preset, options } = draft;
+  return { order, reference: referenceOf(draft), preset, options };
 }
 
 /**
- * Why the stack cannot be run yet; empty if it can.
+ * Returns the reason that the stack cannot be fused yet, or an empty string.
  *
  * @param {Draft} draft
  */
 export function obstacle(draft) {
   const sending = draft.items.filter((item) => item.state !== "ready").length;
   if (sending)
-    return `Wait: ${sending} ${sending === 1 ? "file is" : "files are"} still on the way.`;
+    return `Wait: ${sending} ${sending === 1 ? "file is" : "files are"} still uploading.`;
   const used = draft.items.filter((item) => item.used).length;
-  if (used < 2) return "A stack needs two frames or more, each focused elsewhere.";
-  if (odd(draft).length)
-    return "Frames of a stack have one size and depth: leave out the marked ones.";
+  if (used < 2) return "A focal stack needs at least two frames with different focus.";
+  if (odd(draft).length) {
+    return "All frames must have the same size and bit depth: leave out the marked ones.";
+  }
   return "";
 }
 
 /**
- * Keys of used frames that differ from most in size, channels or depth.
+ * Returns the keys of used frames that differ from the majority in size, channels or depth.
  *
  * @param {Draft} draft
  * @returns {string[]}
  */
 export function odd(draft) {
+  /** @type {Map<string, string[]>} */
   const kinds = new Map();
   for (const { key, used, frame } of draft.items) {
     if (!used || !frame) continue;

@@ -1,38 +1,49 @@
+/** Observable state. */
+
 /**
- * One small store: a state that is replaced, never changed, and told to those who watch it.
+ * @template {object} S
+ * @typedef {ReturnType<typeof createStore<S>>} Store
+ */
+
+/**
+ * Creates a store whose state is replaced, never mutated.
  *
- * @template S
+ * @template {object} S
  * @param {S} state
  */
 export function createStore(state) {
+  /** @type {Set<() => void>} */
   const listeners = new Set();
   return {
-    /** @returns {S} */
     get: () => state,
+
     /** @param {Partial<S>} patch */
     set(patch) {
       state = { ...state, ...patch };
       for (const listener of [...listeners]) listener();
     },
+
     /**
-     * Calls `react` with what `pick` takes from the state: now, and when it is another.
+     * Calls `react` with the selected value, at once and after every change of that value.
      *
      * @template V
-     * @param {(state: S) => V} pick
+     * @param {(state: S) => V} select
      * @param {(value: V) => void} react
-     * @returns {() => void} stops watching
+     * @returns {() => void} a function that stops watching
      */
-    watch(pick, react) {
-      let last = pick(state);
+    watch(select, react) {
+      let last = select(state);
       const listener = () => {
-        const now = pick(state);
+        const now = select(state);
         if (now === last) return;
         last = now;
         react(now);
       };
       listeners.add(listener);
       react(last);
-      return () => listeners.delete(listener);
+      return () => {
+        listeners.delete(listener);
+      };
     },
   };
 }

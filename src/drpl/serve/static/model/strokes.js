@@ -1,47 +1,58 @@
-/** The edit list: strokes, those undone, and how a hand's path becomes points. All pure. */
+/** Pure functions on retouching strokes and their history. */
+
+/** @import { Edits, History, Point, Rect, Size, Stroke, StrokePoint } from "./types.js" */
 
 /**
- * @typedef {import("./types.js").Stroke} Stroke
- * @typedef {{done: Stroke[], undone: Stroke[]}} History
+ * @param {Stroke[]} strokes
+ * @returns {History}
  */
-
-/** @param {Stroke[]} strokes @returns {History} */
 export const historyOf = (strokes) => ({ done: strokes, undone: [] });
 
-/** @param {History} history @param {Stroke} stroke @returns {History} */
+/**
+ * @param {History} history
+ * @param {Stroke} stroke
+ * @returns {History}
+ */
 export const withStroke = ({ done }, stroke) => ({ done: [...done, stroke], undone: [] });
 
-/** @param {History} history @returns {History} */
-export function undo({ done, undone }) {
-  return done.length
-    ? { done: done.slice(0, -1), undone: [...undone, done.at(-1)] }
-    : { done, undone };
-}
-
-/** @param {History} history @returns {History} */
-export function redo({ done, undone }) {
-  return undone.length
-    ? { done: [...done, undone.at(-1)], undone: undone.slice(0, -1) }
-    : { done, undone };
+/**
+ * @param {History} history
+ * @returns {History} the same object if there is nothing to undo
+ */
+export function undo(history) {
+  const { done, undone } = history;
+  const last = done.at(-1);
+  return last ? { done: done.slice(0, -1), undone: [...undone, last] } : history;
 }
 
 /**
- * Whether a point is far enough from the last to be kept: nearer than an eighth of the brush, the
- * edge of what is swept does not change.
+ * @param {History} history
+ * @returns {History} the same object if there is nothing to redo
+ */
+export function redo(history) {
+  const { done, undone } = history;
+  const last = undone.at(-1);
+  return last ? { done: [...done, last], undone: undone.slice(0, -1) } : history;
+}
+
+/**
+ * Decides if a point must be added to a stroke: points closer than an eighth of the radius barely
+ * change the outline.
  *
- * @param {number[][]} points
- * @param {number[]} point
+ * @param {StrokePoint[]} points
+ * @param {StrokePoint} point
  * @param {number} radius
  */
-export function tells(points, point, radius) {
+export function isFarEnough(points, [x, y], radius) {
   const last = points.at(-1);
-  return !last || Math.hypot(point[0] - last[0], point[1] - last[1]) >= Math.max(0.5, radius / 8);
+  return !last || Math.hypot(x - last[0], y - last[1]) >= Math.max(0.5, radius / 8);
 }
 
 /**
- * A point of the viewer as one of the edit list, where pixel centres are integers.
+ * Converts a point of the viewer to the edit list's coordinates, where pixel centres are integers.
  *
- * @param {{x: number, y: number}} at
+ * @param {Point} at
+ * @returns {StrokePoint}
  */
 export const centred = ({ x, y }) => [
   Math.round((x - 0.5) * 100) / 100,
@@ -49,10 +60,10 @@ export const centred = ({ x, y }) => [
 ];
 
 /**
- * What a stroke may change, roughly: its discs.
+ * Returns the bounding box of a stroke.
  *
  * @param {Stroke} stroke
- * @returns {import("./types.js").Rect}
+ * @returns {Rect}
  */
 export function reach({ points, radius }) {
   const [across, down] = [points.map(([x]) => x), points.map(([, y]) => y)];
@@ -66,14 +77,15 @@ export function reach({ points, radius }) {
 }
 
 /**
- * An edit list from a file.
+ * Reads an edit list from a file.
  *
  * @param {string} text
- * @param {{width: number, height: number}} size of the result
+ * @param {Size} size size of the result
  * @returns {Stroke[]}
- * @throws {Error} with a sentence
+ * @throws {Error} a sentence for the user
  */
-export function readEdits(text, size) {
+export function readEdits(text, { width, height }) {
+  /** @type {?Partial<Edits>} */
   let list;
   try {
     list = JSON.parse(text);
@@ -83,9 +95,10 @@ export function readEdits(text, size) {
   if (list?.edits !== 1 || !Array.isArray(list.strokes) || !Array.isArray(list.size)) {
     throw new Error("This file is not an edit list of version 1.");
   }
-  if (list.size[0] !== size.width || list.size[1] !== size.height) {
+  if (list.size[0] !== width || list.size[1] !== height) {
+    const size = list.size.join(" × ");
     throw new Error(
-      `This edit list is for a result of ${list.size.join(" × ")}; this one has ${size.width} × ${size.height}.`,
+      `This edit list is for a result of ${size}; this one has ${width} × ${height}.`,
     );
   }
   return list.strokes;

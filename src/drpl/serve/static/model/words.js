@@ -1,9 +1,11 @@
-/** Numbers, times and states in words. All pure. */
+/** Formatting of numbers, times, states and names as text; pure functions. */
+
+/** @import { JobState, Progress } from "./types.js" */
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 /**
- * Natural order of file names: img_2 before img_10.
+ * Compares file names in natural order: img_2 before img_10.
  *
  * @param {string} one
  * @param {string} other
@@ -34,7 +36,7 @@ export function sized(bytes) {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-/** @param {?number} seconds */
+/** @param {number|null|undefined} seconds */
 export function lasting(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "";
   if (seconds < 1.5) return "about a second left";
@@ -43,7 +45,7 @@ export function lasting(seconds) {
   return `about ${(seconds / 3600).toFixed(1)} hours left`;
 }
 
-/** @param {string} when time as ISO text, or seconds since 1970 */
+/** @param {string|number} when ISO time, or seconds since 1970 */
 export function dated(when) {
   const date = new Date(typeof when === "number" ? when * 1000 : when);
   if (Number.isNaN(date.getTime())) return "";
@@ -54,10 +56,11 @@ export function dated(when) {
     : `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }
 
+/** @type {Record<string, string>} */
+const DEPTHS = { uint8: "8 bits", uint16: "16 bits", float32: "32 bits, float" };
+
 /** @param {string} dtype */
-export function depth(dtype) {
-  return { uint8: "8 bits", uint16: "16 bits", float32: "32 bits, float" }[dtype] ?? dtype;
-}
+export const depth = (dtype) => DEPTHS[dtype] ?? dtype;
 
 const KINDS = [
   ["JPEG", ".jpg"],
@@ -69,7 +72,7 @@ const KINDS = [
 ];
 
 /**
- * Kinds of files by their suffixes, as photographers call them.
+ * Names file formats by their suffixes.
  *
  * @param {string[]} suffixes
  */
@@ -78,6 +81,7 @@ export function kinds(suffixes) {
   return known.length ? known.join(", ") : suffixes.join(" ");
 }
 
+/** @type {Record<string, [heading: string, step: string]>} */
 const STAGES = {
   read: ["Reading the frames", "Reading frame"],
   look: ["Registering the frames to each other", "Registering frame"],
@@ -87,7 +91,7 @@ const STAGES = {
   edits: ["Retouching", "Stroke"],
 };
 
-/** Stages of the work in their order, with their words. */
+/** Stages of the fusion in order, with their labels. */
 export const STEPS = [
   ["look", "Register"],
   ["fuse", "Fuse"],
@@ -100,9 +104,9 @@ export function staged(stage) {
 }
 
 /**
- * Which frame the work is at, in words; empty where it does not go by frames.
+ * Names the current frame or stroke; empty for stages without such steps.
  *
- * @param {import("./types.js").Progress} progress
+ * @param {Progress} progress
  */
 export function framed({ stage, done, of }) {
   const word = STAGES[stage]?.[1];
@@ -110,6 +114,7 @@ export function framed({ stage, done, of }) {
   return `${word} ${Math.min(done + 1, of)} of ${of}`;
 }
 
+/** @type {Record<JobState, string>} */
 const STATES = {
   draft: "not started",
   queued: "waiting",
@@ -119,13 +124,11 @@ const STATES = {
   cancelled: "cancelled",
 };
 
-/** @param {string} state */
-export function stated(state) {
-  return STATES[state] ?? state;
-}
+/** @param {JobState} state */
+export const stated = (state) => STATES[state];
 
 /**
- * A name of an option as a label.
+ * Turns the name of an option into a label.
  *
  * @param {string} name
  */
@@ -141,7 +144,7 @@ export function percent(share) {
 }
 
 /**
- * A name for a stack from its first file or its folder.
+ * Derives the name of a stack from its first file or its folder.
  *
  * @param {string} path
  */

@@ -1,36 +1,56 @@
-/** The list of frames: thumbnails in order, to be moved, left out, made the reference, removed. */
+/** List of frames: thumbnails in order, to be moved, left out, referenced or removed. */
+
+/** @import { Store } from "../model/store.js" */
+/** @import { Draft, Frame, Item } from "../model/types.js" */
 
 import { changed, moved, odd } from "../model/draft.js";
-import { el, say } from "../ui/dom.js";
+import { depth, sized } from "../model/words.js";
+import { button, closest, el, say, together } from "../ui/dom.js";
 import { dragToMove } from "../ui/drag.js";
 import { icon } from "../ui/icons.js";
-import { depth, sized } from "../model/words.js";
 
 /**
- * @param {object} about
- * @param {ReturnType<import("../model/store.js").createStore<import("../model/draft.js").Draft>>} about.draft
- * @param {(frame: import("../model/types.js").Frame) => string} about.thumbnail address of a picture
- * @param {(key: string) => Promise<void>} about.remove
- * @returns {{node: HTMLElement, stop: () => void}}
+ * @typedef {object} Shown the displayed state of a card
+ * @property {Item} item
+ * @property {number} at
+ * @property {number} count
+ * @property {boolean} reference
+ * @property {boolean} differs
+ */
+
+/**
+ * @param {object} settings
+ * @param {Store<Draft>} settings.draft
+ * @param {(frame: Frame) => string} settings.thumbnail returns the address of a thumbnail
+ * @param {(key: string) => Promise<void>} settings.remove
  */
 export function frameList({ draft, thumbnail, remove }) {
   const list = el("ol", {
     class: "frames",
     "aria-label": "Frames, in their order",
-    on: { keydown: onKey },
+    on: { keydown },
   });
-  /** @type {Map<string, ReturnType<typeof card>>} */
+  /** @type {Map<string, ReturnType<typeof createCard>>} */
   const cards = new Map();
+  /** @type {?string} */
   let current = null;
 
   const order = () => draft.get().items.map((item) => item.key);
-  const name = (key) => draft.get().items.find((item) => item.key === key)?.name ?? "";
+  /** @param {string} key */
+  const find = (key) => draft.get().items.find((item) => item.key === key);
+  /** @param {string} key */
+  const nameOf = (key) => find(key)?.name ?? "";
 
+  /**
+   * @param {string} key
+   * @param {number} to
+   */
   function move(key, to) {
     draft.set(moved(draft.get(), key, to));
-    say(`${name(key)} is now frame ${order().indexOf(key) + 1} of ${order().length}.`);
+    say(`${nameOf(key)} is now frame ${order().indexOf(key) + 1} of ${order().length}.`);
   }
 
+  /** @param {string} key */
   async function drop(key) {
     const at = order().indexOf(key);
     const next = order()[at + 1] ?? order()[at - 1];
@@ -38,36 +58,48 @@ export function frameList({ draft, thumbnail, remove }) {
     if (next && !order().includes(key)) cards.get(next)?.picture.focus();
   }
 
+  /**
+   * @param {string} key
+   * @param {boolean} used
+   */
   function use(key, used) {
     draft.set(changed(draft.get(), key, { used }));
-    say(`${name(key)} is ${used ? "used" : "left out"}.`);
+    say(`${nameOf(key)} is ${used ? "used" : "left out"}.`);
   }
 
+  /**
+   * Makes a frame the reference, or gives the choice back to the service.
+   *
+   * @param {string} key
+   */
   function refer(key) {
     const off = draft.get().reference === key;
     if (!off) draft.set(changed(draft.get(), key, { used: true }));
     draft.set({ reference: off ? null : key });
-    say(off ? "The reference is chosen by focus." : `${name(key)} is the reference.`);
+    say(off ? "The reference frame is chosen automatically." : `${nameOf(key)} is the reference.`);
   }
 
-  /** Arrows walk, Alt with arrows moves, letters act on the frame in focus. */
-  function onKey(event) {
-    const key = event.target.closest(".frame")?.dataset.key;
-    if (!key || event.target.matches("input")) return;
+  /** @param {KeyboardEvent} event */
+  function keydown(event) {
+    const key = closest(event, ".frame")?.dataset.key;
+    const held = key && cards.get(key);
+    if (!held || event.target === held.tick) return;
     const keys = order();
     const at = keys.indexOf(key);
-    const step = {
+    /** @type {Record<string, number>} */
+    const steps = {
       ArrowLeft: -1,
       ArrowRight: 1,
       ArrowUp: -perRow(list),
       ArrowDown: perRow(list),
       Home: -at,
       End: keys.length - 1 - at,
-    }[event.key];
-    const onPicture = event.target === cards.get(key).picture;
+    };
+    const step = steps[event.key];
+    const onPicture = event.target === held.picture;
     if (step !== undefined && event.altKey) {
       move(key, at + step);
-      cards.get(key).picture.focus();
+      held.picture.focus();
     } else if (step !== undefined && onPicture) {
       cards.get(keys[at + step])?.picture.focus();
     } else if (event.key === "Delete" && onPicture) {
@@ -80,93 +112,82 @@ export function frameList({ draft, thumbnail, remove }) {
     event.preventDefault();
   }
 
-  /** Only one frame's buttons are on the way of the Tab key: the frame last in focus. */
+  /**
+   * Keeps only one card in the Tab order: the one last in focus.
+   *
+   * @param {?string} key
+   */
   function setCurrent(key) {
     current = key;
-    for (const [other, { tabbable }] of cards)
+    for (const [other, { tabbable }] of cards) {
       for (const node of tabbable) node.tabIndex = other === key ? 0 : -1;
+    }
   }
 
-  function card(item) {
-    const key = item.key;
+  /** @param {Item} item */
+  function createCard({ key, name }) {
     const place = el("span", {});
     const image = el("img", { alt: "", draggable: false, loading: "lazy", decoding: "async" });
-    const bar = el("progress", { max: 1, "aria-label": `Sending ${item.name}` });
-    const picture = el(
-      "button",
+    const bar = el("progress", { max: 1, "aria-label": `Sending ${name}` });
+    const toggle = () => use(key, !find(key)?.used);
+    const picture = button(toggle, { class: "frame-picture" }, image, bar);
+    const tick = el("input", { type: "checkbox", "aria-label": `Use ${name}` });
+    tick.addEventListener("change", () => use(key, tick.checked));
+    const pin = button(
+      () => refer(key),
       {
-        type: "button",
-        class: "frame-picture",
-        on: { click: () => use(key, !draft.get().items.find((entry) => entry.key === key).used) },
-      },
-      image,
-      bar,
-    );
-    const tick = el("input", {
-      type: "checkbox",
-      "aria-label": `Use ${item.name}`,
-      on: { change: () => use(key, tick.checked) },
-    });
-    const pin = el(
-      "button",
-      {
-        type: "button",
         class: "plain small",
-        title: "Make it the reference: the others are registered to it (R)",
-        "aria-label": `Reference: ${item.name}`,
-        on: { click: () => refer(key) },
+        title: "Make it the reference frame: the others are registered to it (R)",
+        "aria-label": `Reference: ${name}`,
       },
       icon("pin"),
     );
-    const away = el(
-      "button",
+    const away = button(
+      () => drop(key),
       {
-        type: "button",
         class: "plain small frame-away",
         title: "Remove (Delete)",
-        "aria-label": `Remove ${item.name}`,
-        on: { click: () => drop(key) },
+        "aria-label": `Remove ${name}`,
       },
       icon("close"),
     );
+    const title = "Drag to move, or press Alt with the arrow keys";
     const grip = el(
       "span",
-      {
-        class: "frame-grip",
-        title: "Drag to move; or Alt with the arrow keys",
-        "aria-hidden": "true",
-      },
+      { class: "frame-grip", title, "aria-hidden": "true" },
       icon("grip"),
       place,
     );
     const note = el("p", { class: "frame-note" });
     const node = el(
       "li",
-      { class: "frame", on: { focusin: () => current !== key && setCurrent(key) } },
+      { class: "frame", "data-key": key },
       el("div", { class: "frame-stage" }, picture, grip, away),
       el(
         "div",
         { class: "frame-foot" },
         tick,
-        el("span", { class: "frame-name", title: item.name }, item.name),
+        el("span", { class: "frame-name", title: name }, name),
         pin,
       ),
       note,
     );
-    node.dataset.key = key;
-    return {
-      node,
-      image,
-      bar,
-      place,
-      picture,
-      tick,
-      pin,
-      note,
-      tabbable: [picture, tick, pin, away],
-    };
+    node.addEventListener("focusin", () => {
+      if (current !== key) setCurrent(key);
+    });
+    const tabbable = [picture, tick, pin, away];
+    const shown = /** @type {?Shown} */ (null);
+    return { node, image, bar, place, picture, tick, pin, note, tabbable, shown };
   }
 
+  /** @param {Item} item */
+  function cardOf(item) {
+    const card = cards.get(item.key) ?? createCard(item);
+    cards.set(item.key, card);
+    return card;
+  }
+
+  /** @param {Draft} state */
   function show(state) {
     const here = document.activeElement;
     const marked = new Set(odd(state));
@@ -177,69 +198,82 @@ export function frameList({ draft, thumbnail, remove }) {
       cards.delete(key);
     }
     state.items.forEach((item, at) => {
-      if (!cards.has(item.key)) cards.set(item.key, card(item));
-      const parts = cards.get(item.key);
-      if (list.children[at] !== parts.node)
-        list.insertBefore(parts.node, list.children[at] ?? null);
-      const now = {
+      const card = cardOf(item);
+      if (list.children[at] !== card.node) list.insertBefore(card.node, list.children[at] ?? null);
+      update(card, {
         item,
         at,
         count: state.items.length,
         reference: state.reference === item.key,
         differs: marked.has(item.key),
-      };
-      if (Object.entries(now).some(([name, value]) => parts.now?.[name] !== value))
-        update(parts, now);
-      parts.now = now;
+      });
     });
-    // moving a node takes the focus from what is in it
-    if (list.contains(here) && document.activeElement !== here) here.focus();
-    if (!cards.has(current)) setCurrent(state.items[0]?.key ?? null);
-    else setCurrent(current);
+    // an element loses the focus when it is moved
+    if (here instanceof HTMLElement && list.contains(here) && document.activeElement !== here) {
+      here.focus();
+    }
+    setCurrent(current && cards.has(current) ? current : (state.items[0]?.key ?? null));
   }
 
-  function update(parts, { item, at, count, reference, differs }) {
-    const { frame, used } = item;
-    parts.place.textContent = String(at + 1);
-    parts.node.className = `frame ${item.state}${used ? "" : " unused"}${reference ? " reference" : ""}${differs ? " odd" : ""}`;
-    parts.tick.checked = used;
-    parts.pin.setAttribute("aria-pressed", String(reference));
-    parts.bar.hidden = item.state === "ready";
-    parts.bar.value = item.size ? item.sent / item.size : 0;
-    if (frame && !parts.image.src) parts.image.src = thumbnail(frame);
+  /**
+   * Updates a card if its state has changed.
+   *
+   * @param {ReturnType<typeof createCard>} card
+   * @param {Shown} now
+   */
+  function update(card, now) {
+    const { item, at, count, reference, differs } = now;
+    const { frame, name, used } = item;
+    const keys = /** @type {(keyof Shown)[]} */ (Object.keys(now));
+    const last = card.shown;
+    card.shown = now;
+    if (last && keys.every((key) => last[key] === now[key])) return;
+    const classes = [
+      "frame",
+      item.state,
+      used ? "" : "unused",
+      reference ? "reference" : "",
+      differs ? "odd" : "",
+    ];
+    card.place.textContent = String(at + 1);
+    card.node.className = classes.filter(Boolean).join(" ");
+    card.tick.checked = used;
+    card.pin.setAttribute("aria-pressed", String(reference));
+    card.bar.hidden = item.state === "ready";
+    card.bar.value = item.size ? item.sent / item.size : 0;
+    if (frame && !card.image.src) card.image.src = thumbnail(frame);
     const size = frame ? `${frame.width} × ${frame.height}, ${depth(frame.dtype)}` : "";
-    parts.picture.title = [item.name, size, sized(item.size)].filter(Boolean).join("\n");
-    const told = `Frame ${at + 1} of ${count}, ${item.name}${used ? "" : ", left out"}${reference ? ", reference" : ""}`;
-    parts.picture.setAttribute("aria-label", `${told}. ${used ? "Leave out" : "Use"}`);
-    parts.note.textContent = differs
-      ? `Differs: ${size}`
-      : reference
-        ? "Reference"
-        : item.state === "waiting"
-          ? "Waiting"
-          : "";
+    card.picture.title = [name, size, sized(item.size)].filter(Boolean).join("\n");
+    const state = `${used ? "" : ", left out"}${reference ? ", reference" : ""}`;
+    const words = `Frame ${at + 1} of ${count}, ${name}${state}. ${used ? "Leave out" : "Use"}`;
+    card.picture.setAttribute("aria-label", words);
+    if (differs) card.note.textContent = `Differs: ${size}`;
+    else if (reference) card.note.textContent = "Reference";
+    else card.note.textContent = item.state === "waiting" ? "Waiting" : "";
   }
 
-  const stopDrag = dragToMove(list, {
-    item: ".frame",
-    handle: ".frame-picture, .frame-grip",
-    sure: ".frame-grip",
-    move: (node, to) => draft.set(moved(draft.get(), node.dataset.key, to)),
-    done: (node) => move(node.dataset.key, order().indexOf(node.dataset.key)),
-  });
-  const stopWatch = draft.watch((state) => state, show);
-  return {
-    node: list,
-    stop() {
-      stopDrag();
-      stopWatch();
-    },
-  };
+  /** @param {HTMLElement} node */
+  const keyOf = (node) => node.dataset.key ?? "";
+  const stops = [
+    dragToMove(list, {
+      item: ".frame",
+      handle: ".frame-picture, .frame-grip",
+      sure: ".frame-grip",
+      move: (node, to) => draft.set(moved(draft.get(), keyOf(node), to)),
+      done: (node) => move(keyOf(node), order().indexOf(keyOf(node))),
+    }),
+    draft.watch((state) => state, show),
+  ];
+  return { node: list, stop: together(stops) };
 }
 
-/** How many frames stand beside each other. */
-function perRow(list) {
-  const [first, ...others] = list.children;
-  const next = others.findIndex((node) => node.offsetTop > first.offsetTop);
-  return next < 0 ? list.children.length : next + 1;
+/**
+ * Counts the frames in a row.
+ *
+ * @param {HTMLElement} list
+ */
+function perRow({ children }) {
+  const nodes = /** @type {HTMLElement[]} */ ([...children]);
+  const next = nodes.findIndex((node) => node.offsetTop > nodes[0].offsetTop);
+  return next < 0 ? nodes.length : next;
 }

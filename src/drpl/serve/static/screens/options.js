@@ -1,24 +1,29 @@
-/** The form of options, made from what the service says of them. */
+/** Form of the fusion options, built from the service's description of them. */
 
-import { el, fill } from "../ui/dom.js";
+/** @import { Store } from "../model/store.js" */
+/** @import { Draft, Meta, OptionField, Options, OptionValue } from "../model/types.js" */
+
 import { labelled } from "../model/words.js";
+import { button, el } from "../ui/dom.js";
 
 /**
- * What a preset sets an option to, or its default.
+ * Returns the value that a preset gives to an option, or the option's default.
  *
- * @param {import("../model/types.js").Meta} meta
+ * @param {Pick<Meta, "presets">} meta
  * @param {?string} preset
- * @param {import("../model/types.js").OptionField} field
+ * @param {OptionField} field
+ * @returns {OptionValue}
  */
-export function usual(meta, preset, field) {
-  return (preset ? meta.presets[preset] : null)?.[field.name] ?? field.default;
+export function usual({ presets }, preset, field) {
+  return (preset ? presets[preset] : null)?.[field.name] ?? field.default;
 }
 
 /**
- * What is written in a field, as the option's type; undefined where it is none.
+ * Parses the text of a field; returns undefined if it does not fit the option's type.
  *
- * @param {import("../model/types.js").OptionField} field
+ * @param {OptionField} field
  * @param {string} text
+ * @returns {OptionValue|undefined}
  */
 export function typed(field, text) {
   if (field.type === "choice") return field.choices.find((choice) => String(choice) === text);
@@ -30,40 +35,37 @@ export function typed(field, text) {
 }
 
 /**
- * Options with one set; those as usual are not kept.
+ * Sets an option; the usual value is not stored.
  *
- * @param {Object<string, *>} options
+ * @param {Options} options
  * @param {string} name
- * @param {*} value
- * @param {*} asUsual
+ * @param {OptionValue} value
+ * @param {OptionValue} asUsual
+ * @returns {Options}
  */
 export function withOption(options, name, value, asUsual) {
   const { [name]: _, ...others } = options;
-  return value === asUsual || value === undefined ? others : { ...others, [name]: value };
+  return value === asUsual ? others : { ...others, [name]: value };
 }
 
 /**
- * @param {object} about
- * @param {import("../model/types.js").Meta} about.meta
- * @param {ReturnType<import("../model/store.js").createStore<import("../model/draft.js").Draft>>} about.draft
- * @returns {{node: HTMLElement, stop: () => void}}
+ * @param {object} settings
+ * @param {Meta} settings.meta
+ * @param {Store<Draft>} settings.draft
  */
 export function optionForm({ meta, draft }) {
   const presets = el(
     "select",
-    { id: "preset", on: { change: () => draft.set({ preset: presets.value || null }) } },
+    { id: "preset" },
     el("option", { value: "" }, "None"),
     ...Object.keys(meta.presets).map((name) => el("option", { value: name }, labelled(name))),
   );
-  const about = el("p", { class: "help" });
-  const back = el(
-    "button",
-    { type: "button", class: "plain", on: { click: () => draft.set({ options: {} }) } },
-    "Reset the options",
-  );
+  presets.addEventListener("change", () => draft.set({ preset: presets.value || null }));
+  const help = el("p", { class: "help" });
+  const reset = button(() => draft.set({ options: {} }), { class: "plain" }, "Reset the options");
   const rows = meta.options.map((field) => optionRow(field, meta, draft));
   const few = rows.filter((row) => row.field.few).map((row) => row.node);
-  const rest = rows.filter((row) => !row.field.few).map((row) => row.node);
+  const more = rows.filter((row) => !row.field.few).map((row) => row.node);
   const node = el(
     "form",
     {
@@ -71,44 +73,50 @@ export function optionForm({ meta, draft }) {
       "aria-label": "Options",
       on: { submit: (event) => event.preventDefault() },
     },
-    el("div", { class: "option" }, el("label", { for: "preset" }, "Preset"), presets, about),
+    el("div", { class: "option" }, el("label", { for: "preset" }, "Preset"), presets, help),
     ...few,
-    rest.length
-      ? el("details", {}, el("summary", {}, `More options (${rest.length})`), ...rest)
-      : null,
-    el("p", { class: "options-foot" }, back),
+    more.length > 0 &&
+      el("details", {}, el("summary", {}, `More options (${more.length})`), ...more),
+    el("p", { class: "options-foot" }, reset),
   );
 
   const stop = draft.watch(
     (state) => state,
     ({ preset, options }) => {
       presets.value = preset ?? "";
-      const sets = Object.entries(meta.presets[preset] ?? {});
-      about.textContent = sets.length
-        ? `Sets ${sets.map(([name, value]) => `${labelled(name).toLowerCase()} to ${spoken(value)}`).join(", ")}.`
-        : "A start by the kind of work; every option can still be changed.";
-      back.hidden = !Object.keys(options).length;
+      const values = Object.entries((preset && meta.presets[preset]) || {}).map(
+        ([name, value]) => `${labelled(name).toLowerCase()} to ${spoken(value)}`,
+      );
+      help.textContent = values.length
+        ? `Sets ${values.join(", ")}.`
+        : "A preset sets options for a kind of subject; you can still change each one.";
+      reset.hidden = !Object.keys(options).length;
       for (const row of rows) row.show(preset, options);
     },
   );
   return { node, stop };
 }
 
-/** @param {*} value */
+/** @param {OptionValue} value */
 function spoken(value) {
-  return { true: "on", false: "off" }[String(value)] ?? String(value);
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return String(value);
 }
 
-/** One option: its label, field and help. */
+/**
+ * Creates the row of an option: label, field and help.
+ *
+ * @param {OptionField} field
+ * @param {Meta} meta
+ * @param {Store<Draft>} draft
+ */
 function optionRow(field, meta, draft) {
   const id = `option-${field.name}`;
-  const state = () => draft.get();
-  const set = (value) =>
-    draft.set({
-      options: withOption(state().options, field.name, value, usual(meta, state().preset, field)),
-    });
-  const about = { id, "aria-describedby": `${id}-help` };
-  const input = inputOf(field, about, set);
+  const { input, show } = fieldInput(field, id, (value) => {
+    const { options, preset } = draft.get();
+    const asUsual = usual(meta, preset, field);
+    draft.set({ options: withOption(options, field.name, value, asUsual) });
+  });
   const changed = el("span", { class: "changed", title: "Changed", hidden: true }, "changed");
   const help = el("p", { class: "help", id: `${id}-help` }, field.help);
   const label = el("label", { for: id }, labelled(field.name), " ", changed);
@@ -119,46 +127,57 @@ function optionRow(field, meta, draft) {
   return {
     field,
     node,
+    /**
+     * @param {?string} preset
+     * @param {Options} options
+     */
     show(preset, options) {
-      const value = field.name in options ? options[field.name] : usual(meta, preset, field);
-      changed.hidden = !(field.name in options);
-      if (field.type === "bool") input.checked = Boolean(value);
-      else if (document.activeElement !== input) input.value = value === null ? "" : String(value);
+      const isChanged = field.name in options;
+      changed.hidden = !isChanged;
+      show(isChanged ? options[field.name] : usual(meta, preset, field));
     },
   };
 }
 
-/** The field itself. */
-function inputOf(field, about, set) {
+/**
+ * Creates the field of an option.
+ *
+ * @param {OptionField} field
+ * @param {string} id
+ * @param {(value: OptionValue) => void} set
+ * @returns {{input: HTMLElement, show: (value: OptionValue) => void}}
+ */
+function fieldInput(field, id, set) {
+  const settings = { id, "aria-describedby": `${id}-help` };
   if (field.type === "bool") {
-    const box = el("input", {
-      ...about,
-      type: "checkbox",
-      role: "switch",
-      on: { change: () => set(box.checked) },
-    });
-    return box;
+    const input = el("input", { ...settings, type: "checkbox", role: "switch" });
+    input.addEventListener("change", () => set(input.checked));
+    const show = (/** @type {OptionValue} */ value) => {
+      input.checked = Boolean(value);
+    };
+    return { input, show };
   }
-  if (field.type === "choice") {
-    const list = el("select", { ...about, on: { change: () => set(typed(field, list.value)) } });
-    fill(
-      list,
-      ...field.choices.map((choice) => el("option", { value: String(choice) }, String(choice))),
-    );
-    return list;
-  }
-  const number = field.type === "int" || field.type === "float";
-  const input = el("input", {
-    ...about,
-    type: number ? "number" : "text",
-    step: field.type === "int" ? "1" : "any",
-    on: {
-      input() {
-        const value = typed(field, input.value);
-        input.setCustomValidity(value === undefined ? "A number is expected." : "");
-        if (value !== undefined) set(value);
-      },
-    },
+  const isNumber = field.type === "int" || field.type === "float";
+  const input =
+    field.type === "choice"
+      ? el("select", settings, ...field.choices.map(choiceOption))
+      : el("input", {
+          ...settings,
+          type: isNumber ? "number" : "text",
+          step: field.type === "int" ? "1" : "any",
+        });
+  input.addEventListener("input", () => {
+    const value = typed(field, input.value);
+    input.setCustomValidity(value === undefined ? "A number is expected." : "");
+    if (value !== undefined) set(value);
   });
-  return input;
+  return {
+    input,
+    show(value) {
+      if (document.activeElement !== input) input.value = value === null ? "" : String(value);
+    },
+  };
 }
+
+/** @param {OptionValue} choice */
+const choiceOption = (choice) => el("option", { value: String(choice) }, String(choice));

@@ -1,31 +1,39 @@
-/** The screen while the work goes on: stage, frame, time left, Cancel. */
+/** Progress screen: stage, current frame, time left, Cancel. */
 
-import { el, fill, say, toast } from "../ui/dom.js";
-import { icon } from "../ui/icons.js";
+/** @import { Job, Progress } from "../model/types.js" */
+/** @import { Page } from "./types.js" */
+
+import { isActive } from "../model/api.js";
 import { STEPS, counted, framed, lasting, staged } from "../model/words.js";
+import { button, el, fill, say, toast } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+
+/** @type {Record<string, [from: number, to: number]>} */
+const SPANS = {
+  read: [0, 0.05],
+  look: [0, 0.35],
+  fuse: [0.35, 0.95],
+  write: [0.95, 1],
+  layers: [0.97, 1],
+};
 
 /**
- * Share of the whole work that is done, in [0, 1]: registering is about a third of it.
+ * Estimates the finished share of the whole job, in [0, 1]; registration takes about a third.
  *
- * @param {?import("../model/types.js").Progress} progress
+ * @param {?Progress} progress
  */
 export function share(progress) {
-  const spans = {
-    read: [0, 0.05],
-    look: [0, 0.35],
-    fuse: [0.35, 0.95],
-    write: [0.95, 1],
-    layers: [0.97, 1],
-  };
-  const [from, to] = spans[progress?.stage] ?? [0, 0];
-  return from + (to - from) * (progress?.of ? Math.min(1, progress.done / progress.of) : 0);
+  if (!progress) return 0;
+  const [from, to] = SPANS[progress.stage] ?? [0, 0];
+  const part = progress.of ? Math.min(1, progress.done / progress.of) : 0;
+  return from + (to - from) * part;
 }
 
 /**
  * @param {HTMLElement} root
- * @param {import("../main.js").Page} page
- * @param {import("../model/types.js").Job} job
- * @returns {() => void} stops
+ * @param {Page} page
+ * @param {Job} job
+ * @returns {() => void} a function that stops the screen
  */
 export function showProgress(root, page, job) {
   const title = document.title;
@@ -34,8 +42,8 @@ export function showProgress(root, page, job) {
   const bar = el("progress", { max: 1, value: 0, "aria-labelledby": "progress-head" });
   const number = el("span", { class: "progress-number", "aria-hidden": "true" });
   const left = el("span", {});
-  const steps = STEPS.map(([stage, words]) => [stage, el("li", {}, words)]);
-  const cancel = el("button", { type: "button", on: { click: stop } }, icon("stop"), "Cancel");
+  const steps = STEPS.map(([stage, words]) => ({ stage, node: el("li", {}, words) }));
+  const cancel = button(stop, {}, icon("stop"), "Cancel");
   const names = new Map(job.frames.map((frame) => [frame.n, frame.name]));
   const strip = job.order.map((n) =>
     el("img", {
@@ -51,7 +59,7 @@ export function showProgress(root, page, job) {
     el(
       "section",
       { class: "working", "aria-labelledby": "progress-head" },
-      el("ol", { class: "steps" }, ...steps.map(([, node]) => node)),
+      el("ol", { class: "steps" }, ...steps.map(({ node }) => node)),
       head,
       detail,
       bar,
@@ -65,7 +73,7 @@ export function showProgress(root, page, job) {
       el(
         "p",
         { class: "help centre" },
-        "You may close this page: the work goes on, and is found again under its address.",
+        "You may close this page: the job continues, and the page's address opens it again.",
       ),
     ),
   );
@@ -76,32 +84,36 @@ export function showProgress(root, page, job) {
       await page.api.cancel(job.id);
       cancel.replaceChildren("Stopping…");
     } catch (error) {
-      toast(error.message);
+      toast(error);
       cancel.disabled = false;
     }
   }
 
   let spoken = "";
+
+  /** @param {Job} now */
   function update(now) {
     const waiting = now.state === "queued";
     const progress = waiting ? null : now.progress;
-    head.textContent = waiting ? "Waiting for its turn" : staged(progress?.stage ?? "");
-    detail.textContent = waiting ? queued(now.place) : progress ? framed(progress) : "";
-    left.textContent = lasting(progress?.eta_s);
     const done = share(progress);
-    if (waiting || !progress) bar.removeAttribute("value");
-    else bar.value = done;
-    number.textContent = progress ? `${Math.round(done * 100)} %` : "";
-    document.title = progress ? `${Math.round(done * 100)} % · ${job.name}` : title;
+    const percentage = progress ? `${Math.round(done * 100)} %` : "";
+    head.textContent = waiting ? "Waiting for its turn" : staged(progress?.stage ?? "");
+    if (waiting) detail.textContent = queued(now.place);
+    else detail.textContent = progress ? framed(progress) : "";
+    left.textContent = lasting(progress?.eta_s);
+    if (progress) bar.value = done;
+    else bar.removeAttribute("value");
+    number.textContent = percentage;
+    document.title = progress ? `${percentage} · ${job.name}` : title;
     const at = STEPS.findIndex(([stage]) => stage === progress?.stage);
-    steps.forEach(([, node], place) => {
+    steps.forEach(({ node }, place) => {
       node.className = place < at ? "past-step" : place === at ? "this-step" : "";
       if (place === at) node.setAttribute("aria-current", "step");
       else node.removeAttribute("aria-current");
     });
-    const whole = progress?.of === strip.length ? progress.done : at > 0 ? strip.length : 0;
+    const finished = progress?.of === strip.length ? progress.done : at > 0 ? strip.length : 0;
     strip.forEach((image, place) => {
-      image.className = place < whole ? "seen" : place === whole && progress ? "current" : "";
+      image.className = place < finished ? "seen" : place === finished && progress ? "current" : "";
     });
     // screen readers hear stages and quarters, not every step
     const words = `${head.textContent} ${progress ? `${Math.floor(done * 4) * 25} %` : ""}`;
@@ -111,7 +123,7 @@ export function showProgress(root, page, job) {
 
   update(job);
   const unfollow = page.api.follow(job.id, (now) => {
-    if (now?.state === "queued" || now?.state === "running") update(now);
+    if (now && isActive(now)) update(now);
     else page.show(now);
   });
   return () => {
@@ -120,8 +132,8 @@ export function showProgress(root, page, job) {
   };
 }
 
-/** @param {?number} place in the queue, 1 is the next */
+/** @param {?number} place position in the queue; 1 is next */
 function queued(place) {
-  if (!place || place === 1) return "It is the next.";
-  return `${counted(place - 1, "stack")} before it.`;
+  if (!place || place === 1) return "Next in the queue.";
+  return `${counted(place - 1, "stack")} ahead in the queue.`;
 }

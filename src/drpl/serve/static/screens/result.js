@@ -1,98 +1,92 @@
-/** The screen of a result: the picture, and beside it what can be seen of it and done to it. */
+/** Result screen: the picture, and tabs with tools beside it. */
 
+/** @import { Store } from "../model/store.js" */
+/** @import { Job, LayerInfo, Point, Report, Stroke } from "../model/types.js" */
+/** @import { Look, Result, ResultFrame, Tab, TabName } from "../tabs/types.js" */
+/** @import { Page } from "./types.js" */
+
+import { historyOf } from "../model/strokes.js";
+import { createStore } from "../model/store.js";
+import { counted, percent } from "../model/words.js";
 import { showCompare } from "../tabs/compare.js";
-import { el, fill, neighbour, toast, typing } from "../ui/dom.js";
-import { listen, zoomKey } from "../viewer/gestures.js";
-import { icon } from "../ui/icons.js";
-import { createLayers } from "../viewer/layers.js";
-import { MAPS, lookTab } from "../tabs/look.js";
-import { frameAt, frameColours } from "../viewer/palette.js";
+import { lookTab, nextMap } from "../tabs/look.js";
 import { reliefTab } from "../tabs/relief.js";
 import { reportTab } from "../tabs/report.js";
 import { retouchTab } from "../tabs/retouch.js";
 import { saveTab } from "../tabs/save.js";
-import { createStore } from "../model/store.js";
-import { historyOf } from "../model/strokes.js";
+import {
+  button,
+  el,
+  fill,
+  hasModifier,
+  listenTo,
+  neighbour,
+  toast,
+  together,
+  typing,
+} from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+import { listen, zoomKey } from "../viewer/gestures.js";
+import { createLayers } from "../viewer/layers.js";
+import { frameAt, frameColours } from "../viewer/palette.js";
 import { Viewer } from "../viewer/viewer.js";
-import { counted, percent } from "../model/words.js";
 
-/**
- * What the tabs of a result share.
- *
- * @typedef {object} Result
- * @property {import("../model/types.js").Job} job
- * @property {ReturnType<import("../model/api.js").createApi>} api
- * @property {import("../model/types.js").Meta} meta
- * @property {{place: number, name: string, left: boolean}[]} frames
- * @property {import("../viewer/palette.js").Rgb[]} colours
- * @property {ReturnType<typeof createLayers>} layers
- * @property {Viewer} viewer
- * @property {HTMLElement} stage
- * @property {ReturnType<typeof createStore<Look>>} look
- *
- * @typedef {object} Look
- * @property {string} tab
- * @property {*} report
- * @property {"none"|"index"|"confidence"|"depth"} map
- * @property {number} opacity
- * @property {?string} other layer to compare with
- * @property {?string} beside the same, once it can be seen
- * @property {number} split
- * @property {?number} hovered frame under the pointer
- * @property {?number} picked frame that stands out of the map
- * @property {number} source frame that the brush paints from
- * @property {import("../model/strokes.js").History} history
- * @property {boolean} retouched whether the layer `retouched` is what is seen
- * @property {?number} peek frame that is seen instead of the result, while a key is held
- */
-
-const TABS = [
-  ["look", "View", "eye", lookTab],
-  ["retouch", "Retouch", "brush", retouchTab],
-  ["relief", "3D", "cube", reliefTab],
-  ["report", "Report", "report", reportTab],
-  ["save", "Save", "down", saveTab],
-];
+/** @typedef {Tab & {name: TabName, words: string, sign: Parameters<typeof icon>[0]}} SideTab */
 
 /**
  * @param {HTMLElement} root
- * @param {import("../main.js").Page} page
- * @param {import("../model/types.js").Job} job
- * @returns {() => void} stops
+ * @param {Page} page
+ * @param {Job} job
+ * @returns {() => void} a function that stops the screen
  */
 export function showResult(root, page, job) {
+  const { api } = page;
   let stop = () => {};
   let left = false;
-  fill(root, el("p", { class: "lone", role: "status" }, "Opening the result…"));
-  open().catch((error) => {
-    if (!left)
-      fill(root, el("section", { class: "lone", role: "alert" }, el("h1", {}, error.message)));
-  });
 
   async function open() {
-    const [report, edits] = await Promise.all([
-      page.api.report(job.id),
-      page.api.edits(job.id).catch(() => ({ strokes: [] })),
+    const [report, strokes] = await Promise.all([
+      api.report(job.id),
+      api.edits(job.id).then(
+        (edits) => edits.strokes ?? [],
+        () => [],
+      ),
     ]);
-    const first = await page.api.layer(job.id, "fused");
-    if (!left) stop = build(root, page, job, report, edits.strokes ?? [], first);
+    const size = await api.layer(job.id, "fused");
+    if (!left) stop = build(root, page, job, report, strokes, size);
   }
+
+  fill(root, el("p", { class: "lone", role: "status" }, "Opening the result…"));
+  open().catch(({ message }) => {
+    if (left) return;
+    fill(root, el("section", { class: "lone", role: "alert" }, el("h1", {}, message)));
+  });
   return () => {
     left = true;
     stop();
   };
 }
 
-/** @returns {() => void} stops */
+/**
+ * Builds the screen from the loaded data.
+ *
+ * @param {HTMLElement} root
+ * @param {Page} page
+ * @param {Job} job
+ * @param {Report} report
+ * @param {Stroke[]} strokes
+ * @param {LayerInfo} size
+ * @returns {() => void} a function that stops the screen
+ */
 function build(root, page, job, report, strokes, size) {
   const { api, meta } = page;
-  const frames = report.frames.map((frame, place) => ({
+  const frames = report.frames.map(({ name }, place) => ({
     place,
-    name: frame.name,
+    name,
     left: report.rejected.includes(place),
   }));
-  const order = [...new Set([...report.focus_order, ...frames.map(({ place }) => place)])];
-  const colours = frameColours(order);
+  const order = new Set([...report.focus_order, ...frames.map(({ place }) => place)]);
+  const colours = frameColours([...order]);
   const note = el("p", { class: "stage-note", role: "status", hidden: true });
   const layers = createLayers(api, job.id, colours, (words) => {
     note.textContent = words;
@@ -110,7 +104,7 @@ function build(root, page, job, report, strokes, size) {
       split: 0.5,
       hovered: null,
       picked: null,
-      source: most(report),
+      source: mostUsed(report),
       history: historyOf(strokes),
       retouched: strokes.length > 0,
       peek: null,
@@ -122,113 +116,114 @@ function build(root, page, job, report, strokes, size) {
 
   const status = el("p", { class: "stage-status" });
   const bar = toolbar(page, job, viewer, look);
-  const tabs = TABS.map(([name, words, sign, make]) => ({ name, words, sign, ...make(result) }));
+  const retouch = retouchTab(result);
+  /** @type {SideTab[]} */
+  const tabs = [
+    { name: "look", words: "View", sign: "eye", ...lookTab(result) },
+    { name: "retouch", words: "Retouch", sign: "brush", ...retouch },
+    { name: "relief", words: "3D", sign: "cube", ...reliefTab(result) },
+    { name: "report", words: "Report", sign: "report", ...reportTab(result) },
+    { name: "save", words: "Save", sign: "down", ...saveTab(result) },
+  ];
   const side = sidePanel(tabs, look);
+  const picture = { class: "result-stage", "aria-label": "Picture" };
   fill(
     root,
-    el(
-      "div",
-      { class: "result" },
-      el("section", { class: "result-stage", "aria-label": "Picture" }, bar.node, stage, status),
-      side.node,
-    ),
+    el("div", { class: "result" }, el("section", picture, bar.node, stage, status), side.node),
   );
 
-  /** @type {?{x: number, y: number}} */
+  /** @type {?Point} */
   let pointer = null;
-  const tell = () => hover(result, status, pointer, tabs[1]);
-  const stops = [
+  const showStatus = () => updateStatus(result, status, pointer);
+
+  /** @param {KeyboardEvent} event */
+  function onKey(event) {
+    if (typing() || document.querySelector("dialog[open]")) return;
+    const own = tabs.find((tab) => tab.name === look.get().tab)?.key;
+    if (own?.(event) || plainKey(event)) event.preventDefault();
+  }
+
+  /**
+   * Handles the keys that work in all tabs.
+   *
+   * @param {KeyboardEvent} event
+   */
+  function plainKey(event) {
+    if (event.type !== "keydown" || hasModifier(event)) return false;
+    const { tab, map, other } = look.get();
+    if (event.key === "b") look.set({ tab: tab === "retouch" ? "look" : "retouch" });
+    else if (event.key === "m") look.set({ map: nextMap(map) });
+    else if (event.key === "c") look.set({ other: other ? null : `frame-${report.reference}` });
+    else return tab !== "relief" && zoomKey(viewer, event);
+    return true;
+  }
+
+  return together([
+    listenTo(window, { keydown: onKey, keyup: onKey }),
     bar.stop,
     side.stop,
     ...tabs.map((tab) => tab.stop),
     showCompare(result),
     followLook(result),
-  ];
-  stops.push(
     listen(viewer, {
-      tool: () => (look.get().tab === "retouch" ? tabs[1].tool : null),
-      hover: (at) => {
+      tool: () => (look.get().tab === "retouch" ? retouch.tool : null),
+      hover(at) {
         pointer = at;
-        tell();
+        retouch.hover(look.get().tab === "retouch" ? at : null);
+        showStatus();
       },
     }),
-  );
-  stops.push(look.watch((state) => state.report, tell));
-  const onKey = (event) => {
-    if (typing() || document.querySelector("dialog[open]")) return;
-    const own = tabs.find((tab) => tab.name === look.get().tab)?.key;
-    if (own?.(event) || plainKey(event)) event.preventDefault();
-  };
-  function plainKey(event) {
-    if (event.type !== "keydown" || event.ctrlKey || event.metaKey || event.altKey) return false;
-    if (event.key === "b")
-      return look.set({ tab: look.get().tab === "retouch" ? "look" : "retouch" }) ?? true;
-    if (event.key === "m")
-      return (
-        look.set({
-          map: next(
-            MAPS.map(([map]) => map),
-            look.get().map,
-          ),
-        }) ?? true
-      );
-    if (event.key === "c")
-      return look.set({ other: look.get().other ? null : `frame-${report.reference}` }) ?? true;
-    return look.get().tab !== "relief" && zoomKey(viewer, event);
-  }
-  window.addEventListener("keydown", onKey);
-  window.addEventListener("keyup", onKey);
-  return () => {
-    window.removeEventListener("keydown", onKey);
-    window.removeEventListener("keyup", onKey);
-    for (const act of stops) act();
-    layers.stop();
-    viewer.stop();
-  };
+    look.watch((state) => state.report, showStatus),
+    layers.stop,
+    () => viewer.stop(),
+  ]);
 }
 
-/** The frame that most of the result is from. */
-function most({ frames }) {
-  return frames.reduce(
-    (best, frame, place) => (frame.coverage > frames[best].coverage ? place : best),
-    0,
-  );
+/**
+ * Returns the frame with the largest share of the all-in-focus image.
+ *
+ * @param {Report} report
+ */
+function mostUsed({ frames }) {
+  const shares = frames.map((frame) => frame.coverage);
+  return shares.indexOf(Math.max(...shares));
 }
 
-/** The one after, around the end. */
-const next = (list, one) => list[(list.indexOf(one) + 1) % list.length];
-
-/** Brings to the viewer what the look asks for, as soon as it is there. */
+/**
+ * Shows in the viewer what the state asks for, once the layers are loaded.
+ *
+ * @param {Result} result
+ */
 function followLook({ look, layers, viewer }) {
-  const put = async (names, patch) => {
-    const found = await Promise.all(names.map((name) => (name ? layers.get(name) : null)));
-    patch(...found);
-  };
-  const same = (pick, name) => name === pick(look.get());
-  const base = (state) =>
-    state.peek !== null ? `frame-${state.peek}` : state.retouched ? "retouched" : "fused";
-  const stops = [
-    look.watch(base, (name) =>
-      put([name], (layer) => {
-        if (layer && same(base, name)) viewer.show({ base: layer });
-      }),
+  /**
+   * Calls `show` with the layer that a state names, unless the state has changed meanwhile.
+   *
+   * @param {(state: Look) => ?string} select
+   * @param {(layer: ?Awaited<ReturnType<typeof layers.get>>, name: ?string) => void} show
+   */
+  const follow = (select, show) =>
+    look.watch(select, async (name) => {
+      const layer = name && (await layers.get(name));
+      if (select(look.get()) === name) show(layer || null, name);
+    });
+  return together([
+    follow(
+      ({ peek, retouched }) => {
+        if (peek !== null) return `frame-${peek}`;
+        return retouched ? "retouched" : "fused";
+      },
+      (base) => base && viewer.show({ base }),
     ),
-    look.watch(
+    follow(
       (state) => state.other,
-      (name) =>
-        put([name], (layer) => {
-          if (!same((state) => state.other, name)) return;
-          viewer.show({ other: layer });
-          look.set({ beside: layer ? name : null });
-        }),
+      (other, name) => {
+        viewer.show({ other });
+        look.set({ beside: other && name });
+      },
     ),
-    look.watch(
+    follow(
       (state) => (state.map === "none" ? null : state.map),
-      (name) =>
-        put([name], (layer) => {
-          if (same((state) => (state.map === "none" ? null : state.map), name))
-            viewer.show({ map: layer });
-        }),
+      (map) => viewer.show({ map }),
     ),
     look.watch(
       (state) => state.opacity,
@@ -240,91 +235,104 @@ function followLook({ look, layers, viewer }) {
     ),
     look.watch(
       (state) => state.picked,
-      (picked) =>
-        put(["index"], (index) => {
-          layers.pick(index, picked);
-          viewer.draw();
-        }),
+      async (picked) => {
+        const index = await layers.get("index");
+        if (index) layers.pick(index, picked);
+        viewer.draw();
+      },
     ),
     look.watch(
       (state) => (state.tab === "retouch" ? state.source : null),
-      (source) =>
-        put(["index", source === null ? null : `frame-${source}`], (index, frame) => {
-          viewer.show({ ready: [index, frame].filter(Boolean) });
-        }),
+      async (source) => {
+        const names = source === null ? ["index"] : ["index", `frame-${source}`];
+        const ready = await Promise.all(names.map(layers.get));
+        viewer.show({ ready: ready.filter((layer) => layer !== null) });
+      },
     ),
-  ];
-  return () => stops.forEach((stop) => stop());
+  ]);
 }
 
-/** Tells where the pointer is, and of which frame the pixel there is. */
-async function hover(result, status, at, brush) {
-  const { look, layers, viewer, frames } = result;
-  const about = `${viewer.size.width} × ${viewer.size.height} · ${counted(frames.length, "frame")}`;
-  brush.hover(look.get().tab === "retouch" ? at : null);
-  const inside =
-    at && at.x >= 0 && at.y >= 0 && at.x < viewer.size.width && at.y < viewer.size.height;
-  const index = inside ? await layers.get("index") : null;
-  const frame = index ? viewer.value(index, at.x, at.y, frameAt) : null;
-  status.textContent = inside
-    ? [
-        `${Math.floor(at.x)}, ${Math.floor(at.y)}`,
-        frame !== null && frames[frame]
-          ? `from frame ${frame + 1}, ${frames[frame].name} (${percent(look.get().report.frames[frame].coverage)} of the picture)`
-          : "",
-      ]
-        .filter(Boolean)
-        .join(" · ")
-    : about;
-  if (frame !== look.get().hovered) look.set({ hovered: frame });
+/**
+ * Shows the pointer's position and the frame that its pixel is taken from.
+ *
+ * @param {Result} result
+ * @param {HTMLElement} status
+ * @param {?Point} at
+ */
+async function updateStatus({ look, layers, viewer, frames }, status, at) {
+  const { width, height } = viewer.size;
+  if (!at || !viewer.contains(at)) {
+    status.textContent = `${width} × ${height} · ${counted(frames.length, "frame")}`;
+    setHovered(look, null);
+    return;
+  }
+  const index = await layers.get("index");
+  const place = index && viewer.value(index, at, frameAt);
+  const position = `${Math.floor(at.x)}, ${Math.floor(at.y)}`;
+  const frame = place === null ? null : frames[place];
+  status.textContent = frame ? `${position} · ${frameWords(frame, look.get().report)}` : position;
+  setHovered(look, place);
 }
 
-/** Zoom, and the way back to the frames. */
+/**
+ * @param {ResultFrame} frame
+ * @param {Report} report
+ */
+function frameWords({ place, name }, { frames }) {
+  return `from frame ${place + 1}, ${name} (${percent(frames[place].coverage)} of the picture)`;
+}
+
+/**
+ * @param {Store<Look>} look
+ * @param {?number} hovered
+ */
+function setHovered(look, hovered) {
+  if (hovered !== look.get().hovered) look.set({ hovered });
+}
+
+/**
+ * Creates the toolbar: the way back to the frames, and the zoom.
+ *
+ * @param {Page} page
+ * @param {Job} job
+ * @param {Viewer} viewer
+ * @param {Store<Look>} look
+ */
 function toolbar(page, job, viewer, look) {
   const zoom = el("output", { class: "zoom", "aria-live": "off" });
-  const tool = (words, sign, act, shown = "") =>
-    el(
-      "button",
-      {
-        type: "button",
-        class: "plain",
-        title: words,
-        "aria-label": shown ? null : words,
-        on: { click: act },
-      },
-      sign ? icon(sign) : null,
-      shown,
-    );
-  const tell = () => {
+  const update = () => {
     const value = viewer.view.scale * 100;
     zoom.textContent = `${value < 9.95 ? value.toFixed(1) : Math.round(value)} %`;
   };
-  viewer.changed.add(tell);
-  const again = async () => {
+  viewer.changed.add(update);
+  async function goBack() {
     try {
       await page.show(await page.api.job(job.id), true);
     } catch (error) {
-      toast(error.message);
+      toast(error);
     }
-  };
+  }
+  /** @param {number} factor */
+  const zoomBy = (factor) => viewer.zoom(viewer.view.scale * factor);
   const zooms = el(
     "div",
     { class: "zooms" },
-    tool("Smaller (−)", "minus", () => viewer.zoom(viewer.view.scale / 1.25)),
+    iconButton(() => zoomBy(1 / 1.25), "Zoom out (−)", "minus"),
     zoom,
-    tool("Larger (+)", "add", () => viewer.zoom(viewer.view.scale * 1.25)),
-    tool("Whole picture (0)", "fit", () => viewer.fit(), "Fit"),
-    tool("A pixel for a pixel (1)", null, () => viewer.zoom(1), "100 %"),
+    iconButton(() => zoomBy(1.25), "Zoom in (+)", "add"),
+    button(
+      () => viewer.fit(),
+      { class: "plain", title: "Show the whole picture (0)" },
+      icon("fit"),
+      "Fit",
+    ),
+    button(() => viewer.zoom(1), { class: "plain", title: "Zoom to 100 % (1)" }, "100 %"),
   );
+  const words = el("span", {}, "Frames", el("span", { class: "wide-only" }, " and options"));
   const node = el(
     "div",
     { class: "toolbar", role: "toolbar", "aria-label": "Zoom" },
-    el(
-      "button",
-      { type: "button", class: "plain", on: { click: again } },
-      icon("back"),
-      el("span", {}, "Frames", el("span", { class: "wide-only" }, " and options")),
-    ),
+    button(goBack, { class: "plain" }, icon("back"), words),
     el("span", { class: "gap" }),
     zooms,
   );
@@ -337,39 +345,45 @@ function toolbar(page, job, viewer, look) {
   return {
     node,
     stop() {
-      viewer.changed.delete(tell);
+      viewer.changed.delete(update);
       unwatch();
     },
   };
 }
 
-/** The tabs beside the picture. */
+/**
+ * @param {() => void} act
+ * @param {string} title
+ * @param {Parameters<typeof icon>[0]} sign
+ */
+const iconButton = (act, title, sign) =>
+  button(act, { class: "plain", title, "aria-label": title }, icon(sign));
+
+/**
+ * Creates the panel of tabs beside the picture.
+ *
+ * @param {SideTab[]} tabs
+ * @param {Store<Look>} look
+ */
 function sidePanel(tabs, look) {
-  const choose = (name) => look.set({ tab: name, peek: null });
-  const heads = tabs.map((tab) =>
-    el(
-      "button",
-      {
-        type: "button",
-        role: "tab",
-        id: `tab-${tab.name}`,
-        "aria-controls": `panel-${tab.name}`,
-        on: { click: () => choose(tab.name) },
-      },
-      icon(tab.sign),
-      tab.words,
+  const heads = tabs.map(({ name, sign, words }) =>
+    button(
+      () => look.set({ tab: name, peek: null }),
+      { role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}` },
+      icon(sign),
+      words,
     ),
   );
-  const panels = tabs.map((tab) =>
+  const panels = tabs.map(({ name, node }) =>
     el(
       "div",
       {
         role: "tabpanel",
         class: "tab-panel",
-        id: `panel-${tab.name}`,
-        "aria-labelledby": `tab-${tab.name}`,
+        id: `panel-${name}`,
+        "aria-labelledby": `tab-${name}`,
       },
-      tab.node,
+      node,
     ),
   );
   const list = el(
@@ -377,7 +391,7 @@ function sidePanel(tabs, look) {
     {
       class: "tabs",
       role: "tablist",
-      "aria-label": "What to do",
+      "aria-label": "Tool tabs",
       on: {
         keydown(event) {
           const to = neighbour(event, heads);
@@ -392,16 +406,14 @@ function sidePanel(tabs, look) {
     (state) => state.tab,
     (name) => {
       tabs.forEach((tab, at) => {
-        const on = tab.name === name;
-        heads[at].setAttribute("aria-selected", String(on));
-        heads[at].tabIndex = on ? 0 : -1;
-        panels[at].hidden = !on;
-        tab.shown?.(on);
+        const isShown = tab.name === name;
+        heads[at].setAttribute("aria-selected", String(isShown));
+        heads[at].tabIndex = isShown ? 0 : -1;
+        panels[at].hidden = !isShown;
+        tab.shown?.(isShown);
       });
     },
   );
-  return {
-    node: el("aside", { class: "side panel", "aria-label": "Tools" }, list, ...panels),
-    stop,
-  };
+  const node = el("aside", { class: "side panel", "aria-label": "Tools" }, list, ...panels);
+  return { node, stop };
 }

@@ -1,18 +1,24 @@
-/** The screen before the work: frames on the left, options and Run on the right. */
+/** Setup screen: the frames on the left, options and Run on the right. */
 
-import { acceptDrops, chosen } from "../ui/drop.js";
+/** @import { Drafts } from "../model/drafts.js" */
+/** @import { Draft, Job, Meta, Refusal } from "../model/types.js" */
+/** @import { FoundFile } from "../ui/drop.js" */
+/** @import { Page } from "./types.js" */
+/** @typedef {ReturnType<Drafts["of"]>} OpenDraft */
+
 import { changed, obstacle, odd, sorted, startBody } from "../model/draft.js";
-import { el, fill, say, toast } from "../ui/dom.js";
-import { frameList } from "./frames.js";
-import { icon } from "../ui/icons.js";
-import { optionForm } from "./options.js";
 import { counted, depth, sized } from "../model/words.js";
+import { button, el, fill, listenTo, say, toast, together } from "../ui/dom.js";
+import { acceptDrops, fileInput } from "../ui/drop.js";
+import { icon } from "../ui/icons.js";
+import { frameList } from "./frames.js";
+import { optionForm } from "./options.js";
 
 /**
  * @param {HTMLElement} root
- * @param {import("../main.js").Page} page
- * @param {import("../model/types.js").Job} job
- * @returns {() => void} stops
+ * @param {Page} page
+ * @param {Job} job
+ * @returns {() => void} a function that stops the screen
  */
 export function showSetup(root, page, job) {
   const { api, meta } = page;
@@ -20,30 +26,20 @@ export function showSetup(root, page, job) {
   const list = frameList({
     draft,
     thumbnail: (frame) => api.thumbnail(job.id, frame.n),
-    remove: guarded(uploads.remove),
+    remove: (key) => uploads.remove(key).catch(toast),
   });
   const form = optionForm({ meta, draft });
+  /** @param {FoundFile[]} found */
   const take = (found) => uploads.add(found.map(({ file }) => file));
-  const stopDrops = acceptDrops(take);
-
-  const files = el("input", { type: "file", multiple: true, hidden: true, on: { change: pick } });
-  function pick() {
-    take(chosen(files.files));
-    files.value = "";
-  }
+  const files = fileInput(take);
   const total = el("p", { class: "frames-total" });
-  const trouble = el("div", { class: "refusals", role: "status" });
-  const oddOnes = el("div", { class: "notice warn", hidden: true });
+  const refusals = el("div", { class: "refusals", role: "status" });
+  const differing = el("div", { class: "notice warn", hidden: true });
   const why = el("p", { class: "help", id: "run-why" });
-  const run = el(
-    "button",
-    { type: "button", class: "main wide", "aria-describedby": "run-why", on: { click: start } },
-    "Run",
-  );
-  const past = aboutPast(job, () => page.show(job));
+  const run = button(start, { class: "main wide", "aria-describedby": "run-why" }, "Run");
 
-  const tool = (name, words, act) =>
-    el("button", { type: "button", class: "plain", on: { click: act } }, icon(name), words);
+  /** @param {"name"|"reverse"} how */
+  const sort = (how) => draft.set(sorted(draft.get(), how));
   fill(
     root,
     el(
@@ -52,7 +48,7 @@ export function showSetup(root, page, job) {
       el(
         "section",
         { class: "setup-frames", "aria-labelledby": "frames-head" },
-        past,
+        notice(job, () => page.show(job)),
         el(
           "div",
           { class: "section-head" },
@@ -61,13 +57,13 @@ export function showSetup(root, page, job) {
           el(
             "div",
             { class: "row" },
-            tool("add", "Add", () => files.click()),
-            tool("list", "By name", () => draft.set(sorted(draft.get(), "name"))),
-            tool("reverse", "Reverse", () => draft.set(sorted(draft.get(), "reverse"))),
+            button(() => files.click(), { class: "plain" }, icon("add"), "Add"),
+            button(() => sort("name"), { class: "plain" }, icon("list"), "By name"),
+            button(() => sort("reverse"), { class: "plain" }, icon("reverse"), "Reverse"),
           ),
         ),
-        trouble,
-        oddOnes,
+        refusals,
+        differing,
         list.node,
         files,
         el(
@@ -100,106 +96,100 @@ export function showSetup(root, page, job) {
       toast(reason);
       return;
     }
-    if (
-      job.retouched &&
-      !window.confirm("Running it again replaces the result, and removes your retouching. Go on?")
-    )
-      return;
+    const question = "Running again replaces the result and discards your retouching. Continue?";
+    if (job.retouched && !window.confirm(question)) return;
     run.disabled = true;
     try {
       await page.show(await api.start(job.id, startBody(draft.get())));
       forget();
     } catch (error) {
-      toast(error.message);
+      toast(error);
       run.disabled = false;
     }
   }
 
-  const stopWatch = draft.watch(
-    (state) => state,
-    (state) => {
-      total.textContent = totals(state, meta);
-      const differing = odd(state);
-      oddOnes.hidden = !differing.length;
-      fill(
-        oddOnes,
-        `${counted(differing.length, "frame")} ${differing.length === 1 ? "differs" : "differ"} from the others in size or depth. `,
-        el(
-          "button",
-          { type: "button", on: { click: () => leaveOut(draft, differing) } },
-          "Leave out",
-        ),
-      );
-      const reason = obstacle(state);
-      why.textContent = reason;
-      run.setAttribute("aria-disabled", String(Boolean(reason)));
-      run.classList.toggle("off", Boolean(reason));
-    },
-  );
-  const stopRefused = draft.watch(
-    (state) => state.refused,
-    (entries) => {
-      fill(trouble, ...entries.map((entry) => refusal(entry, draft, uploads)));
-    },
-  );
-  say(`${counted(draft.get().items.length, "frame")}.`);
-  const leaving = (event) => uploads.busy() && event.preventDefault();
-  window.addEventListener("beforeunload", leaving);
-  return () => {
-    window.removeEventListener("beforeunload", leaving);
-    stopDrops();
-    stopWatch();
-    stopRefused();
-    list.stop();
-    form.stop();
+  /** @param {Draft} state */
+  function update(state) {
+    total.textContent = totals(state, meta);
+    const keys = odd(state);
+    differing.hidden = !keys.length;
+    const verb = keys.length === 1 ? "differs" : "differ";
+    fill(
+      differing,
+      `${counted(keys.length, "frame")} ${verb} from the others in size or bit depth. `,
+      button(() => leaveOut(keys), {}, "Leave out"),
+    );
+    const reason = obstacle(state);
+    why.textContent = reason;
+    run.setAttribute("aria-disabled", String(Boolean(reason)));
+    run.classList.toggle("off", Boolean(reason));
+  }
+
+  /** @param {string[]} keys */
+  function leaveOut(keys) {
+    for (const key of keys) draft.set(changed(draft.get(), key, { used: false }));
+  }
+
+  /** @param {BeforeUnloadEvent} event */
+  const beforeunload = (event) => {
+    if (uploads.busy()) event.preventDefault();
   };
+  const stops = [
+    listenTo(window, { beforeunload }),
+    acceptDrops(take),
+    draft.watch((state) => state, update),
+    draft.watch(
+      (state) => state.refused,
+      (entries) => fill(refusals, ...entries.map((entry) => refusal(entry, draft, uploads))),
+    ),
+    list.stop,
+    form.stop,
+  ];
+  say(`${counted(draft.get().items.length, "frame")}.`);
+  return together(stops);
 }
 
-/** What became of the job when it was run before. */
-function aboutPast(job, back) {
-  if (job.state === "done") {
+/**
+ * Describes the outcome of an earlier run.
+ *
+ * @param {Job} job
+ * @param {() => void} back
+ */
+function notice({ state, error }, back) {
+  if (state === "done") {
     return el(
       "div",
       { class: "notice" },
-      el("span", {}, "This stack is fused. Running it again replaces the result."),
-      el("button", { type: "button", on: { click: back } }, icon("back"), "Back to the result"),
+      el("span", {}, "This stack has been fused. Running again replaces the result."),
+      button(back, {}, icon("back"), "Back to the result"),
     );
   }
-  if (job.state === "failed")
-    return el(
-      "div",
-      { class: "notice bad", role: "alert" },
-      el("span", {}, el("strong", {}, "It did not work. "), job.error ?? ""),
-    );
-  if (job.state === "cancelled")
-    return el(
-      "div",
-      { class: "notice", role: "alert" },
-      el(
-        "span",
-        {},
-        el("strong", {}, "Cancelled. "),
-        "The frames are still here: change what you like, and run it again.",
-      ),
-    );
+  if (state === "failed") {
+    const words = el("span", {}, el("strong", {}, "The run failed. "), error);
+    return el("div", { class: "notice bad", role: "alert" }, words);
+  }
+  if (state === "cancelled") {
+    const words = "The frames are still here: change the options if you like and run again.";
+    const text = el("span", {}, el("strong", {}, "Cancelled. "), words);
+    return el("div", { class: "notice", role: "alert" }, text);
+  }
   return null;
 }
 
-/** An act whose failure is shown. */
-function guarded(act) {
-  return (...given) => Promise.resolve(act(...given)).catch((error) => toast(error.message));
-}
-
-/** How many frames, of what kind, of how much at most. */
+/**
+ * Describes the number, kind and total size of the frames.
+ *
+ * @param {Draft} draft
+ * @param {Meta} meta
+ */
 function totals({ items }, { limits }) {
   if (!items.length) return "Drop pictures here, or add them.";
   const used = items.filter((item) => item.used);
   const bytes = items.reduce((sum, item) => sum + item.size, 0);
   const first = used.find((item) => item.frame)?.frame;
+  const count = counted(items.length, "frame");
   return [
-    used.length === items.length
-      ? counted(items.length, "frame")
-      : `${used.length} of ${counted(items.length, "frame")}`,
+    used.length === items.length ? count : `${used.length} of ${count}`,
     first ? `${first.width} × ${first.height}, ${depth(first.dtype)}` : "",
     limits.bytes ? `${sized(bytes)} of at most ${sized(limits.bytes)}` : sized(bytes),
   ]
@@ -207,33 +197,25 @@ function totals({ items }, { limits }) {
     .join(" · ");
 }
 
-/** @param {string[]} keys */
-function leaveOut(draft, keys) {
-  for (const key of keys) draft.set(changed(draft.get(), key, { used: false }));
-}
-
-/** A file that was refused, and why. */
-function refusal(entry, draft, uploads) {
-  const close = () =>
-    draft.set({ refused: draft.get().refused.filter(({ key }) => key !== entry.key) });
-  const reason = entry.reason.includes(entry.name)
-    ? entry.reason
-    : `${entry.name}: ${entry.reason}`;
+/**
+ * Shows a refused file with the reason.
+ *
+ * @param {Refusal} entry
+ * @param {OpenDraft["draft"]} draft
+ * @param {OpenDraft["uploads"]} uploads
+ */
+function refusal({ key, name, reason, again }, draft, uploads) {
+  const close = () => {
+    draft.set({ refused: draft.get().refused.filter((entry) => entry.key !== key) });
+  };
   return el(
     "div",
     { class: "notice bad" },
-    el("span", {}, reason),
-    entry.again
-      ? el("button", { type: "button", on: { click: () => uploads.again(entry.key) } }, "Try again")
-      : null,
-    el(
-      "button",
-      {
-        type: "button",
-        class: "plain small",
-        "aria-label": `Close the message on ${entry.name}`,
-        on: { click: close },
-      },
+    el("span", {}, reason.includes(name) ? reason : `${name}: ${reason}`),
+    again && button(() => uploads.again(key), {}, "Try again"),
+    button(
+      close,
+      { class: "plain small", "aria-label": `Close the message on ${name}` },
       icon("close"),
     ),
   );

@@ -1,30 +1,27 @@
-/** The first screen: drop a stack, or go back to an earlier job. */
+/** Start screen: drop a focal stack, or open an earlier job. */
 
-import { acceptDrops, chosen } from "../ui/drop.js";
-import { el, fill, toast } from "../ui/dom.js";
-import { icon } from "../ui/icons.js";
+/** @import { Job, Meta } from "../model/types.js" */
+/** @import { FoundFile } from "../ui/drop.js" */
+/** @import { Page } from "./types.js" */
+
+import { isActive } from "../model/api.js";
 import { counted, dated, kinds, sized, stackName, stated } from "../model/words.js";
+import { button, el, fill, toast } from "../ui/dom.js";
+import { acceptDrops, fileInput } from "../ui/drop.js";
+import { icon, svg } from "../ui/icons.js";
+
+const SHOWN = 6;
 
 /**
  * @param {HTMLElement} root
- * @param {import("../main.js").Page} page
- * @returns {() => void} stops
+ * @param {Page} page
+ * @returns {() => void} a function that stops the screen
  */
 export function showStart(root, page) {
   const { meta } = page;
-  const field = (folder) => {
-    const input = el("input", {
-      type: "file",
-      multiple: true,
-      hidden: true,
-      on: { change: () => take(chosen(input.files)) },
-    });
-    if (folder) input.webkitdirectory = true;
-    return input;
-  };
-  const [files, folder] = [field(false), field(true)];
-  const past = el("section", { class: "past", "aria-labelledby": "past-head", hidden: true });
-  const stacks = meta.stacks.length ? serverStacks(page) : null;
+  const [files, folder] = [fileInput(take), fileInput(take)];
+  folder.webkitdirectory = true;
+  const earlier = earlierJobs(page);
 
   fill(
     root,
@@ -36,45 +33,25 @@ export function showStart(root, page) {
         { class: "drop", "aria-labelledby": "drop-head" },
         drawing(),
         el("h1", { id: "drop-head" }, "One picture, sharp everywhere"),
-        el(
-          "p",
-          { class: "lead" },
-          "Drop the frames of a focus stack here: files, or their folder.",
-        ),
+        el("p", { class: "lead" }, "Drop the frames of a focal stack here: files or a folder."),
         el(
           "div",
           { class: "row centre" },
-          el(
-            "button",
-            { type: "button", class: "main", on: { click: () => files.click() } },
-            icon("picture"),
-            "Choose files",
-          ),
-          el(
-            "button",
-            { type: "button", on: { click: () => folder.click() } },
-            icon("folder"),
-            "Choose a folder",
-          ),
-          meta.demo
-            ? el(
-                "button",
-                { type: "button", on: { click: () => open({ demo: true }) } },
-                icon("eye"),
-                "Try the built-in scene",
-              )
-            : null,
+          button(() => files.click(), { class: "main" }, icon("picture"), "Choose files"),
+          button(() => folder.click(), {}, icon("folder"), "Choose a folder"),
+          meta.demo &&
+            button(() => open({ demo: true }), {}, icon("eye"), "Try the built-in scene"),
         ),
         files,
         folder,
         el("p", { class: "help" }, limits(meta)),
       ),
-      past,
-      stacks,
+      earlier.node,
+      meta.stacks.length > 0 && serverStacks(meta, (stack) => open({ stack })),
     ),
   );
 
-  /** A job of its own for what was dropped. */
+  /** @param {FoundFile[]} found */
   async function take(found) {
     if (!found.length) return;
     try {
@@ -82,187 +59,171 @@ export function showStart(root, page) {
       page.drafts.of(job).uploads.add(found.map(({ file }) => file));
       await page.show(job);
     } catch (error) {
-      toast(error.message);
+      toast(error);
     }
   }
 
-  async function open(about) {
+  /** @param {{demo?: true, stack?: string}} source */
+  async function open(source) {
     try {
-      await page.show(await page.api.create(about));
+      await page.show(await page.api.create(source));
     } catch (error) {
-      toast(error.message);
+      toast(error);
     }
   }
 
-  const refresh = async () => {
-    try {
-      fillPast(past, await page.api.jobs(), page, refresh);
-    } catch {
-      // a lost service is told by the banner, and the next turn asks again
-    }
-  };
-  refresh();
-  const clock = setInterval(refresh, 4000);
   const stopDrops = acceptDrops(take);
   return () => {
-    clearInterval(clock);
+    earlier.stop();
     stopDrops();
   };
 }
 
-/** What may be dropped. */
+/**
+ * Describes the accepted files.
+ *
+ * @param {Meta} meta
+ */
 function limits({ formats, limits: { frames, bytes, pixels } }) {
   const most = [
     frames ? counted(frames, "frame") : "",
     bytes ? sized(bytes) : "",
     pixels ? `${Math.round(pixels / 1e6)} megapixels a frame` : "",
   ].filter(Boolean);
-  return `${kinds(formats)}.${most.length ? ` At most ${most.join(", ")}.` : ""} Nothing leaves this service.`;
+  const limit = most.length ? ` At most ${most.join(", ")}.` : "";
+  return `${kinds(formats)}.${limit} Your files stay on this service.`;
 }
 
-/** Stacks that lie beside the service. */
-function serverStacks({ meta, api, show }) {
-  const open = async (stack) => {
-    try {
-      await show(await api.create({ stack: stack.id }));
-    } catch (error) {
-      toast(error.message);
-    }
-  };
+/**
+ * Lists the stacks in the service's folder.
+ *
+ * @param {Meta} meta
+ * @param {(id: string) => void} open
+ */
+function serverStacks({ stacks }, open) {
+  const rows = stacks.map(({ id, name, frames }) =>
+    button(
+      () => open(id),
+      { class: "job" },
+      icon("folder"),
+      el("span", { class: "job-name" }, name),
+      el("span", { class: "job-about" }, counted(frames, "frame")),
+    ),
+  );
   return el(
     "section",
     { class: "past", "aria-labelledby": "stacks-head" },
     el("h2", { id: "stacks-head" }, "Stacks in the folder"),
-    el(
-      "ul",
-      { class: "jobs stacks" },
-      ...meta.stacks.map((stack) =>
-        el(
-          "li",
-          {},
-          el(
-            "button",
-            { type: "button", class: "job", on: { click: () => open(stack) } },
-            icon("folder"),
-            el("span", { class: "job-name" }, stack.name),
-            el("span", { class: "job-about" }, counted(stack.frames, "frame")),
-          ),
-        ),
-      ),
-    ),
+    el("ul", { class: "jobs stacks" }, ...rows.map((row) => el("li", {}, row))),
   );
 }
 
-const SHOWN = 6;
+/**
+ * Lists the earlier jobs and keeps the list up to date.
+ *
+ * @param {Page} page
+ */
+function earlierJobs({ api, drafts }) {
+  const node = el("section", { class: "past", "aria-labelledby": "past-head", hidden: true });
+  let whole = false;
+  let key = "";
 
-/** Earlier jobs, with a way to remove each; the first few, until more are asked for. */
-function fillPast(past, all, page, refresh) {
-  past.hidden = !all.length;
-  const jobs = past.dataset.whole ? all : all.slice(0, SHOWN);
-  const focused = document.activeElement?.closest?.(".past [data-id]")?.dataset.id;
-  const remove = async (job) => {
-    if (
-      ["queued", "running"].includes(job.state) &&
-      !window.confirm(`${job.name} is at work. Stop and remove it?`)
-    )
-      return;
+  async function refresh() {
     try {
-      await page.api.remove(job.id);
-      page.drafts.forget(job.id);
+      show(await api.jobs());
+    } catch {
+      // the banner reports a lost service, and the next refresh tries again
+    }
+  }
+
+  /** @param {Job} job */
+  async function remove(job) {
+    const question = `${job.name} is being processed. Stop and remove it?`;
+    if (isActive(job) && !window.confirm(question)) return;
+    try {
+      await api.remove(job.id);
+      drafts.forget(job.id);
     } catch (error) {
-      toast(error.message);
+      toast(error);
     }
     refresh();
-  };
-  const key = JSON.stringify(
-    [all.length, ...jobs].map(({ id, state, place, progress, retouched }) => [
-      id,
-      state,
-      place,
-      progress,
-      retouched,
-    ]),
-  );
-  if (past.dataset.key === key) return;
-  past.dataset.key = key;
-  fill(
-    past,
-    el("h2", { id: "past-head" }, "Earlier"),
-    el(
-      "ul",
-      { class: "jobs" },
-      ...jobs.map((job) => {
-        const thumb =
-          job.first_frame !== null
-            ? el("img", {
-                src: page.api.thumbnail(job.id, job.first_frame),
-                alt: "",
-                loading: "lazy",
-              })
-            : icon("picture");
-        const node = el(
-          "li",
-          {},
-          el(
-            "a",
-            { class: "job", href: `#${job.id}` },
-            thumb,
-            el("span", { class: "job-name" }, job.name),
-            el(
-              "span",
-              { class: "job-about" },
-              [counted(job.count, "frame"), dated(job.created), job.retouched ? "retouched" : ""]
-                .filter(Boolean)
-                .join(" · "),
-            ),
-            el("span", { class: `state ${job.state}` }, stated(job.state)),
-          ),
-          el(
-            "button",
-            {
-              type: "button",
-              class: "plain small",
-              "aria-label": `Remove ${job.name}`,
-              title: "Remove",
-              on: { click: () => remove(job) },
-            },
-            icon("remove"),
-          ),
-        );
-        node.dataset.id = job.id;
-        return node;
-      }),
-    ),
-    jobs.length < all.length
-      ? el(
-          "button",
-          { type: "button", class: "plain", on: { click: more } },
-          `Show all ${all.length}`,
-        )
-      : null,
-  );
-  function more() {
-    past.dataset.whole = "true";
-    fillPast(past, all, page, refresh);
   }
-  if (focused) past.querySelector(`[data-id="${CSS.escape(focused)}"] a`)?.focus();
-}
 
-/** Three planes of focus, one above the other. */
-function drawing() {
-  const make = (tag, about) => {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(about)) node.setAttribute(name, value);
-    return node;
-  };
-  const svg = make("svg", { viewBox: "0 0 160 96", class: "drawing", "aria-hidden": "true" });
-  for (const [place, y] of [62, 46, 30].entries()) {
-    svg.append(
-      make("path", {
-        d: `M20 ${y} 80 ${y - 22} 140 ${y} 80 ${y + 22}Z`,
-        class: `plane plane-${place}`,
-      }),
+  /** @param {Job[]} all */
+  function show(all) {
+    const jobs = whole ? all : all.slice(0, SHOWN);
+    const now = JSON.stringify([
+      all.length,
+      ...jobs.map(({ id, state, place, progress, retouched }) => [
+        id,
+        state,
+        place,
+        progress,
+        retouched,
+      ]),
+    ]);
+    if (now === key) return;
+    key = now;
+    node.hidden = !all.length;
+    const more = () => {
+      whole = true;
+      show(all);
+    };
+    const focused = document.activeElement?.closest(".past [data-id]")?.getAttribute("data-id");
+    fill(
+      node,
+      el("h2", { id: "past-head" }, "Earlier"),
+      el("ul", { class: "jobs" }, ...jobs.map(row)),
+      jobs.length < all.length && button(more, { class: "plain" }, `Show all ${all.length}`),
+    );
+    const link = focused && node.querySelector(`[data-id="${CSS.escape(focused)}"] a`);
+    if (link instanceof HTMLElement) link.focus();
+  }
+
+  /** @param {Job} job */
+  function row(job) {
+    const { id, name, state, first_frame: first } = job;
+    const thumbnail =
+      first === null
+        ? icon("picture")
+        : el("img", { src: api.thumbnail(id, first), alt: "", loading: "lazy" });
+    const facts = [
+      counted(job.count, "frame"),
+      dated(job.created),
+      job.retouched ? "retouched" : "",
+    ];
+    return el(
+      "li",
+      { "data-id": id },
+      el(
+        "a",
+        { class: "job", href: `#${id}` },
+        thumbnail,
+        el("span", { class: "job-name" }, name),
+        el("span", { class: "job-about" }, facts.filter(Boolean).join(" · ")),
+        el("span", { class: `state ${state}` }, stated(state)),
+      ),
+      button(
+        () => remove(job),
+        { class: "plain small", "aria-label": `Remove ${name}`, title: "Remove" },
+        icon("remove"),
+      ),
     );
   }
-  return svg;
+
+  refresh();
+  const clock = setInterval(refresh, 4000);
+  return { node, stop: () => clearInterval(clock) };
+}
+
+/** Draws three planes of focus, one above the other. */
+function drawing() {
+  const planes = [62, 46, 30].map((y, place) =>
+    svg("path", {
+      d: `M20 ${y} 80 ${y - 22} 140 ${y} 80 ${y + 22}Z`,
+      class: `plane plane-${place}`,
+    }),
+  );
+  const settings = { viewBox: "0 0 160 96", class: "drawing", "aria-hidden": "true" };
+  return svg("svg", settings, ...planes);
 }

@@ -1,101 +1,95 @@
-/** Which frame is this pixel from: the frames with their colours and shares. */
+/** Legends of the maps: the frames with their colours and shares, and colour strips. */
 
-import { el } from "../ui/dom.js";
-import { css } from "../viewer/palette.js";
+/** @import { Look, Result } from "./types.js" */
+
 import { percent } from "../model/words.js";
+import { context2d, el, together } from "../ui/dom.js";
+import { css } from "../viewer/palette.js";
 
 /**
- * A list of the frames; one can be chosen.
+ * Creates a list of the frames in which one can be chosen.
  *
- * @param {import("../screens/result.js").Result} result
- * @param {object} about
- * @param {string} about.label
- * @param {(state: import("../screens/result.js").Look) => ?number} about.chosen
- * @param {(place: number) => void} about.choose
- * @param {((place: ?number) => void)} [about.point] the pointer, or the focus, is on a frame
- * @param {boolean} [about.leaveOut] frames that were left out cannot be chosen
- * @returns {{node: HTMLElement, stop: () => void}}
+ * @param {Result} result
+ * @param {object} settings
+ * @param {string} settings.label
+ * @param {(state: Look) => ?number} settings.chosen selects the chosen frame
+ * @param {(place: number) => void} settings.choose
+ * @param {((place: ?number) => void)} [settings.point] receives the frame under pointer or focus
  */
-export function legend(
-  { frames, colours, look },
-  { label, chosen, choose, point = () => {}, leaveOut = true },
-) {
-  const rows = frames.map((frame) => {
+export function legend({ frames, colours, look }, { label, chosen, choose, point = () => {} }) {
+  const rows = frames.map(({ place, name, left }) => {
     const swatch = el("span", { class: "swatch" });
-    swatch.style.backgroundColor = css(colours[frame.place]);
     const bar = el("span", { class: "share-bar" });
-    bar.style.backgroundColor = css(colours[frame.place]);
-    const off = leaveOut && frame.left;
+    for (const { style } of [swatch, bar]) style.backgroundColor = css(colours[place]);
     const share = el("span", { class: "legend-share" });
-    const node = el(
+    const row = el(
       "button",
       {
         type: "button",
         class: "legend-row",
-        disabled: off,
-        title: frame.name,
+        disabled: left,
+        title: name,
         on: {
-          click: () => choose(frame.place),
-          pointerenter: () => point(frame.place),
+          click: () => choose(place),
+          pointerenter: () => point(place),
           pointerleave: () => point(null),
-          focus: () => point(frame.place),
+          focus: () => point(place),
           blur: () => point(null),
         },
       },
       swatch,
-      el("span", { class: "legend-number" }, String(frame.place + 1)),
-      el("span", { class: "legend-name" }, frame.name),
+      el("span", { class: "legend-number" }, String(place + 1)),
+      el("span", { class: "legend-name" }, name),
       share,
       el("span", { class: "share" }, bar),
     );
-    return { node, bar, share, off, frame };
+    return { row, bar, share, left, place, name };
   });
-  const node = el(
-    "div",
-    { class: "legend", role: "group", "aria-label": label },
-    ...rows.map((row) => row.node),
-  );
+  const settings = { class: "legend", role: "group", "aria-label": label };
+  const node = el("div", settings, ...rows.map(({ row }) => row));
   const stops = [
     look.watch(
       (state) => state.report,
       (report) => {
         const shares = report.frames.map((frame) => frame.coverage);
         const most = Math.max(...shares, 1e-9);
-        for (const row of rows) {
-          const words = row.off ? "left out" : percent(shares[row.frame.place]);
-          row.share.textContent = words;
-          row.bar.style.width = `${(100 * shares[row.frame.place]) / most}%`;
-          row.node.setAttribute(
-            "aria-label",
-            `Frame ${row.frame.place + 1}, ${row.frame.name}, ${words}`,
-          );
+        for (const { row, bar, share, left, place, name } of rows) {
+          const words = left ? "left out" : percent(shares[place]);
+          share.textContent = words;
+          bar.style.width = `${(100 * shares[place]) / most}%`;
+          row.setAttribute("aria-label", `Frame ${place + 1}, ${name}, ${words}`);
         }
       },
     ),
-    look.watch(chosen, (place) =>
-      rows.forEach((row, at) => row.node.setAttribute("aria-pressed", String(at === place))),
-    ),
+    look.watch(chosen, (place) => {
+      rows.forEach(({ row }, at) => row.setAttribute("aria-pressed", String(at === place)));
+    }),
     look.watch(
       (state) => state.hovered,
       (place) => {
-        rows.forEach((row, at) => row.node.classList.toggle("under", at === place));
-        if (place !== null && node.offsetParent) reveal(node, rows[place]?.node);
+        rows.forEach(({ row }, at) => row.classList.toggle("under", at === place));
+        const row = place === null ? null : rows[place]?.row;
+        if (row && node.offsetParent) reveal(node, row);
       },
     ),
   ];
-  return { node, stop: () => stops.forEach((stop) => stop()) };
+  return { node, stop: together(stops) };
 }
 
-/** Scrolls a list, and only it, so that a row is seen. */
+/**
+ * Scrolls only the list, so that a row is visible.
+ *
+ * @param {HTMLElement} list
+ * @param {HTMLElement} row
+ */
 function reveal(list, row) {
-  if (!row) return;
   const [outer, inner] = [list.getBoundingClientRect(), row.getBoundingClientRect()];
   if (inner.top < outer.top) list.scrollTop -= outer.top - inner.top;
   else if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
 }
 
 /**
- * A strip of colours with words at its ends.
+ * Creates a strip of colours with labels at its ends.
  *
  * @param {Uint8ClampedArray} table
  * @param {string} from
@@ -109,11 +103,15 @@ export function strip(table, from, to) {
     role: "img",
     "aria-label": `Colours from ${from} to ${to}`,
   });
-  canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(table), 256, 1), 0, 0);
-  return el(
-    "figure",
-    { class: "ramp-box" },
-    canvas,
-    el("figcaption", { class: "row spread" }, el("span", {}, from), el("span", {}, to)),
-  );
+  context2d(canvas).putImageData(rampImage(table), 0, 0);
+  const labels = [from, to].map((words) => el("span", {}, words));
+  const caption = el("figcaption", { class: "row spread" }, ...labels);
+  return el("figure", { class: "ramp-box" }, canvas, caption);
 }
+
+/**
+ * Converts a table of 256 colours to an image of one row.
+ *
+ * @param {Uint8ClampedArray} table
+ */
+export const rampImage = (table) => new ImageData(new Uint8ClampedArray(table), 256, 1);

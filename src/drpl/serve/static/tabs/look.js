@@ -1,100 +1,100 @@
-/** The tab of looking: compare with a frame, and maps over the picture. */
+/** View tab: comparison with a frame, and maps over the picture. */
 
-import { named } from "./compare.js";
-import { el, fill } from "../ui/dom.js";
-import { legend, strip } from "./legend.js";
+/** @import { MapName, Result, Tab } from "./types.js" */
+
+import { el, fill, together } from "../ui/dom.js";
 import { DEPTHS, HEAT } from "../viewer/palette.js";
+import { layerTitle } from "./compare.js";
+import { legend, strip } from "./legend.js";
 
-/** The maps with their names and what they tell. */
-export const MAPS = [
+/** @type {[map: MapName, label: string, help: string][]} */
+const MAPS = [
   ["none", "None", ""],
-  ["index", "Frames", "Each colour is a frame: which frame is this pixel from?"],
+  ["index", "Frames", "The colour of a pixel shows the frame it is taken from."],
   ["confidence", "Confidence", "Coloured where another frame would have served as well."],
-  ["depth", "Depth", "From the frame that is first in focus to the last."],
+  ["depth", "Depth", "Order of focus, from the first frame in focus to the last."],
 ];
 
-/** @param {import("../screens/result.js").Result} result */
+/**
+ * Returns the map after a given one, in a cycle.
+ *
+ * @param {MapName} map
+ */
+export function nextMap(map) {
+  const at = MAPS.findIndex(([name]) => name === map);
+  return MAPS[(at + 1) % MAPS.length][0];
+}
+
+/**
+ * @param {Result} result
+ * @returns {Tab}
+ */
 export function lookTab(result) {
   const { look, frames } = result;
-  const compare = el("select", {
-    id: "compare",
-    on: {
-      change: () =>
-        look.set({
-          other: compare.value || null,
-          split: look.get().other ? look.get().split : 0.5,
-        }),
-    },
+  const compare = el("select", { id: "compare" });
+  compare.addEventListener("change", () => {
+    const { other, split } = look.get();
+    look.set({ other: compare.value || null, split: other ? split : 0.5 });
   });
+  const inputs = MAPS.map(([map]) =>
+    el("input", {
+      type: "radio",
+      name: "map",
+      value: map,
+      class: "unseen",
+      on: { change: () => look.set({ map }) },
+    }),
+  );
   const maps = el(
     "div",
     { class: "segments", role: "radiogroup", "aria-labelledby": "maps-head" },
-    ...MAPS.map(([map, words]) => {
-      const input = el("input", {
-        type: "radio",
-        name: "map",
-        value: map,
-        class: "unseen",
-        on: { change: () => look.set({ map }) },
-      });
-      return el("label", {}, input, el("span", {}, words));
-    }),
+    ...MAPS.map(([, words], at) => el("label", {}, inputs[at], el("span", {}, words))),
   );
-  const opacity = el("input", {
-    id: "opacity",
-    type: "range",
-    min: 0,
-    max: 1,
-    step: 0.05,
-    on: { input: () => look.set({ opacity: Number(opacity.value) }) },
-  });
+  const opacity = el("input", { id: "opacity", type: "range", min: 0, max: 1, step: 0.05 });
+  opacity.addEventListener("input", () => look.set({ opacity: Number(opacity.value) }));
   const strength = el(
     "div",
     { class: "option" },
     el("label", { for: "opacity" }, "Opacity"),
     opacity,
   );
-  const about = el("p", { class: "help" });
-  const how = el("p", { class: "help" });
+  const mapHelp = el("p", { class: "help" });
+  const compareHelp = el("p", { class: "help" });
+  /** @type {?number} */
+  let pinned = null;
   const list = legend(result, {
     label: "Frames in the map",
     chosen: (state) => state.picked,
     choose: (place) => {
-      look.set({ picked: pinned === place ? null : place });
       pinned = pinned === place ? null : place;
+      look.set({ picked: pinned });
     },
     point: (place) => look.set({ picked: place ?? pinned }),
-    leaveOut: true,
   });
-  let pinned = null;
-  const keys = {
-    index: el(
-      "div",
-      {},
-      list.node,
-      el("p", { class: "help" }, "Point at a frame to see its part alone; click to keep it so."),
-    ),
-    confidence: strip(HEAT, "another served as well", "clear"),
-    depth: strip(DEPTHS, "first in focus", "last"),
-  };
+  const listHelp = "Point at a frame to highlight its part of the map; click to keep it.";
+  /** @type {[map: MapName, node: HTMLElement][]} */
+  const keys = [
+    ["index", el("div", {}, list.node, el("p", { class: "help" }, listHelp))],
+    ["confidence", strip(HEAT, "ambiguous", "clear")],
+    ["depth", strip(DEPTHS, "first in focus", "last")],
+  ];
 
+  /** @param {string} layer */
+  const layerOption = (layer) => el("option", { value: layer }, layerTitle(layer, frames));
   const stops = [
     list.stop,
     look.watch(
       (state) => state.history.done.length > 0,
       (retouched) => {
-        const { other } = look.get();
         fill(
           compare,
           el("option", { value: "" }, "Nothing"),
-          retouched ? el("option", { value: "fused" }, named("fused", frames)) : null,
+          retouched && layerOption("fused"),
           ...frames
             .filter((frame) => !frame.left)
-            .map(({ place }) =>
-              el("option", { value: `frame-${place}` }, named(`frame-${place}`, frames)),
-            ),
+            .map(({ place }) => layerOption(`frame-${place}`)),
         );
-        if (other === "fused" && !retouched) look.set({ other: null });
+        if (look.get().other === "fused" && !retouched) look.set({ other: null });
         compare.value = look.get().other ?? "";
       },
     ),
@@ -102,9 +102,9 @@ export function lookTab(result) {
       (state) => state.other,
       (other) => {
         compare.value = other ?? "";
-        how.textContent = other
+        compareHelp.textContent = other
           ? "Drag the divider over the picture, or move it with the arrow keys."
-          : "The result on the left, a frame on the right of a divider.";
+          : "Shows the result on the left of a divider and a frame on the right.";
       },
     ),
     look.watch(
@@ -116,10 +116,12 @@ export function lookTab(result) {
     look.watch(
       (state) => state.map,
       (map) => {
-        maps.querySelector(`[value="${map}"]`).checked = true;
-        about.textContent = MAPS.find(([name]) => name === map)[2];
+        MAPS.forEach(([name, , words], at) => {
+          inputs[at].checked = name === map;
+          if (name === map) mapHelp.textContent = words;
+        });
         strength.hidden = map === "none";
-        for (const [name, node] of Object.entries(keys)) node.hidden = name !== map;
+        for (const [name, node] of keys) node.hidden = name !== map;
       },
     ),
   ];
@@ -127,17 +129,23 @@ export function lookTab(result) {
     node: el(
       "div",
       {},
-      el("div", { class: "option" }, el("label", { for: "compare" }, "Compare with"), compare, how),
+      el(
+        "div",
+        { class: "option" },
+        el("label", { for: "compare" }, "Compare with"),
+        compare,
+        compareHelp,
+      ),
       el(
         "div",
         { class: "option" },
         el("span", { class: "label", id: "maps-head" }, "Map over the picture"),
         maps,
-        about,
+        mapHelp,
       ),
       strength,
-      ...Object.values(keys),
+      ...keys.map(([, node]) => node),
     ),
-    stop: () => stops.forEach((stop) => stop()),
+    stop: together(stops),
   };
 }

@@ -1,102 +1,123 @@
-/** The tab of the 3D view: a relief to be turned, in the place of the picture. */
+/** 3D tab: a relief of the depth map in place of the picture. */
 
-import { el, toast } from "../ui/dom.js";
+/** @import { Api } from "../model/api.js" */
+/** @import { Layer } from "../viewer/tiles.js" */
+/** @import { Result, Tab } from "./types.js" */
+
+import { button, context2d, el, hasModifier, listenTo, toast } from "../ui/dom.js";
 import { levelSize } from "../viewer/geometry.js";
-import { strip } from "./legend.js";
 import { stretched } from "../viewer/mesh.js";
 import { DEPTHS } from "../viewer/palette.js";
 import { Relief } from "../viewer/relief.js";
+import { rampImage, strip } from "./legend.js";
 
 const MESH = 512;
 const PICTURE = 2048;
+const LABEL = "Relief. Arrows turn it, plus and minus zoom, 0 resets the view.";
 
 /**
- * A whole level of a layer as one picture.
+ * Draws a whole level of a layer on a canvas.
  *
- * @param {ReturnType<import("../model/api.js").createApi>} api
+ * @param {Api} api
  * @param {string} id
- * @param {import("../viewer/tiles.js").Layer} layer
- * @param {number} most pixels of the longer side
- * @returns {Promise<HTMLCanvasElement>}
+ * @param {Layer} layer
+ * @param {number} most limit of the longer side, in pixels
  */
-async function wholeLevel(api, id, { name, info, values, version }, most) {
+async function wholeLevel(api, id, { name, info, paint, version }, most) {
   let level = info.levels - 1;
   while (level > 0 && Math.max(...Object.values(levelSize(info, level))) > most) level -= 1;
   const size = levelSize(info, level);
-  const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", size));
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  const places = [];
-  for (let top = 0; top < size.height; top += info.tile)
-    for (let left = 0; left < size.width; left += info.tile) places.push([left, top]);
-  await Promise.all(
-    places.map(async ([left, top]) => {
-      const answer = await api.ask(
-        `/jobs/${id}/layers/${name}/${level}/${left / info.tile}_${top / info.tile}?v=${version}`,
-      );
-      const bitmap = await createImageBitmap(
-        await answer.blob(),
-        values ? { colorSpaceConversion: "none" } : {},
-      );
-      context.drawImage(bitmap, left, top);
-      bitmap.close();
-    }),
-  );
+  const canvas = el("canvas", size);
+  const context = context2d(canvas, { willReadFrequently: true });
+  const address = `/jobs/${id}/layers/${name}/${level}`;
+  /**
+   * @param {number} column
+   * @param {number} row
+   */
+  const drawTile = async (column, row) => {
+    const answer = await api.ask(`${address}/${column}_${row}?v=${version}`);
+    const options = /** @type {ImageBitmapOptions} */ (
+      paint ? { colorSpaceConversion: "none" } : {}
+    );
+    const bitmap = await createImageBitmap(await answer.blob(), options);
+    context.drawImage(bitmap, column * info.tile, row * info.tile);
+    bitmap.close();
+  };
+  const tiles = [];
+  for (let row = 0; row * info.tile < size.height; row += 1) {
+    for (let column = 0; column * info.tile < size.width; column += 1) {
+      tiles.push(drawTile(column, row));
+    }
+  }
+  await Promise.all(tiles);
   return canvas;
 }
 
-/** @param {HTMLCanvasElement} canvas grey @returns {Float32Array} in [0, 1] */
+/**
+ * Reads the values of a grey picture, in [0, 1].
+ *
+ * @param {HTMLCanvasElement} canvas
+ */
 function greys(canvas) {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const { data } = context2d(canvas).getImageData(0, 0, canvas.width, canvas.height);
   return Float32Array.from({ length: data.length / 4 }, (_, at) => data[4 * at] / 255);
 }
 
-/** @param {import("../screens/result.js").Result} result */
+/**
+ * @param {Result} result
+ * @returns {Tab}
+ */
 export function reliefTab({ api, job, look, layers, stage }) {
-  const canvas = /** @type {HTMLCanvasElement} */ (
-    el("canvas", {
-      class: "canvas relief",
-      hidden: true,
-      tabIndex: 0,
-      role: "application",
-      "aria-label": "Relief. Arrows turn it, plus and minus zoom, 0 turns it back.",
-    })
-  );
+  const canvas = el("canvas", {
+    class: "canvas relief",
+    hidden: true,
+    tabIndex: 0,
+    role: "application",
+    "aria-label": LABEL,
+  });
   const trouble = el("p", { class: "notice", role: "status", hidden: true });
   stage.append(canvas);
+  /** @type {?Relief} */
   let relief = null;
+  /** @type {?{heights: Float32Array, width: number, height: number}} */
   let ground = null;
   let smooth = 3;
 
   const sizes = new ResizeObserver(() => relief?.draw());
   sizes.observe(canvas);
 
-  /** Fetches depth and picture anew: they may have been retouched since. */
+  /** Loads depth map and picture again, because they may have been retouched. */
   async function load() {
     try {
       relief ??= new Relief(canvas);
       const names = ["depth", look.get().retouched ? "retouched" : "fused"];
       const [depth, picture] = await Promise.all(names.map((name) => layers.get(name)));
       if (!depth || !picture) return;
-      const [deep, seen] = await Promise.all([
+      const [map, texture] = await Promise.all([
         wholeLevel(api, job.id, depth, MESH),
         wholeLevel(api, job.id, picture, PICTURE),
       ]);
-      ground = { heights: stretched(greys(deep)), width: deep.width, height: deep.height };
-      relief.setPicture(seen, new ImageData(new Uint8ClampedArray(DEPTHS), 256, 1));
+      ground = { heights: stretched(greys(map)), width: map.width, height: map.height };
+      relief.setPicture(texture, rampImage(DEPTHS));
       raise();
       canvas.dataset.ready = "true";
     } catch (error) {
-      trouble.textContent = error.message;
+      trouble.textContent = /** @type {Error} */ (error).message;
       trouble.hidden = false;
-      if (relief) toast(error.message);
+      if (relief) toast(error);
     }
   }
 
-  const raise = () =>
-    ground && relief?.setHeights(ground.heights, ground.width, ground.height, smooth);
+  function raise() {
+    if (ground) relief?.setHeights(ground.heights, ground.width, ground.height, smooth);
+  }
 
+  /** @type {?{x: number, y: number}} */
   let held = null;
-  const acts = {
+  const release = () => {
+    held = null;
+  };
+  listenTo(canvas, {
     pointerdown(event) {
       canvas.setPointerCapture(event.pointerId);
       held = { x: event.clientX, y: event.clientY };
@@ -106,48 +127,27 @@ export function reliefTab({ api, job, look, layers, stage }) {
       relief?.turn((event.clientX - held.x) / 160, (event.clientY - held.y) / 160);
       held = { x: event.clientX, y: event.clientY };
     },
-    pointerup: () => {
-      held = null;
-    },
-    pointercancel: () => {
-      held = null;
-    },
+    pointerup: release,
+    pointercancel: release,
     wheel(event) {
       event.preventDefault();
       relief?.turn(0, 0, Math.exp(-event.deltaY * 0.0015));
     },
     keydown(event) {
+      /** @type {Record<string, [yaw: number, pitch: number]>} */
       const turns = {
         ArrowLeft: [-0.1, 0],
         ArrowRight: [0.1, 0],
         ArrowUp: [0, -0.1],
         ArrowDown: [0, 0.1],
-      }[event.key];
-      if (!turns) return;
+      };
+      const turn = turns[event.key];
+      if (!turn) return;
       event.preventDefault();
-      relief?.turn(...turns);
+      relief?.turn(...turn);
     },
-  };
-  for (const [name, act] of Object.entries(acts)) canvas.addEventListener(name, act);
+  });
 
-  const range = (id, words, about, react) => {
-    const input = el("input", {
-      id,
-      type: "range",
-      ...about,
-      on: { input: () => react(Number(input.value)) },
-    });
-    return el("div", { class: "option" }, el("label", { for: id }, words), input);
-  };
-  const box = (id, words, react) => {
-    const input = el("input", {
-      id,
-      type: "checkbox",
-      role: "switch",
-      on: { change: () => react(input.checked) },
-    });
-    return el("div", { class: "option switch" }, input, el("label", { for: id }, words));
-  };
   const colours = strip(DEPTHS, "first in focus", "last");
   colours.hidden = true;
   return {
@@ -158,7 +158,7 @@ export function reliefTab({ api, job, look, layers, stage }) {
       el(
         "p",
         { class: "help" },
-        "Drag to turn, wheel to zoom. Heights are the order of focus, smoothed.",
+        "Drag to turn, use the wheel to zoom. Heights show the smoothed order of focus.",
       ),
       range("tall", "Height", { min: 0.05, max: 1.2, step: 0.05, value: 0.3 }, (tall) =>
         relief?.set({ tall }),
@@ -167,36 +167,59 @@ export function reliefTab({ api, job, look, layers, stage }) {
         smooth = value;
         raise();
       }),
-      range("shade", "Light and shade", { min: 0, max: 1, step: 0.05, value: 0.45 }, (shade) =>
+      range("shade", "Shading", { min: 0, max: 1, step: 0.05, value: 0.45 }, (shade) =>
         relief?.set({ shade }),
       ),
       box("flip", "Upside down", (flipped) => relief?.set({ flipped })),
-      box("depth-colours", "Colours of depth", (coloured) => {
+      box("depth-colours", "Depth colours", (coloured) => {
         relief?.set({ coloured });
         colours.hidden = !coloured;
       }),
       colours,
-      el("button", { type: "button", on: { click: () => relief?.home() } }, "Turn back"),
+      button(() => relief?.home(), {}, "Reset the view"),
     ),
     key(event) {
-      if (event.type !== "keydown" || event.ctrlKey || event.metaKey || event.altKey || !relief)
-        return false;
-      const keys = {
-        "+": () => relief.turn(0, 0, 1.15),
-        "=": () => relief.turn(0, 0, 1.15),
-        "-": () => relief.turn(0, 0, 1 / 1.15),
-        0: () => relief.home(),
-      };
-      keys[event.key]?.();
-      return event.key in keys;
+      if (event.type !== "keydown" || hasModifier(event) || !relief) return false;
+      if (event.key === "+" || event.key === "=") relief.turn(0, 0, 1.15);
+      else if (event.key === "-") relief.turn(0, 0, 1 / 1.15);
+      else if (event.key === "0") relief.home();
+      else return false;
+      return true;
     },
-    shown(on) {
-      canvas.hidden = !on;
-      if (on) load();
+    shown(isShown) {
+      canvas.hidden = !isShown;
+      if (isShown) load();
     },
     stop() {
       sizes.disconnect();
       relief?.stop();
     },
   };
+}
+
+/**
+ * Creates a slider with its label.
+ *
+ * @param {string} id
+ * @param {string} words
+ * @param {{min: number, max: number, step: number, value: number}} limits
+ * @param {(value: number) => void} react
+ */
+function range(id, words, limits, react) {
+  const input = el("input", { id, type: "range", ...limits });
+  input.addEventListener("input", () => react(Number(input.value)));
+  return el("div", { class: "option" }, el("label", { for: id }, words), input);
+}
+
+/**
+ * Creates a switch with its label.
+ *
+ * @param {string} id
+ * @param {string} words
+ * @param {(checked: boolean) => void} react
+ */
+function box(id, words, react) {
+  const input = el("input", { id, type: "checkbox", role: "switch" });
+  input.addEventListener("change", () => react(input.checked));
+  return el("div", { class: "option switch" }, input, el("label", { for: id }, words));
 }

@@ -1,10 +1,17 @@
-/** The tab of the report: what was done, in words, and frame by frame. */
+/** Report tab: summary in sentences, and facts of each frame. */
 
+/** @import { Report, ReportFrame } from "../model/types.js" */
+/** @import { Rgb } from "../viewer/palette.js" */
+/** @import { Result, ResultFrame, Tab } from "./types.js" */
+
+import { percent } from "../model/words.js";
 import { el, fill } from "../ui/dom.js";
 import { css } from "../viewer/palette.js";
-import { percent } from "../model/words.js";
 
-/** @param {import("../screens/result.js").Result} result */
+/**
+ * @param {Result} result
+ * @returns {Tab}
+ */
 export function reportTab({ look, frames, colours }) {
   const node = el("div", { class: "report" });
   const stop = look.watch(
@@ -14,17 +21,19 @@ export function reportTab({ look, frames, colours }) {
   return { node, stop };
 }
 
-/** @returns {HTMLElement[]} */
+/**
+ * @param {Report} report
+ * @param {ResultFrame[]} frames
+ * @param {Rgb[]} colours
+ */
 function contents(report, frames, colours) {
-  const words = report.words ?? [];
+  const { model, reference, peak_memory_mb: memory, words = [] } = report;
   const facts = [
-    ["Model", report.model?.id ?? ""],
-    [
-      "Reference",
-      frames[report.reference] ? `${report.reference + 1}, ${frames[report.reference].name}` : "",
-    ],
-    ["Memory", report.peak_memory_mb ? `${Math.round(report.peak_memory_mb)} MB at most` : ""],
+    ["Model", model?.id ?? ""],
+    ["Reference", frames[reference] ? `${reference + 1}, ${frames[reference].name}` : ""],
+    ["Memory", memory ? `${Math.round(memory)} MB at most` : ""],
   ].filter(([, value]) => value);
+  const heads = ["Frame", "Share", "Residual", "Gain"];
   return [
     el("ul", { class: "words" }, ...words.map((line) => el("li", {}, line))),
     el(
@@ -38,57 +47,45 @@ function contents(report, frames, colours) {
       el(
         "table",
         {},
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            ...["Frame", "Share", "Off by", "Light"].map((name) =>
-              el("th", { scope: "col" }, name),
-            ),
-          ),
-        ),
+        el("thead", {}, el("tr", {}, ...heads.map((name) => el("th", { scope: "col" }, name)))),
         el(
           "tbody",
           {},
-          ...report.frames.map((frame, place) => row(frame, place, frames[place], colours[place])),
+          ...report.frames.map((frame, place) => row(frame, frames[place], colours[place])),
         ),
       ),
     ),
     el(
       "p",
       { class: "help" },
-      "Off by: what was left of a frame's movement after registering it, in pixels. Light: the factor that matched its brightness.",
+      "Residual: misalignment that remains after registration, in pixels. " +
+        "Gain: factor that matches the frame's exposure.",
     ),
   ];
 }
 
-/** One frame. */
-function row(frame, place, { left }, colour) {
+/**
+ * @param {ReportFrame} frame
+ * @param {ResultFrame} about
+ * @param {Rgb} colour
+ */
+function row({ name, coverage, residual_px: residual, exposure }, { place, left }, colour) {
   const swatch = el("span", { class: "swatch" });
   swatch.style.backgroundColor = css(colour);
-  const gain = frame.exposure?.gain?.length
-    ? frame.exposure.gain.reduce((sum, value) => sum + value, 0) / frame.exposure.gain.length
-    : null;
+  const gains = exposure?.gain ?? [];
+  const gain = gains.reduce((sum, value) => sum + value, 0) / gains.length;
   return el(
     "tr",
     { class: left ? "left-out" : "" },
     el(
       "th",
-      { scope: "row", title: frame.name },
+      { scope: "row", title: name },
       swatch,
       ` ${place + 1} `,
-      el("span", { class: "cell-name" }, frame.name),
+      el("span", { class: "cell-name" }, name),
     ),
-    el("td", {}, left ? "left out" : percent(frame.coverage)),
-    el(
-      "td",
-      {},
-      frame.residual_px === null || frame.residual_px === undefined
-        ? "–"
-        : frame.residual_px.toFixed(2),
-    ),
-    el("td", {}, gain === null ? "–" : `× ${gain.toFixed(2)}`),
+    el("td", {}, left ? "left out" : percent(coverage)),
+    el("td", {}, residual?.toFixed(2) ?? "–"),
+    el("td", {}, gains.length ? `× ${gain.toFixed(2)}` : "–"),
   );
 }

@@ -1,77 +1,82 @@
-/** Retouching: a brush that takes pixels of a chosen frame; strokes are kept with the job. */
+/** Retouch tab: a brush that copies pixels from a chosen frame. */
 
-import { LostError, pause } from "../model/api.js";
-import { Preview, drawRing } from "../viewer/brush.js";
-import { el, say, toast } from "../ui/dom.js";
-import { clamp } from "../viewer/geometry.js";
-import { icon } from "../ui/icons.js";
-import { legend } from "./legend.js";
-import { css, frameAt } from "../viewer/palette.js";
+/** @import { Point, Stroke } from "../model/types.js" */
+/** @import { Tool } from "../viewer/gestures.js" */
+/** @import { Layer } from "../viewer/tiles.js" */
+/** @import { Result, Tab } from "./types.js" */
+
+import { createStore } from "../model/store.js";
 import {
   centred,
   historyOf,
-  readEdits,
+  isFarEnough,
   reach,
+  readEdits,
   redo,
-  tells,
   undo,
   withStroke,
 } from "../model/strokes.js";
-import { createStore } from "../model/store.js";
 import { counted } from "../model/words.js";
+import { button, el, say, toast, together } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+import { Preview, drawRing } from "../viewer/brush.js";
+import { clamp, overlap } from "../viewer/geometry.js";
+import { css, frameAt } from "../viewer/palette.js";
+import { legend } from "./legend.js";
+import { createSync } from "./sync.js";
 
-const LEAST = 1;
-const ALL = ["retouched", "index", "confidence", "depth"];
-
-/** @param {import("../screens/result.js").Result} result */
+/**
+ * @param {Result} result
+ * @returns {Tab & {tool: Tool, hover: (at: ?Point) => void}}
+ */
 export function retouchTab(result) {
   const { look, viewer, frames, colours, layers } = result;
-  const most = Math.max(64, Math.round(Math.min(viewer.size.width, viewer.size.height) / 4));
+  const { width, height } = viewer.size;
+  const most = Math.max(64, Math.round(Math.min(width, height) / 4));
   const brush = createStore({ radius: Math.max(6, Math.round(most / 6)), softness: 0.5 });
   const preview = new Preview();
   const sync = createSync(result);
-  let stroke = null; // under way
+  /** @type {?Stroke} */
+  let stroke = null;
+  /** @type {?Point} */
   let pointer = null;
+  /** @type {Map<number, Layer>} */
   const sources = new Map();
+  const isOpen = () => look.get().tab === "retouch";
 
-  /** Strokes that are not in the picture yet, and the ring of the brush. */
   viewer.show({
     above(context) {
-      const { radius, softness } = brush.get();
       for (const one of [...sync.pending, ...(stroke ? [stroke] : [])]) {
-        if (sources.has(one.frame)) preview.draw(context, viewer, one, sources.get(one.frame));
+        const source = sources.get(one.frame);
+        if (source) preview.draw(context, viewer, one, source);
       }
-      if (pointer && look.get().tab === "retouch")
-        drawRing(context, viewer, pointer, { radius, softness }, css(colours[look.get().source]));
+      if (!pointer || !isOpen()) return;
+      drawRing(context, viewer, pointer, brush.get(), css(colours[look.get().source]));
     },
   });
 
+  /** @type {Tool} */
   const tool = {
-    down(at, event) {
-      if (event.altKey) {
-        take(at);
+    down(at, { altKey }) {
+      if (altKey) {
+        pick(at);
         return;
       }
-      const { radius, softness } = brush.get();
-      stroke = { frame: look.get().source, radius, softness, points: [centred(at)] };
+      stroke = { frame: look.get().source, ...brush.get(), points: [centred(at)] };
       viewer.draw();
     },
     move(at) {
-      if (!stroke || !tells(stroke.points, centred(at), stroke.radius)) return;
-      stroke.points.push(centred(at));
+      const point = centred(at);
+      if (!stroke || !isFarEnough(stroke.points, point, stroke.radius)) return;
+      stroke.points.push(point);
       viewer.draw();
     },
     up() {
       if (!stroke) return;
-      const whole = stroke;
+      const finished = stroke;
       stroke = null;
-      const { left, top, width, height } = reach(whole);
-      const seen =
-        left < viewer.size.width &&
-        top < viewer.size.height &&
-        left + width > 0 &&
-        top + height > 0;
-      if (seen) sync.set(withStroke(look.get().history, whole), whole);
+      const isVisible = overlap(reach(finished), { left: 0, top: 0, width, height });
+      if (isVisible) sync.set(withStroke(look.get().history, finished), finished);
       else viewer.draw();
     },
     cancel() {
@@ -80,131 +85,124 @@ export function retouchTab(result) {
     },
   };
 
-  /** The frame that the picture has at a point becomes the source. */
-  async function take(at) {
+  /**
+   * Chooses the frame that the picture shows at a point.
+   *
+   * @param {?Point} at
+   */
+  async function pick(at) {
     const index = await layers.get("index");
-    const frame = index && at ? viewer.value(index, at.x, at.y, frameAt) : null;
-    if (frame !== null && frames[frame] && !frames[frame].left) choose(frame);
+    const frame = index && at && viewer.value(index, at, frameAt);
+    if (frame !== null && frames[frame]?.left === false) choose(frame);
   }
 
+  /** @param {number} place */
   function choose(place) {
     look.set({ source: place });
-    say(`The brush takes frame ${place + 1}, ${frames[place].name}.`);
+    say(`The brush paints from frame ${place + 1}, ${frames[place].name}.`);
   }
 
+  /** @param {number} by */
   function step(by) {
     const usable = frames.filter((frame) => !frame.left).map(({ place }) => place);
     const at = usable.indexOf(look.get().source);
     choose(usable[clamp(at + by, 0, usable.length - 1)]);
   }
 
-  const resize = (factor) =>
-    brush.set({
-      radius: clamp(Math.round(brush.get().radius * factor) + (factor > 1 ? 1 : -1), LEAST, most),
-    });
-  const soften = (by) =>
-    brush.set({ softness: clamp(Math.round((brush.get().softness + by) * 10) / 10, 0, 1) });
+  /** @param {number} factor */
+  const resize = (factor) => {
+    const radius = Math.round(brush.get().radius * factor) + (factor > 1 ? 1 : -1);
+    brush.set({ radius: clamp(radius, 1, most) });
+  };
+  /** @param {number} by */
+  const soften = (by) => {
+    const softness = Math.round((brush.get().softness + by) * 10) / 10;
+    brush.set({ softness: clamp(softness, 0, 1) });
+  };
   const goBack = () => sync.set(undo(look.get().history));
   const goOn = () => sync.set(redo(look.get().history));
 
-  /** A dab in the middle of what is seen, for those who have no pointer. */
+  /** Paints a dab in the middle of the canvas, for keyboard users. */
   function dab() {
-    const at = viewer.at(viewer.canvas.clientWidth / 2, viewer.canvas.clientHeight / 2);
-    tool.down(at, { altKey: false });
+    tool.down(viewer.middle(), { altKey: false });
     tool.up();
   }
 
-  /** @param {KeyboardEvent} event @returns {boolean} whether it was one of these keys */
+  /** @type {Record<string, () => void>} */
+  const keys = {
+    "[": () => resize(1 / 1.2),
+    "]": () => resize(1.2),
+    "{": () => soften(-0.1),
+    "}": () => soften(0.1),
+    ",": () => step(-1),
+    ".": () => step(1),
+    p: () => pick(pointer),
+  };
+
+  /**
+   * @param {KeyboardEvent} event
+   * @returns {boolean}
+   */
   function key(event) {
     const letter = event.key.toLowerCase();
-    if (letter === "f" && !event.ctrlKey && !event.metaKey) {
-      look.set({ peek: event.type === "keydown" ? look.get().source : null });
+    const command = event.ctrlKey || event.metaKey;
+    const isDown = event.type === "keydown";
+    if (letter === "f" && !command) {
+      look.set({ peek: isDown ? look.get().source : null });
       return true;
     }
-    if (event.type !== "keydown") return false;
-    if ((event.ctrlKey || event.metaKey) && letter === "z")
-      return (event.shiftKey ? goOn() : goBack()) ?? true;
-    if ((event.ctrlKey || event.metaKey) && letter === "y") return goOn() ?? true;
-    if (event.ctrlKey || event.metaKey || event.altKey) return false;
-    const acts = {
-      "[": () => resize(1 / 1.2),
-      "]": () => resize(1.2),
-      "{": () => soften(-0.1),
-      "}": () => soften(0.1),
-      ",": () => step(-1),
-      ".": () => step(1),
-      p: () => take(pointer),
-      Enter: () => document.activeElement === viewer.canvas && dab(),
-    };
-    if (event.key === "Enter" && document.activeElement !== viewer.canvas) return false;
-    acts[event.key]?.();
-    return event.key in acts;
+    let act = null;
+    if (isDown && command) {
+      if (letter === "z") act = event.shiftKey ? goOn : goBack;
+      else if (letter === "y") act = goOn;
+    } else if (isDown && !event.altKey) {
+      if (event.key !== "Enter") act = keys[event.key];
+      else if (document.activeElement === viewer.canvas) act = dab;
+    }
+    act?.();
+    return Boolean(act);
   }
 
-  const range = (id, about) => el("input", { id, type: "range", ...about });
-  const size = range("brush-size", {
-    min: 0,
-    max: 1,
-    step: 0.01,
-    on: {
-      input: () => brush.set({ radius: Math.round(LEAST * (most / LEAST) ** Number(size.value)) }),
-    },
+  const size = el("input", { id: "brush-size", type: "range", min: 0, max: 1, step: 0.01 });
+  size.addEventListener("input", () => {
+    brush.set({ radius: Math.round(most ** Number(size.value)) });
   });
-  const soft = range("brush-soft", {
-    min: 0,
-    max: 1,
-    step: 0.1,
-    on: { input: () => brush.set({ softness: Number(soft.value) }) },
-  });
-  const [sized, softened] = [
-    el("output", { for: "brush-size" }),
-    el("output", { for: "brush-soft" }),
-  ];
+  const soft = el("input", { id: "brush-soft", type: "range", min: 0, max: 1, step: 0.1 });
+  soft.addEventListener("input", () => brush.set({ softness: Number(soft.value) }));
+  const sizeWords = el("output", { for: "brush-size" });
+  const softWords = el("output", { for: "brush-soft" });
   const list = legend(result, {
-    label: "Frame that the brush takes",
+    label: "Frame that the brush paints from",
     chosen: (state) => state.source,
     choose,
   });
-  const back = el(
-    "button",
-    { type: "button", title: "Undo (Ctrl Z)", on: { click: goBack } },
-    icon("undo"),
-    "Undo",
-  );
-  const on = el(
-    "button",
-    { type: "button", title: "Redo (Ctrl Shift Z)", on: { click: goOn } },
-    icon("redo"),
-    "Redo",
-  );
-  const state = el("p", { class: "help", role: "status" });
-  const file = el("input", {
-    type: "file",
-    accept: ".json,application/json",
-    hidden: true,
-    on: { change: load },
-  });
+  const back = button(goBack, { title: "Undo (Ctrl Z)" }, icon("undo"), "Undo");
+  const on = button(goOn, { title: "Redo (Ctrl Shift Z)" }, icon("redo"), "Redo");
+  const status = el("p", { class: "help", role: "status" });
+  const accept = ".json,application/json";
+  const file = el("input", { type: "file", accept, hidden: true, on: { change: load } });
 
   async function load() {
     try {
-      const strokes = readEdits(await file.files[0].text(), viewer.size);
-      sync.set(historyOf(strokes));
+      const text = await file.files?.[0]?.text();
+      if (text !== undefined) sync.set(historyOf(readEdits(text, viewer.size)));
     } catch (error) {
-      toast(error.message);
+      toast(error);
     }
     file.value = "";
   }
 
   const stops = [
     list.stop,
+    sync.stop,
     brush.watch(
       (now) => now,
       ({ radius, softness }) => {
-        size.value = String(Math.log(radius / LEAST) / Math.log(most / LEAST));
+        size.value = String(Math.log(radius) / Math.log(most));
         size.setAttribute("aria-valuetext", `${2 * radius} pixels wide`);
         soft.value = String(softness);
-        sized.textContent = `${2 * radius} px`;
-        softened.textContent = `${Math.round(100 * softness)} %`;
+        sizeWords.textContent = `${2 * radius} px`;
+        softWords.textContent = `${Math.round(100 * softness)} %`;
         viewer.draw();
       },
     ),
@@ -228,11 +226,9 @@ export function retouchTab(result) {
       (now) => now,
       ({ busy }) => {
         const { length } = look.get().history.done;
-        state.textContent = busy
-          ? "Retouching…"
-          : length
-            ? `${counted(length, "stroke")}, kept with the job.`
-            : "Paint where another frame is better.";
+        if (busy) status.textContent = "Retouching…";
+        else if (length) status.textContent = `${counted(length, "stroke")}, kept with the job.`;
+        else status.textContent = "Paint where another frame is better.";
       },
     ),
   ];
@@ -242,34 +238,17 @@ export function retouchTab(result) {
       "div",
       { class: "retouch" },
       el("div", { class: "row" }, back, on),
-      state,
-      el(
-        "div",
-        { class: "option" },
-        el("label", { for: "brush-size" }, "Size ", el("kbd", {}, "["), " ", el("kbd", {}, "]")),
-        el("div", { class: "ranged" }, size, sized),
-      ),
-      el(
-        "div",
-        { class: "option" },
-        el(
-          "label",
-          { for: "brush-soft" },
-          "Softness ",
-          el("kbd", {}, "{"),
-          " ",
-          el("kbd", {}, "}"),
-        ),
-        el("div", { class: "ranged" }, soft, softened),
-      ),
+      status,
+      brushOption("Size", ["[", "]"], size, sizeWords),
+      brushOption("Softness", ["{", "}"], soft, softWords),
       el("h3", {}, "Paint from"),
       el(
         "p",
         { class: "help" },
         el("kbd", {}, "P"),
-        " or Alt and click takes the frame under the pointer, ",
+        " or Alt and a click picks the frame under the pointer, ",
         el("kbd", {}, "F"),
-        " shows the chosen one.",
+        " shows the chosen frame.",
       ),
       list.node,
       el("h3", {}, "Edit list"),
@@ -286,7 +265,7 @@ export function retouchTab(result) {
           icon("down"),
           "Save",
         ),
-        el("button", { type: "button", on: { click: () => file.click() } }, icon("up"), "Load"),
+        button(() => file.click(), {}, icon("up"), "Load"),
         file,
       ),
       el(
@@ -294,99 +273,38 @@ export function retouchTab(result) {
         { class: "help" },
         "A small file; ",
         el("code", {}, "drpl fuse --edits"),
-        " replays it from the originals.",
+        " applies it to the original frames.",
       ),
     ),
     tool,
     key,
     hover(at) {
       pointer = at;
-      if (look.get().tab === "retouch") viewer.draw();
+      if (isOpen()) viewer.draw();
     },
-    shown(now) {
-      viewer.canvas.classList.toggle("brushing", now);
-      if (!now) pointer = null;
+    shown(isShown) {
+      viewer.canvas.classList.toggle("brushing", isShown);
+      if (!isShown) pointer = null;
       viewer.draw();
     },
-    stop() {
-      sync.stop();
-      stops.forEach((stop) => stop());
-    },
+    stop: together(stops),
   };
 }
 
 /**
- * Brings the edit list to the service, one at a time, the last one always; shows the exact result.
+ * Creates a slider of the brush with its label and value.
  *
- * @param {import("../screens/result.js").Result} result
+ * @param {string} words
+ * @param {[string, string]} keys
+ * @param {HTMLInputElement} input
+ * @param {HTMLOutputElement} output
  */
-function createSync({ api, job, look, layers, viewer }) {
-  const store = createStore({ busy: false });
-  /** @type {Set<import("../model/types.js").Stroke>} drawn by the page until the service has drawn them */
-  const pending = new Set();
-  let agreed = look.get().history;
-  let stopped = false;
-
-  function set(history, fresh = null) {
-    if (history === look.get().history || history.done === look.get().history.done) return;
-    if (fresh) pending.add(fresh);
-    for (const one of pending) if (!history.done.includes(one)) pending.delete(one);
-    look.set({ history });
-    store.set({ busy: store.get().busy });
-    viewer.draw();
-    if (!store.get().busy) run();
-  }
-
-  async function run() {
-    store.set({ busy: true });
-    // also when the page goes on to something else: no stroke is lost
-    while (look.get().history !== agreed) {
-      const history = look.get().history;
-      try {
-        const edits = {
-          edits: 1,
-          size: [viewer.size.width, viewer.size.height],
-          strokes: history.done,
-        };
-        const { changed } = await api.putEdits(job.id, edits);
-        agreed = history;
-        if (!stopped) await renew(history, changed);
-        for (const one of history.done) pending.delete(one);
-      } catch (error) {
-        if (error instanceof LostError) {
-          await pause(2000);
-          continue;
-        }
-        toast(error.message);
-        pending.clear();
-        look.set({ history: agreed });
-      }
-      viewer.draw();
-    }
-    store.set({ busy: false });
-  }
-
-  /** Shows what the service made, without a flicker. */
-  async function renew({ done }, [left, top, width, height]) {
-    const name = done.length ? "retouched" : "fused";
-    const base = await layers.get(name);
-    const touched = await layers.present(ALL);
-    const { scene } = viewer;
-    if (base && scene.base !== base) viewer.show({ ready: [...scene.ready, base] });
-    await viewer.renew(touched, { left, top, width, height });
-    look.set({ retouched: done.length > 0 });
-    look.set({ report: await api.report(job.id) });
-  }
-
-  const leaving = (event) => store.get().busy && event.preventDefault();
-  window.addEventListener("beforeunload", leaving);
-  return {
-    store,
-    pending,
-    set,
-    stop() {
-      stopped = true;
-      window.removeEventListener("beforeunload", leaving);
-    },
-  };
+function brushOption(words, [less, more], input, output) {
+  const keys = [el("kbd", {}, less), " ", el("kbd", {}, more)];
+  return el(
+    "div",
+    { class: "option" },
+    el("label", { for: input.id }, `${words} `, ...keys),
+    el("div", { class: "ranged" }, input, output),
+  );
 }

@@ -1,14 +1,17 @@
-/** The tab of saving: the result, its maps, its report; and how a terminal does the same. */
+/** Save tab: downloads of the result, and the terminal command that reproduces it. */
 
-import { el } from "../ui/dom.js";
-import { icon } from "../ui/icons.js";
+/** @import { Job, OptionField } from "../model/types.js" */
+/** @import { Result, Tab } from "./types.js" */
+
 import { depth } from "../model/words.js";
+import { button, el } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
 
 /**
- * The command that gives the same result.
+ * Returns the command that reproduces the result.
  *
- * @param {import("../model/types.js").Job} job
- * @param {import("../model/types.js").OptionField[]} fields
+ * @param {Pick<Job, "frames"|"order"|"reference"|"preset"|"options">} job
+ * @param {Pick<OptionField, "name"|"type">[]} fields
  * @param {boolean} retouched
  */
 export function command(job, fields, retouched) {
@@ -20,7 +23,7 @@ export function command(job, fields, retouched) {
   });
   const names = new Map(job.frames.map((frame) => [frame.n, frame.name]));
   const files = job.order.map((n) => quoted(names.get(n) ?? String(n)));
-  const reference = job.order.indexOf(job.reference);
+  const reference = job.reference === null ? -1 : job.order.indexOf(job.reference);
   return [
     "drpl fuse",
     ...files,
@@ -34,66 +37,64 @@ export function command(job, fields, retouched) {
     .join(" ");
 }
 
-/** @param {string} name */
+/**
+ * Quotes a file name for the shell.
+ *
+ * @param {string} name
+ */
 const quoted = (name) =>
   /^[\w.,+@%/-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 
-/** @param {import("../screens/result.js").Result} result */
+/**
+ * @param {Result} result
+ * @returns {Tab}
+ */
 export function saveTab({ job, api, look, meta }) {
   const dtype = job.frames[0]?.dtype ?? "uint8";
-  const link = (what, name, words) =>
+  const bits = depth(dtype);
+  /**
+   * @param {string} file
+   * @param {string} name
+   * @param {string} words
+   */
+  const link = (file, name, words) =>
     el(
       "a",
-      { class: "save-row", href: api.download(job.id, what), download: what },
+      { class: "save-row", href: api.download(job.id, file), download: file },
       icon("down"),
       el("span", { class: "save-name" }, name),
       el("span", { class: "help" }, words),
     );
-  const edits = link(
-    "edits.json",
-    "Edit list",
-    "Your strokes, to be replayed by drpl fuse --edits.",
-  );
-  const touched = el("p", { class: "notice" }, "With your retouching.");
+  const edits = link("edits.json", "Edit list", "Your strokes; drpl fuse --edits replays them.");
+  const notice = el("p", { class: "notice" }, "With your retouching.");
   const code = el("code", { class: "command", tabIndex: 0 });
-  const copy = el(
-    "button",
-    {
-      type: "button",
-      on: {
-        async click() {
-          await navigator.clipboard.writeText(code.textContent);
-          copy.textContent = "Copied";
-        },
-      },
-    },
-    "Copy",
-  );
+  const copy = button(write, {}, "Copy");
+  async function write() {
+    await navigator.clipboard.writeText(code.textContent ?? "");
+    copy.textContent = "Copied";
+  }
   const stop = look.watch(
     (state) => state.history.done.length > 0,
     (retouched) => {
-      touched.hidden = !retouched;
+      notice.hidden = !retouched;
       edits.hidden = !retouched;
       code.textContent = command(job, meta.options, retouched);
       copy.textContent = "Copy";
     },
   );
+  const jpeg = dtype === "uint8" ? "Small, for sharing." : "Small, for sharing; reduced to 8 bits.";
   return {
     node: el(
       "div",
       { class: "save" },
-      touched,
+      notice,
       el("h3", {}, "Picture"),
-      link("fused.tif", "TIFF", `${depth(dtype)}, as the frames, with their profile and metadata.`),
-      dtype === "float32" ? null : link("fused.png", "PNG", `${depth(dtype)}, as the frames.`),
-      link(
-        "fused.jpg",
-        "JPEG",
-        dtype === "uint8" ? "Small, for sharing." : "Small, for sharing; converted to 8 bits.",
-      ),
+      link("fused.tif", "TIFF", `${bits} like the frames, with their profile and metadata.`),
+      dtype !== "float32" && link("fused.png", "PNG", `${bits} like the frames.`),
+      link("fused.jpg", "JPEG", jpeg),
       el("h3", {}, "More"),
-      link("maps.zip", "Maps", "Which frame, confidence and depth, as pictures."),
-      link("report.json", "Report", "What was done, with hashes and transforms."),
+      link("maps.zip", "Maps", "Index map, confidence map and depth map, as pictures."),
+      link("report.json", "Report", "All processing steps, with hashes and transforms."),
       edits,
       el("h3", {}, "The same in a terminal"),
       code,

@@ -1,28 +1,34 @@
-/** Moving the items of a list with mouse, pen or finger. */
+/** Reordering of a list by mouse, pen or finger. */
+
+import { closest, listenTo, together } from "./dom.js";
 
 const NEAR = 6;
+const EDGE = 60;
 
 /**
  * @param {HTMLElement} list
- * @param {object} about
- * @param {string} about.item selector of what moves
- * @param {string} about.handle selector of where a mouse may take hold
- * @param {string} about.sure selector of where a finger may: elsewhere it scrolls the page
- * @param {(node: HTMLElement, to: number) => void} about.move puts it at a place; called while dragging
- * @param {(node: HTMLElement) => void} about.done
- * @returns {() => void} stops
+ * @param {object} settings
+ * @param {string} settings.item selector of the items
+ * @param {string} settings.handle selector of the part that a mouse can drag
+ * @param {string} settings.sure selector of the part that a finger can drag: others scroll the page
+ * @param {(node: HTMLElement, to: number) => void} settings.move moves an item during the drag
+ * @param {(node: HTMLElement) => void} settings.done called after the drag
+ * @returns {() => void} a function that removes the listeners
  */
 export function dragToMove(list, { item, handle, sure, move, done }) {
+  /** @type {?{node: HTMLElement, id: number, x: number, y: number, moving: boolean}} */
   let held = null;
 
-  function down(event) {
-    const at = event.target.closest(event.pointerType === "mouse" ? handle : sure);
+  /** @param {PointerEvent} event */
+  function pointerdown(event) {
+    const at = closest(event, event.pointerType === "mouse" ? handle : sure);
     const node = at?.closest(item);
-    if (!node || event.button !== 0) return;
+    if (!(node instanceof HTMLElement) || event.button !== 0) return;
     held = { node, id: event.pointerId, x: event.clientX, y: event.clientY, moving: false };
   }
 
-  function drag(event) {
+  /** @param {PointerEvent} event */
+  function pointermove(event) {
     if (!held || event.pointerId !== held.id) return;
     if (!held.moving) {
       if (Math.hypot(event.clientX - held.x, event.clientY - held.y) < NEAR) return;
@@ -33,36 +39,36 @@ export function dragToMove(list, { item, handle, sure, move, done }) {
     event.preventDefault();
     const over = document.elementFromPoint(event.clientX, event.clientY)?.closest(item);
     if (over && over !== held.node && over.parentNode === list) {
-      const before = [...list.children].map((node) => [node, node.getBoundingClientRect()]);
+      const before = [...list.children].map((node) => ({
+        node,
+        from: node.getBoundingClientRect(),
+      }));
       move(held.node, [...list.children].indexOf(over));
       glide(before, held.node);
       held.node.classList.add("dragged");
     }
-    const edge = 60;
-    if (event.clientY < edge) window.scrollBy(0, -12);
-    else if (event.clientY > window.innerHeight - edge) window.scrollBy(0, 12);
+    if (event.clientY < EDGE) window.scrollBy(0, -12);
+    else if (event.clientY > window.innerHeight - EDGE) window.scrollBy(0, 12);
   }
 
-  function up(event) {
+  /** @param {PointerEvent} event */
+  function pointerup(event) {
     if (!held || event.pointerId !== held.id) return;
     const { node, moving } = held;
     held = null;
     node.classList.remove("dragged");
     list.classList.remove("moving");
     if (!moving) return;
-    // what was dragged was not clicked
-    window.addEventListener("click", swallow, { capture: true, once: true });
-    setTimeout(() => window.removeEventListener("click", swallow, { capture: true }), 0);
+    // the end of a drag is not a click
+    const stop = listenTo(window, { click: swallow }, { capture: true, once: true });
+    setTimeout(stop, 0);
     done(node);
   }
 
-  const acts = { pointermove: drag, pointerup: up, pointercancel: up };
-  list.addEventListener("pointerdown", down);
-  for (const [name, act] of Object.entries(acts)) window.addEventListener(name, act);
-  return () => {
-    list.removeEventListener("pointerdown", down);
-    for (const [name, act] of Object.entries(acts)) window.removeEventListener(name, act);
-  };
+  return together([
+    listenTo(list, { pointerdown }),
+    listenTo(window, { pointermove, pointerup, pointercancel: pointerup }),
+  ]);
 }
 
 /** @param {Event} event */
@@ -71,10 +77,15 @@ function swallow(event) {
   event.stopPropagation();
 }
 
-/** The others glide to their new places. */
+/**
+ * Animates the other items to their new positions.
+ *
+ * @param {{node: Element, from: DOMRect}[]} before
+ * @param {Element} held
+ */
 function glide(before, held) {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-  for (const [node, from] of before) {
+  for (const { node, from } of before) {
     const to = node.getBoundingClientRect();
     const [x, y] = [from.left - to.left, from.top - to.top];
     if (node === held || (!x && !y)) continue;

@@ -1,18 +1,28 @@
-/** Files from a drop, also whole folders, or from a file field. */
+/** Files from drops, whole folders included, and from file inputs. */
+
+/** @typedef {{file: File, path: string}} FoundFile a file and its path within the folder */
+
+import { el, listenTo } from "./dom.js";
 
 /**
+ * Collects the files of a dropped file or folder.
+ *
  * @param {FileSystemEntry} entry
- * @returns {Promise<{file: File, path: string}[]>}
+ * @returns {Promise<FoundFile[]>}
  */
 async function within(entry) {
   if (entry.isFile) {
-    const file = await new Promise((done, failed) => entry.file(done, failed));
+    const source = /** @type {FileSystemFileEntry} */ (entry);
+    /** @type {File} */
+    const file = await new Promise((done, failed) => source.file(done, failed));
     return [{ file, path: entry.fullPath.replace(/^\//, "") }];
   }
-  const reader = entry.createReader();
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+  /** @type {FoundFile[]} */
   const found = [];
-  // a reader gives a hundred or so at a time, and none at the end
+  // a reader returns about a hundred entries at a time, and none at the end
   for (;;) {
+    /** @type {FileSystemEntry[]} */
     const some = await new Promise((done, failed) => reader.readEntries(done, failed));
     if (!some.length) break;
     for (const inner of some) found.push(...(await within(inner)));
@@ -21,91 +31,102 @@ async function within(entry) {
 }
 
 /**
- * Everything that was dropped; hidden files are passed over.
+ * Collects everything that was dropped, except hidden files.
  *
  * @param {DataTransfer} transfer
- * @returns {Promise<{file: File, path: string}[]>}
+ * @returns {Promise<FoundFile[]>}
  */
-export async function dropped(transfer) {
-  // entries must be taken before anything is awaited: the transfer is emptied then
+async function dropped(transfer) {
+  // entries must be taken before the first await, which empties the transfer
   const items = [...transfer.items].filter((item) => item.kind === "file");
-  const entries = items.map((item) => item.webkitGetAsEntry?.() ?? null);
-  const files = items.map((item) => item.getAsFile());
-  const lists = await Promise.all(
-    entries.map(async (entry, place) => {
-      if (entry) return within(entry);
-      return files[place] ? [{ file: files[place], path: files[place].name }] : [];
-    }),
-  );
-  return lists.flat().filter(({ path }) => !hidden(path));
+  const lists = items.map((item) => {
+    const entry = item.webkitGetAsEntry?.();
+    if (entry) return within(entry);
+    const file = item.getAsFile();
+    return file ? [{ file, path: file.name }] : [];
+  });
+  return (await Promise.all(lists)).flat().filter(({ path }) => !isHidden(path));
 }
 
 /**
- * Files of a field.
+ * Lists the files of an input, except hidden ones.
  *
- * @param {FileList} list
+ * @param {HTMLInputElement} input
+ * @returns {FoundFile[]}
  */
-export function chosen(list) {
-  return [...list]
+function chosen({ files }) {
+  return [...(files ?? [])]
     .map((file) => ({ file, path: file.webkitRelativePath || file.name }))
-    .filter(({ path }) => !hidden(path));
+    .filter(({ path }) => !isHidden(path));
+}
+
+/**
+ * Creates a hidden file input.
+ *
+ * @param {(found: FoundFile[]) => void} take
+ */
+export function fileInput(take) {
+  const input = el("input", { type: "file", multiple: true, hidden: true });
+  input.addEventListener("change", () => {
+    take(chosen(input));
+    input.value = "";
+  });
+  return input;
 }
 
 /** @param {string} path */
-function hidden(path) {
-  const name = path.split("/").pop();
+function isHidden(path) {
+  const name = path.split("/").at(-1) ?? "";
   return name.startsWith(".") || name === "Thumbs.db" || name === "desktop.ini";
 }
 
-/** A file dropped where none is wanted would replace the page. */
+/** @param {DragEvent} event */
+const holdsFiles = (event) => Boolean(event.dataTransfer?.types.includes("Files"));
+
+/** Refuses drops that nothing handles: the browser would replace the page by the file. */
 export function refuseDrops() {
-  for (const name of ["dragover", "drop"]) {
-    window.addEventListener(name, (event) => {
-      if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "none";
-    });
-  }
+  /** @param {DragEvent} event */
+  const refuse = (event) => {
+    if (event.defaultPrevented || !event.dataTransfer || !holdsFiles(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
+  };
+  listenTo(window, { dragover: refuse, drop: refuse });
 }
 
 /**
- * Takes drops anywhere on the page while `take` is wanted.
+ * Accepts files dropped anywhere on the page.
  *
- * @param {(found: {file: File, path: string}[]) => void} take
- * @returns {() => void} stops
+ * @param {(found: FoundFile[]) => void} take
+ * @returns {() => void} a function that stops accepting
  */
 export function acceptDrops(take) {
-  const root = document.documentElement;
   let inside = 0;
-  const isFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const show = (on) => root.classList.toggle("dropping", on);
-  const acts = {
-    dragenter(event) {
-      if (!isFiles(event)) return;
-      event.preventDefault();
-      inside += 1;
-      show(true);
-    },
-    dragover(event) {
-      if (isFiles(event)) event.preventDefault();
-    },
-    dragleave(event) {
-      if (!isFiles(event)) return;
-      inside = Math.max(0, inside - 1);
-      show(inside > 0);
-    },
-    async drop(event) {
-      if (!isFiles(event)) return;
-      event.preventDefault();
-      inside = 0;
-      show(false);
-      const found = await dropped(event.dataTransfer);
-      if (found.length) take(found);
-    },
+  /** @param {number} depth */
+  const enter = (depth) => {
+    inside = Math.max(0, depth);
+    document.documentElement.classList.toggle("dropping", inside > 0);
   };
-  for (const [name, act] of Object.entries(acts)) document.addEventListener(name, act);
+  /** @param {(event: DragEvent) => void} act */
+  const onFiles = (act) => (/** @type {DragEvent} */ event) => {
+    if (holdsFiles(event)) act(event);
+  };
+  const stop = listenTo(document, {
+    dragenter: onFiles((event) => {
+      event.preventDefault();
+      enter(inside + 1);
+    }),
+    dragover: onFiles((event) => event.preventDefault()),
+    dragleave: onFiles(() => enter(inside - 1)),
+    drop: onFiles(async (event) => {
+      event.preventDefault();
+      enter(0);
+      const found = event.dataTransfer ? await dropped(event.dataTransfer) : [];
+      if (found.length) take(found);
+    }),
+  });
   return () => {
-    show(false);
-    for (const [name, act] of Object.entries(acts)) document.removeEventListener(name, act);
+    enter(0);
+    stop();
   };
 }

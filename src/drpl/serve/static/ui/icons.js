@@ -1,4 +1,4 @@
-/** Icons as inline SVG, 20 units wide, drawn in the colour of the text. */
+/** Icons as inline SVG, 20 units wide, in the colour of the text. */
 
 const PATHS = {
   add: "M10 4v12M4 10h12",
@@ -24,23 +24,31 @@ const PATHS = {
   report: "M5 2.5h7l3.5 3.5v11.5H5ZM8 9h5M8 12h5M8 15h3",
   stop: "M5 5h10v10H5Z",
   sun: "M10 13.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM10 1.5v2M10 16.5v2M1.5 10h2M16.5 10h2M4 4l1.4 1.4M14.6 14.6 16 16M4 16l1.4-1.4M14.6 5.4 16 4",
-  swap: "M3 7h13M13 4l3 3-3 3M17 13H4M7 10l-3 3 3 3",
   undo: "M4 8h8a4.5 4.5 0 0 1 0 9H9M7 4.5 3.5 8 7 11.5",
   up: "M10 14V4M6 7.5l4-4 4 4M4 17h12",
 };
 
+const NAMESPACE = "http://www.w3.org/2000/svg";
+
 /**
- * @param {keyof typeof PATHS} name
- * @returns {SVGElement}
+ * Creates an SVG element.
+ *
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string>} attributes
+ * @param {...Node} children
  */
-export function icon(name) {
-  const make = (tag) => document.createElementNS("http://www.w3.org/2000/svg", tag);
-  const svg = make("svg");
-  svg.setAttribute("viewBox", "0 0 20 20");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const path = make("path");
-  path.setAttribute("d", PATHS[name]);
-  svg.append(path);
-  return svg;
+export function svg(tag, attributes, ...children) {
+  const node = document.createElementNS(NAMESPACE, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
 }
+
+/** @param {keyof typeof PATHS} name */
+export const icon = (name) =>
+  svg(
+    "svg",
+    { viewBox: "0 0 20 20", class: "icon", "aria-hidden": "true" },
+    svg("path", { d: PATHS[name] }),
+  );

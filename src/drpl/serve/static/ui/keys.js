@@ -1,14 +1,15 @@
-/** The list of keys. */
+/** Dialog with the keyboard shortcuts. */
 
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 
+/** @type {[group: string, keys: [keys: string, words: string][]][]} */
 const KEYS = [
   [
     "Picture",
     [
-      ["+  −", "Larger, smaller"],
-      ["0", "Whole picture"],
-      ["1", "100 %: a pixel for a pixel"],
+      ["+  −", "Zoom in, zoom out"],
+      ["0", "Show the whole picture"],
+      ["1", "Zoom to 100 %"],
       ["Arrows", "Move the picture"],
       ["C", "Compare with a frame"],
       ["M", "Next map: frames, confidence, depth"],
@@ -18,13 +19,13 @@ const KEYS = [
     "Retouch",
     [
       ["B", "Brush on or off"],
-      ["P", "Take the frame that is under the pointer"],
-      [",  .", "Frame before, frame after"],
-      ["[  ]", "Smaller, larger brush"],
-      ["{  }", "Harder, softer brush"],
-      ["F", "Hold: see the chosen frame"],
-      ["Space", "Hold: move the picture"],
-      ["Enter", "With the picture in focus: a dab in its middle"],
+      ["P", "Pick the frame under the pointer"],
+      [",  .", "Previous frame, next frame"],
+      ["[  ]", "Smaller brush, larger brush"],
+      ["{  }", "Harder brush, softer brush"],
+      ["F", "Hold to show the chosen frame"],
+      ["Space", "Hold to move the picture"],
+      ["Enter", "Paint a dab in the middle of the focused picture"],
       ["Ctrl Z", "Undo"],
       ["Ctrl Shift Z", "Redo"],
     ],
@@ -32,54 +33,36 @@ const KEYS = [
   [
     "Frames",
     [
-      ["Arrows", "Walk"],
+      ["Arrows", "Move between frames"],
       ["Alt Arrows", "Move the frame"],
-      ["Space", "Use it, leave it out"],
-      ["R", "Make it the reference"],
-      ["Delete", "Remove it"],
+      ["Space", "Use the frame or leave it out"],
+      ["R", "Make it the reference frame"],
+      ["Delete", "Remove the frame"],
     ],
   ],
 ];
 
-/** Opens the list. */
+/** Opens the dialog. */
 export function showKeys() {
   if (document.querySelector("dialog[open]")) return;
+  const groups = KEYS.map(([name, keys]) => {
+    const rows = keys.flatMap(([key, words]) => [
+      el("dt", {}, ...key.split(/\s+/).map((one) => el("kbd", {}, one))),
+      el("dd", {}, words),
+    ]);
+    return el("section", {}, el("h3", {}, name), el("dl", {}, ...rows));
+  });
+  const close = button(() => dialog.close(), {}, "Close");
   const dialog = el(
     "dialog",
-    {
-      class: "keys-list",
-      "aria-label": "Keys",
-      on: {
-        close: () => dialog.remove(),
-        click: (event) => event.target === dialog && dialog.close(),
-      },
-    },
-    el(
-      "div",
-      { class: "section-head" },
-      el("h2", {}, "Keys"),
-      el("button", { type: "button", on: { click: () => dialog.close() } }, "Close"),
-    ),
-    el(
-      "div",
-      { class: "keys-groups" },
-      ...KEYS.map(([name, keys]) =>
-        el(
-          "section",
-          {},
-          el("h3", {}, name),
-          el(
-            "dl",
-            {},
-            ...keys.flatMap(([key, words]) => [
-              el("dt", {}, ...key.split(/\s+/).map((one) => el("kbd", {}, one))),
-              el("dd", {}, words),
-            ]),
-          ),
-        ),
-      ),
-    ),
+    { class: "keys-list", "aria-label": "Keys" },
+    el("div", { class: "section-head" }, el("h2", {}, "Keys"), close),
+    el("div", { class: "keys-groups" }, ...groups),
   );
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
   document.body.append(dialog);
   dialog.showModal();
 }

@@ -1,5 +1,5 @@
-// Runs before the first paint, so that a chosen theme does not flash.
+// A classic script in the head, run before the first paint so that the chosen theme does not flash.
 (() => {
-  const chosen = localStorage.getItem("drpl.theme");
-  if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
+  const theme = localStorage.getItem("drpl.theme");
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 })();

@@ -1,84 +1,107 @@
-/** The brush on the canvas: its ring, and what a stroke will look like before it is computed. */
+/** Brush on the canvas: its ring, and a preview of strokes that the service has not drawn yet. */
 
+/** @import { Point, Stroke } from "../model/types.js" */
+/** @import { Layer } from "./tiles.js" */
+/** @import { Viewer } from "./viewer.js" */
+
+import { offscreen2d } from "../ui/dom.js";
 import { origin } from "./geometry.js";
 
 const STEPS = 10;
 
 /**
- * Draws the mask of a stroke: full inside, falling off over softness * radius at the edge.
+ * Returns the widths of nested lines whose equal opacities add up to the mask of a stroke: full
+ * inside, with a linear slope over softness * radius at the edge.
+ *
+ * @param {number} radius
+ * @param {number} softness in [0, 1]
+ */
+export function maskWidths(radius, softness) {
+  const steps = softness > 0 ? STEPS : 1;
+  return Array.from(
+    { length: steps },
+    (_, step) => 2 * radius * (1 - (softness * (step + 0.5)) / steps),
+  );
+}
+
+/**
+ * Draws the mask of a stroke.
  *
  * @param {OffscreenCanvasRenderingContext2D} context
- * @param {import("../model/types.js").Stroke} stroke
- * @param {number} scale device pixels per pixel
- * @param {{x: number, y: number}} corner of the picture on the canvas
+ * @param {Stroke} stroke
+ * @param {number} scale device pixels per picture pixel
+ * @param {Point} corner the picture's corner on the canvas
  */
 function drawMask(context, { points, radius, softness }, scale, corner) {
-  const steps = softness > 0 ? STEPS : 1;
+  const widths = maskWidths(radius * scale, softness);
   context.lineCap = "round";
   context.lineJoin = "round";
   context.globalCompositeOperation = "lighter";
-  context.globalAlpha = 1 / steps;
+  context.globalAlpha = 1 / widths.length;
   const path = new Path2D();
   points.forEach(([x, y], at) => {
     const [left, top] = [corner.x + (x + 0.5) * scale, corner.y + (y + 0.5) * scale];
     if (at) path.lineTo(left, top);
     else path.moveTo(left, top);
-    // a path of one point has no length, and would not be drawn
+    // a path without length is not drawn
     if (points.length === 1) path.lineTo(left + 0.01, top);
   });
-  // nested strokes add up to the slope
-  for (let step = 0; step < steps; step += 1) {
-    context.lineWidth = Math.max(0.5, 2 * radius * scale * (1 - (softness * (step + 0.5)) / steps));
+  for (const width of widths) {
+    context.lineWidth = Math.max(0.5, width);
     context.stroke(path);
   }
   context.globalAlpha = 1;
   context.globalCompositeOperation = "source-over";
 }
 
-/** Draws strokes that are not computed yet from the tiles of their frames. */
+/** Draws a preview of strokes from the tiles of their frames. */
 export class Preview {
-  constructor() {
-    this.frame = new OffscreenCanvas(1, 1);
-    this.mask = new OffscreenCanvas(1, 1);
-  }
+  frame = offscreen2d(new OffscreenCanvas(1, 1));
+  mask = offscreen2d(new OffscreenCanvas(1, 1));
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {import("./viewer.js").Viewer} viewer
-   * @param {import("../model/types.js").Stroke} stroke
-   * @param {import("./tiles.js").Layer} layer of the frame that is painted from
+   * @param {Viewer} viewer
+   * @param {Stroke} stroke
+   * @param {Layer} layer layer of the stroke's frame
    */
   draw(context, viewer, stroke, layer) {
+    const { frame, mask } = this;
     const { width, height } = viewer.canvas;
-    for (const canvas of [this.frame, this.mask]) {
-      if (canvas.width !== width || canvas.height !== height)
+    for (const { canvas } of [frame, mask]) {
+      if (canvas.width !== width || canvas.height !== height) {
         Object.assign(canvas, { width, height });
+      }
     }
-    const [frame, mask] = [this.frame.getContext("2d"), this.mask.getContext("2d")];
     frame.globalCompositeOperation = "source-over";
     frame.clearRect(0, 0, width, height);
     mask.clearRect(0, 0, width, height);
     viewer.paintLayer(frame, layer);
     drawMask(mask, stroke, viewer.view.scale, origin(viewer.view, viewer.canvas));
     frame.globalCompositeOperation = "destination-in";
-    frame.drawImage(this.mask, 0, 0);
-    context.drawImage(this.frame, 0, 0);
+    frame.drawImage(mask.canvas, 0, 0);
+    context.drawImage(frame.canvas, 0, 0);
   }
 }
 
 /**
- * The ring of the brush, dark and light, to be seen on anything.
+ * Draws the ring of the brush, dark and light, so that it stands out from any picture.
  *
  * @param {CanvasRenderingContext2D} context
- * @param {import("./viewer.js").Viewer} viewer
- * @param {{x: number, y: number}} at of the picture
+ * @param {Viewer} viewer
+ * @param {Point} at picture coordinates
  * @param {{radius: number, softness: number}} brush
- * @param {string} colour of the frame
+ * @param {string} colour colour of the frame
  */
 export function drawRing(context, viewer, at, { radius, softness }, colour) {
   const corner = origin(viewer.view, viewer.canvas);
   const { scale } = viewer.view;
   const [left, top] = [corner.x + at.x * scale, corner.y + at.y * scale];
+  /**
+   * @param {number} size
+   * @param {string} style
+   * @param {number} width
+   */
   const ring = (size, style, width) => {
     context.beginPath();
     context.arc(left, top, Math.max(1, size * scale), 0, 2 * Math.PI);

@@ -1,21 +1,32 @@
 /**
- * Where a picture stands on a canvas, and which tiles show it. All pure.
+ * Pure functions on the view of a picture and its tiles.
  *
- * Picture coordinates have the corner of the first pixel at 0, so pixel i spans [i, i + 1);
- * canvas coordinates are device pixels.
+ * In picture coordinates pixel i spans [i, i + 1); canvas coordinates are device pixels.
+ */
+
+/** @import { LayerInfo, Point, Rect, Size } from "../model/types.js" */
+
+/**
+ * @typedef {object} View
+ * @property {number} scale device pixels per picture pixel
+ * @property {number} x picture coordinates of the middle of the canvas
+ * @property {number} y
  *
- * @typedef {{scale: number, x: number, y: number}} View device pixels per pixel of the picture, and
- *   the point of the picture in the middle of the canvas
- * @typedef {{width: number, height: number}} Size
+ * @typedef {{level: number, column: number, row: number}} Place position of a tile; level 0 is the
+ *   coarsest
  */
 
 export const MAX_SCALE = 32;
 
-/** @param {number} value */
+/**
+ * @param {number} value
+ * @param {number} least
+ * @param {number} most
+ */
 export const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
 
 /**
- * The whole picture.
+ * Returns the view of the whole picture.
  *
  * @param {Size} picture
  * @param {Size} canvas
@@ -27,7 +38,7 @@ export function fitted(picture, canvas) {
 }
 
 /**
- * A view that shows something: neither lost in the distance nor moved off the canvas.
+ * Limits a view: the scale is bounded and the picture stays on the canvas.
  *
  * @param {View} view
  * @param {Size} picture
@@ -37,7 +48,13 @@ export function fitted(picture, canvas) {
 export function kept(view, picture, canvas) {
   const whole = fitted(picture, canvas).scale;
   const scale = clamp(view.scale, Math.min(whole, 1) * 0.5, Math.max(MAX_SCALE, whole));
-  // along a side that fits, the picture stays in the middle; else its edge may come to the middle
+  /**
+   * Centres a side that fits; else the picture's edge may come to the middle.
+   *
+   * @param {number} at
+   * @param {number} length
+   * @param {number} room
+   */
   const along = (at, length, room) => (length * scale <= room ? length / 2 : clamp(at, 0, length));
   return {
     scale,
@@ -47,10 +64,11 @@ export function kept(view, picture, canvas) {
 }
 
 /**
- * The corner of the picture on the canvas, on a whole device pixel so that 100 % is exact.
+ * Returns the picture's corner on the canvas, rounded to a device pixel so that 100 % is exact.
  *
  * @param {View} view
  * @param {Size} canvas
+ * @returns {Point}
  */
 export function origin(view, canvas) {
   return {
@@ -60,12 +78,13 @@ export function origin(view, canvas) {
 }
 
 /**
- * The point of the picture under a point of the canvas.
+ * Converts canvas coordinates to picture coordinates.
  *
  * @param {View} view
  * @param {Size} canvas
  * @param {number} left
  * @param {number} top
+ * @returns {Point}
  */
 export function toPicture(view, canvas, left, top) {
   const corner = origin(view, canvas);
@@ -73,7 +92,7 @@ export function toPicture(view, canvas, left, top) {
 }
 
 /**
- * Zoomed so that what is under a point of the canvas stays there.
+ * Changes the scale; the picture point under a canvas point stays there.
  *
  * @param {View} view
  * @param {Size} canvas
@@ -92,10 +111,10 @@ export function zoomed(view, canvas, left, top, scale) {
 }
 
 /**
- * The size of a level: each is half of the next, rounded up.
+ * Returns the size of a level; each level is half of the next, rounded up.
  *
- * @param {import("../model/types.js").LayerInfo} layer
- * @param {number} level 0 is the smallest
+ * @param {LayerInfo} layer
+ * @param {number} level
  * @returns {Size}
  */
 export function levelSize(layer, level) {
@@ -104,27 +123,25 @@ export function levelSize(layer, level) {
 }
 
 /**
- * The smallest level that has the detail a scale shows.
+ * Selects the coarsest level with enough detail for a scale.
  *
- * @param {import("../model/types.js").LayerInfo} layer
+ * @param {LayerInfo} layer
  * @param {number} scale
  */
 export function levelFor(layer, scale) {
-  // a little short of a level is not worth four times the tiles
+  // slightly too little detail is preferred to four times as many tiles
   const halvings = Math.floor(Math.log2(1 / scale) + 0.15);
   return clamp(layer.levels - 1 - halvings, 0, layer.levels - 1);
 }
 
 /**
- * Where a tile lies in the picture.
+ * Returns the area of the picture that a tile covers.
  *
- * @param {import("../model/types.js").LayerInfo} layer
- * @param {number} level
- * @param {number} column
- * @param {number} row
- * @returns {import("../model/types.js").Rect}
+ * @param {LayerInfo} layer
+ * @param {Place} place
+ * @returns {Rect}
  */
-export function tileRect(layer, level, column, row) {
+export function tileRect(layer, { level, column, row }) {
   const size = levelSize(layer, level);
   const [across, down] = [layer.width / size.width, layer.height / size.height];
   const [left, top] = [column * layer.tile, row * layer.tile];
@@ -139,20 +156,24 @@ export function tileRect(layer, level, column, row) {
 }
 
 /**
- * The tiles of a level that a canvas shows, those in the middle first.
+ * Lists the tiles of a level that a canvas shows, from the middle outwards.
  *
- * @param {import("../model/types.js").LayerInfo} layer
+ * @param {LayerInfo} layer
  * @param {number} level
  * @param {View} view
  * @param {Size} canvas
- * @returns {{level: number, column: number, row: number}[]}
+ * @returns {Place[]}
  */
 export function visibleTiles(layer, level, view, canvas) {
   const size = levelSize(layer, level);
-  const [from, to] = [
-    toPicture(view, canvas, 0, 0),
-    toPicture(view, canvas, canvas.width, canvas.height),
-  ];
+  const from = toPicture(view, canvas, 0, 0);
+  const to = toPicture(view, canvas, canvas.width, canvas.height);
+  /**
+   * @param {number} low
+   * @param {number} high
+   * @param {number} whole
+   * @param {number} pixels
+   */
   const span = (low, high, whole, pixels) => {
     const side = (layer.tile * whole) / pixels;
     const last = Math.ceil(pixels / layer.tile) - 1;
@@ -164,16 +185,20 @@ export function visibleTiles(layer, level, view, canvas) {
   const [left, right] = span(from.x, to.x, layer.width, size.width);
   const [top, bottom] = span(from.y, to.y, layer.height, size.height);
   const tiles = [];
-  for (let row = top; row <= bottom; row += 1)
+  for (let row = top; row <= bottom; row += 1) {
     for (let column = left; column <= right; column += 1) tiles.push({ level, column, row });
+  }
+  /** @param {Place} place */
   const far = ({ column, row }) =>
     Math.hypot(column - (left + right) / 2, row - (top + bottom) / 2);
   return tiles.sort((one, other) => far(one) - far(other));
 }
 
 /**
- * @param {import("../model/types.js").Rect} one
- * @param {import("../model/types.js").Rect} other
+ * Checks that two rectangles share an area.
+ *
+ * @param {Rect} one
+ * @param {Rect} other
  */
 export function overlap(one, other) {
   return (

@@ -1,44 +1,54 @@
-/** Hands on the viewer: mouse, pen, fingers, keys. */
+/** Mouse, pen, touch and keyboard input of the viewer. */
 
+/** @import { Point } from "../model/types.js" */
+/** @import { Viewer } from "./viewer.js" */
+
+import { hasModifier, listenTo, together } from "../ui/dom.js";
 import { clamp, fitted } from "./geometry.js";
 
 const STEP = 1.25;
 const PAN = 80;
 
 /**
- * A tool that takes the main button from panning, in coordinates of the picture.
+ * A tool that uses the main button instead of panning; points are in picture coordinates.
  *
  * @typedef {object} Tool
- * @property {(at: {x: number, y: number}, event: PointerEvent) => void} down
- * @property {(at: {x: number, y: number}) => void} move
+ * @property {(at: Point, event: {altKey: boolean}) => void} down
+ * @property {(at: Point) => void} move
  * @property {() => void} up
  * @property {() => void} cancel
  */
 
 /**
- * @param {import("./viewer.js").Viewer} viewer
- * @param {object} about
- * @param {() => ?Tool} about.tool
- * @param {(at: ?{x: number, y: number}) => void} about.hover over the picture, or off it
- * @returns {() => void} stops
+ * @param {Viewer} viewer
+ * @param {object} settings
+ * @param {() => ?Tool} settings.tool returns the active tool
+ * @param {(at: ?Point) => void} settings.hover receives the pointer, or null when it leaves
+ * @returns {() => void} a function that removes the listeners
  */
 export function listen(viewer, { tool, hover }) {
   const { canvas } = viewer;
+  /** @type {Map<number, Point>} */
   const pointers = new Map();
-  let held = null; // the tool at work
-  let spread = null; // two fingers: their distance and middle
+  /** @type {?Tool} */
+  let held = null;
+  /** @type {?ReturnType<typeof pinch>} */
+  let spread = null;
   let space = false;
 
+  /** @param {MouseEvent} event */
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
+  /** @param {MouseEvent} event */
   const inPicture = (event) => {
     const { x, y } = place(event);
     return viewer.at(x, y);
   };
 
-  function down(event) {
+  /** @param {PointerEvent} event */
+  function pointerdown(event) {
     if (event.button !== 0 && event.button !== 1) return;
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({ preventScroll: true });
@@ -47,15 +57,16 @@ export function listen(viewer, { tool, hover }) {
       held?.cancel();
       held = null;
       spread = pinch();
-    } else if (pointers.size === 1 && tool() && event.button === 0 && !space) {
+    } else if (pointers.size === 1 && event.button === 0 && !space) {
       held = tool();
-      held.down(inPicture(event), event);
+      held?.down(inPicture(event), event);
     }
     canvas.classList.toggle("grabbing", !held);
     if (event.button === 1) event.preventDefault();
   }
 
-  function move(event) {
+  /** @param {PointerEvent} event */
+  function pointermove(event) {
     hover(inPicture(event));
     const before = pointers.get(event.pointerId);
     if (!before) return;
@@ -67,7 +78,7 @@ export function listen(viewer, { tool, hover }) {
       viewer.zoom((viewer.view.scale * next.apart) / spread.apart, next);
       spread = next;
     } else if (held) {
-      // a fast hand makes more points than there are events
+      // one event can stand for several points of a fast movement
       const events = event.getCoalescedEvents?.() ?? [];
       for (const one of events.length ? events : [event]) held.move(inPicture(one));
     } else if (pointers.size === 1) {
@@ -75,6 +86,7 @@ export function listen(viewer, { tool, hover }) {
     }
   }
 
+  /** Returns the middle and the distance of two fingers. */
   function pinch() {
     const [one, other] = [...pointers.values()];
     return {
@@ -84,7 +96,8 @@ export function listen(viewer, { tool, hover }) {
     };
   }
 
-  function up(event) {
+  /** @param {PointerEvent} event */
+  function pointerup(event) {
     if (!pointers.delete(event.pointerId)) return;
     spread = null;
     if (event.type === "pointercancel") held?.cancel();
@@ -93,80 +106,82 @@ export function listen(viewer, { tool, hover }) {
     canvas.classList.remove("grabbing");
   }
 
+  /** @param {WheelEvent} event */
   function wheel(event) {
     event.preventDefault();
-    const lines = event.deltaMode === 1 ? 20 : event.deltaMode === 2 ? 400 : 1;
-    // a pinch on a touchpad comes as a wheel with Ctrl, in small steps
+    const lines = [1, 20, 400][event.deltaMode];
+    // a pinch on a touchpad arrives as a wheel with Ctrl, in small steps
     const speed = event.ctrlKey ? 0.01 : 0.002;
     const factor = Math.exp(clamp(-event.deltaY * lines * speed, -0.7, 0.7));
     viewer.zoom(viewer.view.scale * factor, place(event));
   }
 
-  function twice(event) {
+  /** @param {MouseEvent} event */
+  function dblclick(event) {
     if (tool() && !space) return;
     const whole = fitted(viewer.size, viewer.room()).scale;
     if (viewer.follows || viewer.view.scale <= whole * 1.01) viewer.zoom(1, place(event));
     else viewer.fit();
   }
 
-  function key(event) {
+  /** @param {KeyboardEvent} event */
+  function onKey(event) {
     if (event.key === " ") {
       space = event.type === "keydown";
       canvas.classList.toggle("grab", space);
       event.preventDefault();
       return;
     }
-    if (event.type === "keyup" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.type === "keyup" || hasModifier(event)) return;
     const far = event.shiftKey ? PAN / 8 : PAN;
+    /** @type {Record<string, [right: number, down: number]>} */
     const moves = {
       ArrowLeft: [far, 0],
       ArrowRight: [-far, 0],
       ArrowUp: [0, far],
       ArrowDown: [0, -far],
     };
-    if (!moves[event.key]) return;
-    viewer.pan(...moves[event.key]);
-    hover(viewer.at(canvas.clientWidth / 2, canvas.clientHeight / 2));
+    const move = moves[event.key];
+    if (!move) return;
+    viewer.pan(...move);
+    hover(viewer.middle());
     event.preventDefault();
   }
 
-  const acts = {
-    pointerdown: down,
-    pointermove: move,
-    pointerup: up,
-    pointercancel: up,
-    dblclick: twice,
-    pointerleave: () => hover(null),
-    keydown: key,
-    keyup: key,
-    contextmenu: (event) => held && event.preventDefault(),
-    blur: () => {
-      space = false;
-      canvas.classList.remove("grab");
-    },
-  };
-  for (const [name, act] of Object.entries(acts)) canvas.addEventListener(name, act);
-  canvas.addEventListener("wheel", wheel, { passive: false });
-  return () => {
-    for (const [name, act] of Object.entries(acts)) canvas.removeEventListener(name, act);
-    canvas.removeEventListener("wheel", wheel);
-  };
+  return together([
+    listenTo(canvas, {
+      pointerdown,
+      pointermove,
+      pointerup,
+      pointercancel: pointerup,
+      pointerleave: () => hover(null),
+      dblclick,
+      keydown: onKey,
+      keyup: onKey,
+      contextmenu: (event) => {
+        if (held) event.preventDefault();
+      },
+      blur: () => {
+        space = false;
+        canvas.classList.remove("grab");
+      },
+    }),
+    listenTo(canvas, { wheel }, { passive: false }),
+  ]);
 }
 
 /**
- * Zoom by keys, wherever the focus is; true if the key was one.
+ * Handles the zoom keys, wherever the focus is.
  *
- * @param {import("./viewer.js").Viewer} viewer
+ * @param {Viewer} viewer
  * @param {KeyboardEvent} event
+ * @returns {boolean} true if the key was one of them
  */
-export function zoomKey(viewer, event) {
-  const acts = {
-    "+": () => viewer.zoom(viewer.view.scale * STEP),
-    "=": () => viewer.zoom(viewer.view.scale * STEP),
-    "-": () => viewer.zoom(viewer.view.scale / STEP),
-    0: () => viewer.fit(),
-    1: () => viewer.zoom(1),
-  };
-  acts[event.key]?.();
-  return event.key in acts;
+export function zoomKey(viewer, { key }) {
+  if (key === "+" || key === "=") viewer.zoom(viewer.view.scale * STEP);
+  else if (key === "-") viewer.zoom(viewer.view.scale / STEP);
+  else if (key === "0") viewer.fit();
+  else if (key === "1") viewer.zoom(1);
+  else return false;
+  return true;
 }

@@ -1,69 +1,84 @@
-/** The layers of a job, each asked for once, with the colours of the page. */
+/** Layers of a job: each one is requested once and coloured by the page. */
 
+/** @import { Api } from "../model/api.js" */
+/** @import { Rgb } from "./palette.js" */
+/** @typedef {ReturnType<typeof createLayers>} Layers */
+
+import { isAbort } from "../model/api.js";
 import { toast } from "../ui/dom.js";
 import { DEPTHS, HEAT, paintFrames, paintRamp } from "./palette.js";
 import { Layer } from "./tiles.js";
 
 /**
- * @param {ReturnType<import("../model/api.js").createApi>} api
- * @param {string} id of the job
- * @param {import("./palette.js").Rgb[]} colours of the frames
- * @param {(words: string) => void} tell what is waited for, or nothing
+ * @param {Api} api
+ * @param {string} id id of the job
+ * @param {Rgb[]} colours colours of the frames
+ * @param {(words: string) => void} notify receives the reason for a wait, or an empty string
  */
-export function createLayers(api, id, colours, tell) {
-  const made = new Map();
+export function createLayers(api, id, colours, notify) {
+  /** @type {Map<string, Promise<Layer>>} */
+  const requested = new Map();
   const stop = new AbortController();
+  /** @type {Record<string, (pixels: ImageData) => ImageData>} */
   const paints = {
     index: paintFrames(colours, null),
     confidence: paintRamp(HEAT),
     depth: paintRamp(DEPTHS),
   };
 
-  async function make(name) {
+  /** @param {string} name */
+  async function request(name) {
     const number = /^frame-(\d+)$/.exec(name)?.[1];
-    const waiting = () =>
-      tell(number ? `Preparing frame ${Number(number) + 1}…` : "Preparing the view…");
+    const words = number ? `Preparing frame ${Number(number) + 1}…` : "Preparing the view…";
     try {
-      const info = await api.layer(id, name, stop.signal, waiting);
-      return new Layer(name, info, { values: name in paints, paint: paints[name] });
+      const info = await api.layer(id, name, stop.signal, () => notify(words));
+      return new Layer(name, info, paints[name]);
     } finally {
-      tell("");
+      notify("");
+    }
+  }
+
+  /**
+   * Returns a layer; shows the error and returns null if it is not available.
+   *
+   * @param {string} name
+   */
+  async function get(name) {
+    const layer = requested.get(name) ?? request(name);
+    requested.set(name, layer);
+    try {
+      return await layer;
+    } catch (error) {
+      requested.delete(name);
+      if (!isAbort(error)) toast(error);
+      return null;
     }
   }
 
   return {
+    get,
+
     /**
-     * @param {string} name
-     * @returns {Promise<?Layer>} null if it cannot be had; the reason is shown
-     */
-    async get(name) {
-      if (!made.has(name)) made.set(name, make(name));
-      try {
-        return await made.get(name);
-      } catch (error) {
-        made.delete(name);
-        if (error.name !== "AbortError") toast(error.message);
-        return null;
-      }
-    },
-    /** Those of some layers that were asked for already. */
-    async present(names) {
-      const found = await Promise.all(
-        names.filter((name) => made.has(name)).map((name) => this.get(name)),
-      );
-      return found.filter(Boolean);
-    },
-    /**
-     * Lets one frame stand out of the index map.
+     * Returns the layers that have been requested before.
      *
-     * @param {?Layer} layer
+     * @param {string[]} names
+     */
+    async present(names) {
+      const found = await Promise.all(names.filter((name) => requested.has(name)).map(get));
+      return found.filter((layer) => layer !== null);
+    },
+
+    /**
+     * Highlights one frame in the index map.
+     *
+     * @param {Layer} layer
      * @param {?number} picked
      */
     pick(layer, picked) {
-      if (!layer) return;
       layer.paint = paintFrames(colours, picked);
       layer.look = String(picked);
     },
+
     stop: () => stop.abort(),
   };
 }

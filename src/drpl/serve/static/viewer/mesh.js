@@ -1,12 +1,14 @@
-/** A relief as numbers: heights, their mesh, and the matrices to look at it. All pure. */
+/** Pure functions on reliefs: heights, their mesh and its projection. */
+
+/** @typedef {{yaw: number, pitch: number, distance: number}} Eye radians, and mesh units */
 
 /**
- * Heights smoothed by three passes of a box, close to a Gaussian: steps between frames become slopes.
+ * Smooths heights by three box filters, close to a Gaussian: steps between frames become slopes.
  *
  * @param {Float32Array} heights
  * @param {number} width
  * @param {number} height
- * @param {number} reach half the side of the box
+ * @param {number} reach half the side of the filter
  * @returns {Float32Array}
  */
 export function smoothed(heights, width, height, reach) {
@@ -19,12 +21,22 @@ export function smoothed(heights, width, height, reach) {
   return from;
 }
 
-/** Means of a sliding window along one side; the edge is repeated. */
+/**
+ * Averages a sliding window along one axis; edge values are repeated.
+ *
+ * @param {Float32Array} from
+ * @param {number} length values in a line
+ * @param {number} lines
+ * @param {number} reach half the side of the window
+ * @param {number} step distance between the values of a line
+ * @param {number} stride distance between lines
+ */
 function boxed(from, length, lines, reach, step, stride) {
   const to = new Float32Array(from.length);
   const window = 2 * reach + 1;
   for (let line = 0; line < lines; line += 1) {
     const start = line * stride;
+    /** @param {number} place */
     const at = (place) => from[start + Math.min(length - 1, Math.max(0, place)) * step];
     let sum = 0;
     for (let place = -reach; place <= reach; place += 1) sum += at(place);
@@ -37,7 +49,8 @@ function boxed(from, length, lines, reach, step, stride) {
 }
 
 /**
- * Heights stretched to [0, 1] without the extremes: a speck of a far frame would flatten the rest.
+ * Stretches heights to [0, 1]; ignores one percent at each end, because outliers would flatten
+ * the relief.
  *
  * @param {Float32Array} heights
  * @returns {Float32Array}
@@ -52,7 +65,7 @@ export function stretched(heights) {
 }
 
 /**
- * Points of the mesh, x and y in [-1, 1] along the longer side, and the normals' slopes.
+ * Returns the points of the mesh and their slopes; x and y lie in [-1, 1] along the longer side.
  *
  * @param {Float32Array} heights in [0, 1]
  * @param {number} width
@@ -85,7 +98,7 @@ export function points(heights, width, height) {
 }
 
 /**
- * Two triangles for each square of the mesh.
+ * Returns the corners of two triangles for each square of the mesh.
  *
  * @param {number} width
  * @param {number} height
@@ -107,11 +120,11 @@ export function triangles(width, height) {
 }
 
 /**
- * The matrix from the mesh to the screen, by columns.
+ * Returns the projection matrix from the mesh to the screen, in column order.
  *
- * @param {{yaw: number, pitch: number, distance: number}} eye radians, and lengths of the mesh
- * @param {number} aspect width by height of the screen
- * @param {number} tall what heights are multiplied by
+ * @param {Eye} eye
+ * @param {number} aspect width of the screen divided by its height
+ * @param {number} tall factor of the heights
  * @returns {Float32Array}
  */
 export function projection({ yaw, pitch, distance }, aspect, tall) {
@@ -124,7 +137,7 @@ export function projection({ yaw, pitch, distance }, aspect, tall) {
   const [near, far] = [0.05, 40];
   const focal = 2.2;
   const [fx, fy] = aspect > 1 ? [focal / aspect, focal] : [focal, focal * aspect];
-  // rows of the turn: around the upright axis of the screen, then tipped towards the eye
+  // rows of the rotation: around the vertical axis of the screen, then tilted towards the eye
   const turn = [
     [cosYaw, 0, sinYaw * tall],
     [sinYaw * sinPitch, cosPitch, -cosYaw * sinPitch * tall],

@@ -1,11 +1,11 @@
-/** Colours of maps: a colour for each frame, heat for doubt, light for depth. All pure. */
+/** Colours of the index map, the confidence map and the depth map; pure functions. */
 
 import { clamp } from "./geometry.js";
 
 /** @typedef {[number, number, number]} Rgb bytes */
 
 /**
- * A colour of the perceptual space OKLCH as bytes of sRGB.
+ * Converts a colour from the perceptual space OKLCH to sRGB.
  *
  * Reference: B. Ottosson, "A perceptual color space for image processing", 2020.
  *
@@ -32,13 +32,14 @@ export function oklch(lightness, chroma, hue) {
 }
 
 /**
- * A colour for each frame: the hue runs with the focus, the lightness swings so that neighbours
- * can be told apart, also by those who do not see all hues.
+ * Assigns a colour to each frame. The hue follows the order of focus; the lightness alternates, so
+ * that colour-blind users can distinguish neighbours too.
  *
- * @param {number[]} order places of the frames in the order of their focus
- * @returns {Rgb[]} by place of the frame
+ * @param {number[]} order indices of the frames in order of focus
+ * @returns {Rgb[]} colours by index of the frame
  */
 export function frameColours(order) {
+  /** @type {Rgb[]} */
   const colours = [];
   order.forEach((frame, at) => {
     const share = order.length > 1 ? at / (order.length - 1) : 0;
@@ -52,7 +53,7 @@ export function frameColours(order) {
 export const css = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 
 /**
- * The frame that a pixel of an index tile names: its low byte is red, its high byte green.
+ * Decodes a pixel of the index map: red is the low byte of the frame's index, green the high byte.
  *
  * @param {ImageData} pixels
  * @param {number} at
@@ -60,25 +61,20 @@ export const css = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 export const frameAt = (pixels, at) => pixels.data[4 * at] + 256 * pixels.data[4 * at + 1];
 
 /**
- * Paints an index map; where one frame is picked the others fade.
+ * Creates a function that colours an index map; if a frame is picked, the others fade.
  *
  * @param {Rgb[]} colours
  * @param {?number} picked
  */
 export function paintFrames(colours, picked) {
+  /** @param {number} frame */
   const opacity = (frame) => (picked === null || picked === frame ? 255 : 40);
   const bytes = colours.flatMap(([red, green, blue], frame) => [red, green, blue, opacity(frame)]);
-  const table = new Uint32Array(Uint8Array.from(bytes).buffer);
-  return (/** @type {ImageData} */ pixels) => {
-    const painted = new ImageData(pixels.width, pixels.height);
-    const words = new Uint32Array(painted.data.buffer);
-    for (let at = 0; at < words.length; at += 1) words[at] = table[frameAt(pixels, at)];
-    return painted;
-  };
+  return painter(new Uint32Array(Uint8Array.from(bytes).buffer), frameAt);
 }
 
 /**
- * A table of 256 colours with opacity between stops.
+ * Interpolates a table of 256 colours between stops.
  *
  * @param {number[][]} stops each [red, green, blue, alpha]
  */
@@ -96,7 +92,7 @@ export function ramp(stops) {
   return table;
 }
 
-/** Confidence: nothing where a pixel's frame is clear, from yellow to dark red where it is not. */
+/** Colours of the confidence map: transparent where one frame is best, dark red where unclear. */
 export const HEAT = ramp([
   [122, 4, 56, 255],
   [214, 48, 49, 255],
@@ -105,18 +101,30 @@ export const HEAT = ramp([
   [255, 245, 190, 0],
 ]);
 
-/** Depth: from dark blue over green to yellow, of even steps of lightness. */
+/** Colours of the depth map: dark blue, green and yellow in even steps of lightness. */
 export const DEPTHS = ramp(
   [0, 1, 2, 3, 4, 5, 6].map((step) => [...oklch(0.3 + 0.1 * step, 0.13, 285 - 30 * step), 255]),
 );
 
-/** @param {Uint8ClampedArray} table */
+/**
+ * Creates a function that colours a map of single values.
+ *
+ * @param {Uint8ClampedArray} table
+ */
 export function paintRamp(table) {
   const colours = new Uint32Array(Uint8Array.from(table).buffer);
+  return painter(colours, (pixels, at) => pixels.data[4 * at]);
+}
+
+/**
+ * @param {Uint32Array} table
+ * @param {(pixels: ImageData, at: number) => number} read
+ */
+function painter(table, read) {
   return (/** @type {ImageData} */ pixels) => {
     const painted = new ImageData(pixels.width, pixels.height);
     const words = new Uint32Array(painted.data.buffer);
-    for (let at = 0; at < words.length; at += 1) words[at] = colours[pixels.data[4 * at]];
+    for (let at = 0; at < words.length; at += 1) words[at] = table[read(pixels, at)];
     return painted;
   };
 }

@@ -1,5 +1,8 @@
-/** A relief of the depth with the picture on it, drawn by WebGL 2. */
+/** Relief of the depth map, textured with the picture and drawn by WebGL 2. */
 
+/** @import { Eye } from "./mesh.js" */
+
+import { clamp } from "./geometry.js";
 import { points, projection, smoothed, triangles } from "./mesh.js";
 
 const VERTEX = `#version 300 es
@@ -33,45 +36,46 @@ void main() {
   colour = vec4(own * mix(1.0, clamp(light, 0.25, 1.15), shade), 1.0);
 }`;
 
+const UNIFORMS = ["view", "half_side", "tall", "picture", "ramp", "shade", "coloured"];
+
+/** @type {Readonly<Eye>} */
+const HOME = { yaw: -0.45, pitch: -0.7, distance: 2.3 };
+
+/** @typedef {{tall: number, shade: number, coloured: boolean, flipped: boolean}} Settings */
+
 export class Relief {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @throws {Error} with a sentence, if there is no WebGL 2
+   * @throws {Error} a sentence for the user if WebGL 2 is missing
    */
   constructor(canvas) {
     this.canvas = canvas;
-    const gl = canvas.getContext("webgl2", {
-      antialias: true,
-      alpha: true,
-      preserveDrawingBuffer: false,
-    });
-    if (!gl)
-      throw new Error(
-        "This browser shows no 3D here (it has no WebGL 2). The map of depth, under View, tells the same.",
-      );
+    const gl = canvas.getContext("webgl2");
+    if (!gl) {
+      const reason = "This browser shows no 3D here (it has no WebGL 2).";
+      throw new Error(`${reason} The depth map under View shows the same data.`);
+    }
     this.gl = gl;
-    this.program = program(gl);
-    this.eye = { ...Relief.HOME };
-    this.about = { tall: 0.3, shade: 0.45, coloured: false, flipped: false };
+    this.program = linked(gl);
+    /** @type {Eye} */
+    this.eye = { ...HOME };
+    /** @type {Settings} */
+    this.settings = { tall: 0.3, shade: 0.45, coloured: false, flipped: false };
+    this.size = { width: 0, height: 0 };
     this.count = 0;
     this.drawing = 0;
-    this.textures = { picture: texture(gl), ramp: texture(gl) };
+    this.textures = [texture(gl), texture(gl)];
     this.buffers = { points: gl.createBuffer(), triangles: gl.createBuffer() };
     this.uniforms = Object.fromEntries(
-      ["view", "half_side", "tall", "picture", "ramp", "shade", "coloured"].map((name) => [
-        name,
-        gl.getUniformLocation(this.program, name),
-      ]),
+      UNIFORMS.map((name) => [name, gl.getUniformLocation(this.program, name)]),
     );
   }
-
-  static HOME = Object.freeze({ yaw: -0.45, pitch: -0.7, distance: 2.3 });
 
   /**
    * @param {Float32Array} heights in [0, 1]
    * @param {number} width
    * @param {number} height
-   * @param {number} reach of smoothing
+   * @param {number} reach half the side of the smoothing filter
    */
   setHeights(heights, width, height, reach) {
     const { gl } = this;
@@ -79,51 +83,57 @@ export class Relief {
     gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers.points);
     gl.bufferData(gl.ARRAY_BUFFER, mesh, gl.STATIC_DRAW);
     ["place", "slope"].forEach((name, at) => {
-      const where = gl.getAttribLocation(this.program, name);
-      gl.enableVertexAttribArray(where);
-      gl.vertexAttribPointer(where, 3 - at, gl.FLOAT, false, 20, 12 * at);
+      const location = gl.getAttribLocation(this.program, name);
+      gl.enableVertexAttribArray(location);
+      gl.vertexAttribPointer(location, 3 - at, gl.FLOAT, false, 20, 12 * at);
     });
-    if (this.width !== width || this.height !== height) {
+    if (this.size.width !== width || this.size.height !== height) {
       const corners = triangles(width, height);
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.buffers.triangles);
       gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners, gl.STATIC_DRAW);
       this.count = corners.length;
     }
-    Object.assign(this, { width, height });
+    this.size = { width, height };
     this.draw();
   }
 
   /**
    * @param {TexImageSource} picture
-   * @param {ImageData} ramp
+   * @param {ImageData} ramp colours of the depth map
    */
   setPicture(picture, ramp) {
     const { gl } = this;
-    for (const [name, source] of Object.entries({ picture, ramp })) {
-      gl.bindTexture(gl.TEXTURE_2D, this.textures[name]);
+    [picture, ramp].forEach((source, at) => {
+      gl.bindTexture(gl.TEXTURE_2D, this.textures[at]);
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, source);
       gl.generateMipmap(gl.TEXTURE_2D);
-    }
+    });
     this.draw();
   }
 
-  /** @param {Partial<{tall: number, shade: number, coloured: boolean, flipped: boolean}>} patch */
+  /** @param {Partial<Settings>} patch */
   set(patch) {
-    Object.assign(this.about, patch);
+    Object.assign(this.settings, patch);
     this.draw();
   }
 
-  /** Turns by radians, and goes nearer by a factor. */
-  turn(yaw, pitch, nearer = 1) {
+  /**
+   * Turns the relief and zooms.
+   *
+   * @param {number} yaw radians
+   * @param {number} pitch radians
+   * @param {number} [zoom] factor
+   */
+  turn(yaw, pitch, zoom = 1) {
     const { eye } = this;
     eye.yaw += yaw;
-    eye.pitch = Math.min(0.2, Math.max(-1.5, eye.pitch + pitch));
-    eye.distance = Math.min(12, Math.max(0.8, eye.distance / nearer));
+    eye.pitch = clamp(eye.pitch + pitch, -1.5, 0.2);
+    eye.distance = clamp(eye.distance / zoom, 0.8, 12);
     this.draw();
   }
 
   home() {
-    this.eye = { ...Relief.HOME };
+    this.eye = { ...HOME };
     this.draw();
   }
 
@@ -133,30 +143,29 @@ export class Relief {
 
   paint() {
     this.drawing = 0;
-    const { gl, canvas, about, uniforms } = this;
+    const { gl, canvas, size, settings, uniforms } = this;
     const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [
-      Math.round(canvas.clientWidth * ratio),
-      Math.round(canvas.clientHeight * ratio),
-    ];
+    const width = Math.round(canvas.clientWidth * ratio);
+    const height = Math.round(canvas.clientHeight * ratio);
     if (!this.count || !width || !height) return;
-    if (canvas.width !== width || canvas.height !== height)
+    if (canvas.width !== width || canvas.height !== height) {
       Object.assign(canvas, { width, height });
-    const tall = about.flipped ? -about.tall : about.tall;
-    const longer = Math.max(this.width, this.height) - 1;
+    }
+    const tall = settings.flipped ? -settings.tall : settings.tall;
+    const longer = Math.max(size.width, size.height) - 1;
     gl.viewport(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     gl.enable(gl.DEPTH_TEST);
     gl.useProgram(this.program);
     gl.uniformMatrix4fv(uniforms.view, false, projection(this.eye, width / height, tall));
-    gl.uniform2f(uniforms.half_side, (this.width - 1) / longer, (this.height - 1) / longer);
+    gl.uniform2f(uniforms.half_side, (size.width - 1) / longer, (size.height - 1) / longer);
     gl.uniform1f(uniforms.tall, tall);
-    gl.uniform1f(uniforms.shade, about.shade);
-    gl.uniform1i(uniforms.coloured, Number(about.coloured));
+    gl.uniform1f(uniforms.shade, settings.shade);
+    gl.uniform1i(uniforms.coloured, Number(settings.coloured));
     ["picture", "ramp"].forEach((name, unit) => {
       gl.activeTexture(gl.TEXTURE0 + unit);
-      gl.bindTexture(gl.TEXTURE_2D, this.textures[name]);
+      gl.bindTexture(gl.TEXTURE_2D, this.textures[unit]);
       gl.uniform1i(uniforms[name], unit);
     });
     gl.drawElements(gl.TRIANGLES, this.count, gl.UNSIGNED_INT, 0);
@@ -168,30 +177,42 @@ export class Relief {
   }
 }
 
-/** @param {WebGL2RenderingContext} gl */
-function program(gl) {
-  const made = gl.createProgram();
-  for (const [kind, source] of [
-    [gl.VERTEX_SHADER, VERTEX],
-    [gl.FRAGMENT_SHADER, FRAGMENT],
-  ]) {
-    const shader = gl.createShader(kind);
-    gl.shaderSource(shader, source);
-    gl.compileShader(shader);
-    gl.attachShader(made, shader);
+/**
+ * Compiles and links the shaders.
+ *
+ * @param {WebGL2RenderingContext} gl
+ */
+function linked(gl) {
+  const program = gl.createProgram();
+  attach(gl, program, gl.VERTEX_SHADER, VERTEX);
+  attach(gl, program, gl.FRAGMENT_SHADER, FRAGMENT);
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) {
+    throw new Error(`This browser cannot draw in 3D: ${gl.getProgramInfoLog(program)}`);
   }
-  gl.linkProgram(made);
-  if (!gl.getProgramParameter(made, gl.LINK_STATUS))
-    throw new Error(`This browser cannot draw in 3D: ${gl.getProgramInfoLog(made)}`);
-  return made;
+  return program;
+}
+
+/**
+ * @param {WebGL2RenderingContext} gl
+ * @param {WebGLProgram} program
+ * @param {number} kind
+ * @param {string} source
+ */
+function attach(gl, program, kind, source) {
+  const shader = gl.createShader(kind);
+  if (!shader) throw new Error("This browser cannot draw in 3D.");
+  gl.shaderSource(shader, source);
+  gl.compileShader(shader);
+  gl.attachShader(program, shader);
 }
 
 /** @param {WebGL2RenderingContext} gl */
 function texture(gl) {
-  const made = gl.createTexture();
-  gl.bindTexture(gl.TEXTURE_2D, made);
+  const created = gl.createTexture();
+  gl.bindTexture(gl.TEXTURE_2D, created);
   gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
   gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
   gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
-  return made;
+  return created;
 }

@@ -1,26 +1,42 @@
-/** Tiles of layers: fetched when they are seen, kept as long as there is room. */
+/** Tiles of layers: loading on demand, and a cache of limited size. */
 
+/** @import { LayerInfo, Rect } from "../model/types.js" */
+/** @import { Place } from "./geometry.js" */
+
+import { offscreen2d } from "../ui/dom.js";
 import { levelSize, overlap, tileRect } from "./geometry.js";
 
 const AT_ONCE = 6;
 
 /**
- * What is kept of a tile: `pixels` where the page needs its values, `painted` by a layer's paint.
+ * @typedef {object} Tile
+ * @property {?ImageBitmap} bitmap null if the page needs the values of the pixels
+ * @property {?ImageData} pixels
+ * @property {?OffscreenCanvas} painted the pixels in the layer's colours
+ * @property {string} paint the layer's look when it was painted
+ * @property {number} bytes
+ * @property {boolean} stale
  *
- * @typedef {{bitmap: ?ImageBitmap, pixels: ?ImageData, painted: ?HTMLCanvasElement, paint: string,
- *   bytes: number, stale: boolean}} Tile
+ * @typedef {Place & {layer: Layer}} LayerPlace
+ *
+ * @typedef {(path: string, init: RequestInit) => Promise<Response>} Ask
  */
 
-/** Tiles by key; those not used for longest go first, their pixels are let go of at once. */
+/** Tiles by key; evicts the least recently used ones and frees their pixels at once. */
 export class TileCache {
   /** @param {number} room bytes */
   constructor(room) {
     this.room = room;
     this.bytes = 0;
+    /** @type {Map<string, Tile>} */
     this.tiles = new Map();
   }
 
-  /** @param {string} key @returns {Tile|undefined} */
+  /**
+   * Returns a tile and marks it as used.
+   *
+   * @param {string} key
+   */
   get(key) {
     const tile = this.tiles.get(key);
     if (tile) {
@@ -30,7 +46,10 @@ export class TileCache {
     return tile;
   }
 
-  /** @param {string} key @param {Tile} tile */
+  /**
+   * @param {string} key
+   * @param {Tile} tile
+   */
   set(key, tile) {
     this.drop(key);
     this.tiles.set(key, tile);
@@ -55,112 +74,126 @@ export class TileCache {
   }
 }
 
-/** A picture in tiles. */
+/** A tile pyramid of the service. */
 export class Layer {
   /**
    * @param {string} name
-   * @param {import("../model/types.js").LayerInfo} info
-   * @param {object} [about]
-   * @param {boolean} [about.values] whether the page needs the values of pixels
-   * @param {(pixels: ImageData) => ImageData} [about.paint] makes colours of values
+   * @param {LayerInfo} info
+   * @param {?(pixels: ImageData) => ImageData} [paint] colours the values of a map; null for a
+   *   picture
    */
-  constructor(name, info, { values = false, paint = null } = {}) {
-    Object.assign(this, { name, info, values, paint });
+  constructor(name, info, paint = null) {
+    this.name = name;
+    this.info = info;
+    this.paint = paint;
     this.version = 0;
-    /** Changes when tiles must be painted anew. */
+    /** Changes when tiles must be painted again. */
     this.look = "";
   }
 
-  /** @returns {string} */
+  /** @param {Place} place */
   key({ level, column, row }) {
     return `${this.name}/${level}/${column}_${row}`;
   }
 }
 
-/** Fetches what was asked for last, a few at a time, and forgets the rest. */
+/** @param {LayerPlace} place */
+const keyOf = (place) => place.layer.key(place);
+
+/** Loads the tiles requested last, a few at a time, and cancels all others. */
 export class TileLoader {
   /**
-   * @param {(path: string, about: RequestInit) => Promise<Response>} ask
-   * @param {(layer: string) => string} address of a layer's tiles
+   * @param {Ask} ask
+   * @param {(layer: string) => string} address returns the address of a layer's tiles
    * @param {TileCache} cache
-   * @param {() => void} arrived
+   * @param {() => void} onArrival
    */
-  constructor(ask, address, cache, arrived) {
-    Object.assign(this, { ask, address, cache, arrived });
+  constructor(ask, address, cache, onArrival) {
+    this.ask = ask;
+    this.address = address;
+    this.cache = cache;
+    this.onArrival = onArrival;
     /** @type {Map<string, AbortController>} */
     this.running = new Map();
+    /** @type {Map<string, number>} time of the next attempt, by key */
     this.failed = new Map();
+    /** @type {LayerPlace[]} */
     this.wanted = [];
   }
 
   /**
    * @param {Layer} layer
-   * @returns {Tile|undefined}
+   * @param {Place} place
    */
   find(layer, place) {
     return this.cache.get(layer.key(place));
   }
 
   /**
-   * Says which tiles are wanted now, the most wanted first.
+   * Replaces the list of wanted tiles.
    *
-   * @param {{layer: Layer, level: number, column: number, row: number}[]} places
+   * @param {LayerPlace[]} places in order of urgency
    */
   want(places) {
     const now = Date.now();
     this.wanted = places.filter((place) => {
-      const tile = this.cache.tiles.get(place.layer.key(place));
-      const resting = (this.failed.get(place.layer.key(place)) ?? 0) > now;
-      return (!tile || tile.stale) && !resting;
+      const key = keyOf(place);
+      const tile = this.cache.tiles.get(key);
+      return (!tile || tile.stale) && (this.failed.get(key) ?? 0) <= now;
     });
-    const keys = new Set(this.wanted.map((place) => place.layer.key(place)));
+    const keys = new Set(this.wanted.map(keyOf));
     for (const [key, stop] of this.running) if (!keys.has(key)) stop.abort();
     this.next();
   }
 
-  /** Whether nothing of a layer is wanted or on its way. */
+  /**
+   * Checks that no tile of a layer is wanted or loading.
+   *
+   * @param {Layer} layer
+   */
   settled(layer) {
+    const prefix = `${layer.name}/`;
     return (
       !this.wanted.some((place) => place.layer === layer) &&
-      ![...this.running.keys()].some((key) => key.startsWith(`${layer.name}/`))
+      ![...this.running.keys()].some((key) => key.startsWith(prefix))
     );
   }
 
   next() {
     while (this.running.size < AT_ONCE) {
-      const place = this.wanted.find((one) => !this.running.has(one.layer.key(one)));
+      const place = this.wanted.find((one) => !this.running.has(keyOf(one)));
       if (!place) return;
       this.load(place);
     }
   }
 
+  /** @param {LayerPlace} place */
   async load(place) {
-    const key = place.layer.key(place);
+    const { layer, level, column, row } = place;
+    const key = keyOf(place);
     const stop = new AbortController();
     const done = () => {
       if (this.running.get(key) === stop) this.running.delete(key);
-      this.wanted = this.wanted.filter((one) => one.layer.key(one) !== key);
+      this.wanted = this.wanted.filter((one) => keyOf(one) !== key);
     };
     this.running.set(key, stop);
     try {
-      const path = `${this.address(place.layer.name)}/${place.level}/${place.column}_${place.row}`;
-      const answer = await this.ask(
-        path + (place.layer.version ? `?v=${place.layer.version}` : ""),
-        { signal: stop.signal },
-      );
-      const tile = await decoded(await answer.blob(), place.layer.values);
+      const path = `${this.address(layer.name)}/${level}/${column}_${row}`;
+      const version = layer.version ? `?v=${layer.version}` : "";
+      const answer = await this.ask(path + version, { signal: stop.signal });
+      const tile = await decoded(await answer.blob(), Boolean(layer.paint));
       if (stop.signal.aborted) {
         tile.bitmap?.close();
         return;
       }
       this.cache.set(key, tile);
       done();
-      this.arrived();
+      this.onArrival();
     } catch {
-      // a tile that did not come is asked for again after a while, if it is still seen
-      if (!stop.signal.aborted) this.failed.set(key, Date.now() + 2000);
-      done();
-      if (!stop.signal.aborted) setTimeout(this.arrived, 2100);
+      // a failed tile is requested again after a while if it is still visible
+      if (stop.signal.aborted) return;
+      this.failed.set(key, Date.now() + 2000);
+      setTimeout(this.onArrival, 2100);
     } finally {
       done();
       this.next();
@@ -168,20 +201,24 @@ export class TileLoader {
   }
 
   /**
-   * Marks what changed of a layer: it is shown until the new tiles are there.
+   * Marks the tiles of a changed area as stale; they stay visible until new ones arrive.
    *
    * @param {Layer} layer
-   * @param {import("../model/types.js").Rect} rect of the picture
+   * @param {Rect} rect
    */
   outdate(layer, rect) {
     layer.version = Date.now();
-    for (const [key, stop] of this.running) if (key.startsWith(`${layer.name}/`)) stop.abort();
-    for (let level = 0; level < layer.info.levels; level += 1) {
+    for (const [key, stop] of this.running) {
+      if (key.startsWith(`${layer.name}/`)) stop.abort();
+    }
+    const { levels, tile: side } = layer.info;
+    for (let level = 0; level < levels; level += 1) {
       const size = levelSize(layer.info, level);
-      for (let row = 0; row * layer.info.tile < size.height; row += 1) {
-        for (let column = 0; column * layer.info.tile < size.width; column += 1) {
-          const tile = this.cache.tiles.get(layer.key({ level, column, row }));
-          if (tile && overlap(tileRect(layer.info, level, column, row), rect)) tile.stale = true;
+      for (let row = 0; row * side < size.height; row += 1) {
+        for (let column = 0; column * side < size.width; column += 1) {
+          const place = { level, column, row };
+          const tile = this.cache.tiles.get(layer.key(place));
+          if (tile && overlap(tileRect(layer.info, place), rect)) tile.stale = true;
         }
       }
     }
@@ -196,38 +233,39 @@ export class TileLoader {
 
 /**
  * @param {Blob} blob
- * @param {boolean} values
+ * @param {boolean} values true if the values of the pixels are needed
  * @returns {Promise<Tile>}
  */
 async function decoded(blob, values) {
-  // values must not pass through a colour profile
-  const bitmap = await createImageBitmap(
-    blob,
-    values ? { colorSpaceConversion: "none", premultiplyAlpha: "none" } : {},
-  );
-  const bytes = bitmap.width * bitmap.height * 4 * (values ? 2 : 1);
-  if (!values) return { bitmap, pixels: null, painted: null, paint: "", bytes, stale: false };
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  // colour management would change the values
+  const exact = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+  const options = /** @type {ImageBitmapOptions} */ (values ? exact : {});
+  const bitmap = await createImageBitmap(blob, options);
+  const { width, height } = bitmap;
+  const bytes = width * height * 4;
+  const tile = { painted: null, paint: "", stale: false };
+  if (!values) return { ...tile, bitmap, pixels: null, bytes };
+  const context = offscreen2d(new OffscreenCanvas(width, height), { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
-  const pixels = context.getImageData(0, 0, bitmap.width, bitmap.height);
+  const pixels = context.getImageData(0, 0, width, height);
   bitmap.close();
-  return { bitmap: null, pixels, painted: null, paint: "", bytes, stale: false };
+  return { ...tile, bitmap: null, pixels, bytes: 2 * bytes };
 }
 
 /**
- * What is drawn of a tile: its picture, or its values in the layer's colours.
+ * Returns the image to draw for a tile: the picture, or the values in the layer's colours.
  *
  * @param {Layer} layer
  * @param {Tile} tile
- * @returns {CanvasImageSource}
+ * @returns {?(ImageBitmap|OffscreenCanvas)}
  */
 export function drawable(layer, tile) {
-  if (tile.bitmap) return tile.bitmap;
+  const { bitmap, pixels } = tile;
+  if (bitmap || !pixels || !layer.paint) return bitmap;
   if (!tile.painted || tile.paint !== layer.look) {
-    const painted = tile.painted ?? new OffscreenCanvas(tile.pixels.width, tile.pixels.height);
-    painted.getContext("2d").putImageData(layer.paint(tile.pixels), 0, 0);
-    Object.assign(tile, { painted, paint: layer.look });
+    tile.painted ??= new OffscreenCanvas(pixels.width, pixels.height);
+    offscreen2d(tile.painted).putImageData(layer.paint(pixels), 0, 0);
+    tile.paint = layer.look;
   }
   return tile.painted;
 }

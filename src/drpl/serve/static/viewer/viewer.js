@@ -1,5 +1,10 @@
-/** A viewer of pictures in tiles: one base, one to compare with, one map over them, strokes. */
+/** Viewer of tiled pictures: a base layer, one to compare with, a map over them, and strokes. */
 
+/** @import { LayerInfo, Point, Rect } from "../model/types.js" */
+/** @import { Place, View } from "./geometry.js" */
+/** @import { Ask, Layer } from "./tiles.js" */
+
+import { context2d, el } from "../ui/dom.js";
 import {
   clamp,
   fitted,
@@ -11,42 +16,43 @@ import {
   visibleTiles,
   zoomed,
 } from "./geometry.js";
-import { el } from "../ui/dom.js";
 import { TileCache, TileLoader, drawable } from "./tiles.js";
 
 const ROOM = 384e6;
+const LABEL =
+  "Picture. Plus and minus zoom, 0 shows the whole picture, 1 shows 100 %, arrows move it.";
 
 /**
- * @typedef {object} Scene what is to be seen
- * @property {?import("./tiles.js").Layer} base
- * @property {?import("./tiles.js").Layer} other right of the divider
- * @property {number} split where the divider is, in [0, 1]
- * @property {?import("./tiles.js").Layer} map
- * @property {number} opacity of the map
- * @property {import("./tiles.js").Layer[]} ready layers to be loaded, though not seen
- * @property {?((context: CanvasRenderingContext2D, viewer: Viewer) => void)} above drawn last
+ * @typedef {object} Scene
+ * @property {?Layer} base
+ * @property {?Layer} other shown on the right of the divider
+ * @property {number} split position of the divider in [0, 1]
+ * @property {?Layer} map
+ * @property {number} opacity opacity of the map
+ * @property {Layer[]} ready layers to load in advance
+ * @property {?((context: CanvasRenderingContext2D) => void)} above draws on top of base and map
  */
 
 export class Viewer {
   /**
-   * @param {import("../model/types.js").LayerInfo} size of the picture
-   * @param {(path: string, about: RequestInit) => Promise<Response>} ask
-   * @param {(layer: string) => string} address
+   * @param {LayerInfo} size
+   * @param {Ask} ask
+   * @param {(layer: string) => string} address returns the address of a layer's tiles
    */
   constructor(size, ask, address) {
     this.size = size;
-    this.canvas = /** @type {HTMLCanvasElement} */ (
-      el("canvas", {
-        class: "canvas",
-        tabIndex: 0,
-        role: "application",
-        "aria-label": "Picture. Plus and minus zoom, 0 shows all, 1 shows 100 %, arrows move.",
-      })
-    );
-    this.context = this.canvas.getContext("2d");
+    this.canvas = el("canvas", {
+      class: "canvas",
+      tabIndex: 0,
+      role: "application",
+      "aria-label": LABEL,
+    });
+    this.context = context2d(this.canvas);
     this.loader = new TileLoader(ask, address, new TileCache(ROOM), () => this.draw());
+    /** @type {View} */
     this.view = { scale: 1, x: size.width / 2, y: size.height / 2 };
-    this.follows = true; // the whole picture is shown, also when the canvas gets another size
+    /** True while the whole picture is shown, which a resized canvas must keep. */
+    this.follows = true;
     /** @type {Scene} */
     this.scene = {
       base: null,
@@ -57,7 +63,9 @@ export class Viewer {
       ready: [],
       above: null,
     };
+    /** @type {Set<() => void>} called after every change of the view */
     this.changed = new Set();
+    /** @type {{layer: Layer, done: () => void}[]} */
     this.waiting = [];
     this.drawing = 0;
     this.sizes = new ResizeObserver((entries) => this.resize(entries[0]));
@@ -70,25 +78,33 @@ export class Viewer {
     this.draw();
   }
 
-  /** Device pixels of a CSS pixel. */
+  /** Returns the number of device pixels per CSS pixel. */
   get ratio() {
     return window.devicePixelRatio || 1;
   }
 
-  resize(entry) {
-    const exact = entry.devicePixelContentBoxSize?.[0];
-    // rounding is the browser's business; but where it emulates a screen it tells other pixels
-    const side = (told, length) =>
-      Math.abs(told - length * this.ratio) < 1 ? told : Math.round(length * this.ratio);
-    const width = side(exact?.inlineSize, entry.contentRect.width);
-    const height = side(exact?.blockSize, entry.contentRect.height);
+  /** @param {ResizeObserverEntry} entry */
+  resize({ devicePixelContentBoxSize, contentRect }) {
+    const exact = devicePixelContentBoxSize?.[0];
+    /**
+     * Prefers the browser's rounding, except on emulated screens, where it is another size.
+     *
+     * @param {number|undefined} pixels
+     * @param {number} length
+     */
+    const side = (pixels, length) => {
+      const fits = pixels !== undefined && Math.abs(pixels - length * this.ratio) < 1;
+      return fits ? pixels : Math.round(length * this.ratio);
+    };
+    const width = side(exact?.inlineSize, contentRect.width);
+    const height = side(exact?.blockSize, contentRect.height);
     if (!width || !height) return;
     Object.assign(this.canvas, { width, height });
     this.look(this.follows ? fitted(this.size, this.room()) : this.view, this.follows);
-    this.paint(); // at once: a canvas with a new size is empty
+    this.paint(); // at once, because resizing clears the canvas
   }
 
-  /** The canvas less a margin. */
+  /** Returns the size of the canvas less a margin. */
   room() {
     const margin = 16 * this.ratio;
     return {
@@ -98,13 +114,13 @@ export class Viewer {
   }
 
   /**
-   * @param {import("./geometry.js").View} view
+   * @param {View} view
    * @param {boolean} [follows]
    */
   look(view, follows = false) {
     this.follows = follows;
     this.view = kept(view, this.size, this.canvas);
-    for (const tell of this.changed) tell();
+    for (const listener of this.changed) listener();
     this.draw();
   }
 
@@ -113,10 +129,10 @@ export class Viewer {
   }
 
   /**
-   * Zooms to a scale around a point of the canvas (CSS pixels), or its middle.
+   * Zooms to a scale around a point of the canvas, or its middle.
    *
    * @param {number} scale
-   * @param {?{x: number, y: number}} [at]
+   * @param {?Point} [at] CSS pixels
    */
   zoom(scale, at = null) {
     const left = at ? at.x * this.ratio : this.canvas.width / 2;
@@ -125,18 +141,37 @@ export class Viewer {
     this.look(zoomed(this.view, this.canvas, left, top, bounded));
   }
 
-  /** Moves the picture by CSS pixels. */
+  /**
+   * Moves the picture.
+   *
+   * @param {number} right CSS pixels
+   * @param {number} down
+   */
   pan(right, down) {
     const { scale, x, y } = this.view;
-    this.look({ scale, x: x - (right * this.ratio) / scale, y: y - (down * this.ratio) / scale });
+    this.look({
+      scale,
+      x: x - (right * this.ratio) / scale,
+      y: y - (down * this.ratio) / scale,
+    });
   }
 
-  /** The point of the picture under a point of the canvas (CSS pixels). */
+  /**
+   * Returns the picture coordinates of a point of the canvas.
+   *
+   * @param {number} left CSS pixels
+   * @param {number} top
+   */
   at(left, top) {
     return toPicture(this.view, this.canvas, left * this.ratio, top * this.ratio);
   }
 
-  /** Draws at the next frame of the screen. */
+  /** Returns the picture coordinates of the middle of the canvas. */
+  middle() {
+    return this.at(this.canvas.clientWidth / 2, this.canvas.clientHeight / 2);
+  }
+
+  /** Draws at the next animation frame. */
   draw() {
     if (!this.drawing) this.drawing = requestAnimationFrame(() => this.paint());
   }
@@ -144,47 +179,39 @@ export class Viewer {
   paint() {
     cancelAnimationFrame(this.drawing);
     this.drawing = 0;
-    const { canvas, context, scene } = this;
+    const { canvas, context, scene, size, view } = this;
     if (!canvas.width || !scene.base) return;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
-    const split = Math.round(clamp(scene.split, 0, 1) * canvas.width);
     this.paintLayer(context, scene.base);
     if (scene.map) this.paintLayer(context, scene.map, scene.opacity);
-    scene.above?.(context, this);
+    scene.above?.(context);
     if (scene.other) {
+      const split = Math.round(clamp(scene.split, 0, 1) * canvas.width);
+      const corner = origin(view, canvas);
       context.save();
       context.beginPath();
       context.rect(split, 0, canvas.width - split, canvas.height);
       context.clip();
-      const from = origin(this.view, canvas);
-      context.clearRect(
-        from.x,
-        from.y,
-        this.size.width * this.view.scale,
-        this.size.height * this.view.scale,
-      );
+      context.clearRect(corner.x, corner.y, size.width * view.scale, size.height * view.scale);
       this.paintLayer(context, scene.other);
       context.restore();
     }
-    this.ask();
+    this.request();
   }
 
-  /** Asks for the tiles that are seen: the smallest level first, it stands in for all others. */
-  ask() {
-    const { scene } = this;
-    const layers = [...new Set([scene.base, scene.other, scene.map, ...scene.ready])].filter(
-      Boolean,
-    );
+  /** Requests the visible tiles, after the coarsest ones, which stand in for all others. */
+  request() {
+    const { base, other, map, ready } = this.scene;
+    const shown = [base, other, map, ...ready].filter((layer) => layer !== null);
+    const layers = [...new Set(shown)];
     const whole = layers.map((layer) => ({ layer, level: 0, column: 0, row: 0 }));
-    const seen = layers.flatMap((layer) => {
+    const visible = layers.flatMap((layer) => {
       const level = levelFor(layer.info, this.view.scale);
-      return visibleTiles(layer.info, level, this.view, this.canvas).map((place) => ({
-        layer,
-        ...place,
-      }));
+      const places = visibleTiles(layer.info, level, this.view, this.canvas);
+      return places.map((place) => ({ layer, ...place }));
     });
-    this.loader.want([...whole, ...seen]);
+    this.loader.want([...whole, ...visible]);
     this.waiting = this.waiting.filter(({ layer, done }) => {
       if (layers.includes(layer) && !this.loader.settled(layer)) return true;
       done();
@@ -193,35 +220,32 @@ export class Viewer {
   }
 
   /**
-   * Draws what is there of a layer; where a tile is not, the part of a coarser one.
+   * Draws the loaded tiles of a layer; a missing tile is replaced by part of a coarser one.
    *
-   * @param {CanvasRenderingContext2D} context
-   * @param {import("./tiles.js").Layer} layer
+   * @param {CanvasRenderingContext2D|OffscreenCanvasRenderingContext2D} context
+   * @param {Layer} layer
    * @param {number} [opacity]
    */
   paintLayer(context, layer, opacity = 1) {
-    const { view, canvas } = this;
-    const corner = origin(view, canvas);
-    const wanted = levelFor(layer.info, view.scale);
+    const { canvas } = this;
+    const { scale } = this.view;
+    const corner = origin(this.view, canvas);
+    const wanted = levelFor(layer.info, scale);
     context.globalAlpha = opacity;
     context.imageSmoothingQuality = "high";
-    for (const place of visibleTiles(layer.info, wanted, view, canvas)) {
+    for (const place of visibleTiles(layer.info, wanted, this.view, canvas)) {
       const found = this.nearest(layer, place);
-      if (!found) continue;
+      const source = found && drawable(layer, found.tile);
+      if (!source) continue;
       const own = found.place.level === wanted;
-      const rect = tileRect(layer.info, place.level, place.column, place.row);
-      const box = own
-        ? rect
-        : tileRect(layer.info, found.place.level, found.place.column, found.place.row);
-      const source = drawable(layer, found.tile);
-      // pixels stay pixels when they are enlarged, and values are never mixed
-      context.imageSmoothingEnabled = !layer.values && !(own && view.scale >= 1);
-      const [left, top] = [
-        Math.round(corner.x + rect.left * view.scale),
-        Math.round(corner.y + rect.top * view.scale),
-      ];
-      const right = Math.round(corner.x + (rect.left + rect.width) * view.scale);
-      const bottom = Math.round(corner.y + (rect.top + rect.height) * view.scale);
+      const rect = tileRect(layer.info, place);
+      const box = own ? rect : tileRect(layer.info, found.place);
+      // enlarged pixels stay visible as such, and values are never interpolated
+      context.imageSmoothingEnabled = !layer.paint && !(own && scale >= 1);
+      const left = Math.round(corner.x + rect.left * scale);
+      const top = Math.round(corner.y + rect.top * scale);
+      const right = Math.round(corner.x + (rect.left + rect.width) * scale);
+      const bottom = Math.round(corner.y + (rect.top + rect.height) * scale);
       const [across, down] = [source.width / box.width, source.height / box.height];
       context.drawImage(
         source,
@@ -238,7 +262,12 @@ export class Viewer {
     context.globalAlpha = 1;
   }
 
-  /** The finest tile there is of a place. */
+  /**
+   * Returns the finest loaded tile that covers a place.
+   *
+   * @param {Layer} layer
+   * @param {Place} place
+   */
   nearest(layer, { level, column, row }) {
     for (let up = 0; up <= level; up += 1) {
       const place = { level: level - up, column: column >> up, row: row >> up };
@@ -249,46 +278,49 @@ export class Viewer {
   }
 
   /**
-   * The value of a layer's pixel, as far as its tiles are there.
+   * Reads a pixel of a map from its loaded tiles.
    *
-   * @param {import("./tiles.js").Layer} layer with values
-   * @param {number} x
-   * @param {number} y
+   * @param {Layer} layer
+   * @param {Point} point
    * @param {(pixels: ImageData, at: number) => number} read
-   * @returns {?number}
+   * @returns {?number} null outside the picture or before the tile is loaded
    */
-  value(layer, x, y, read) {
-    if (x < 0 || y < 0 || x >= this.size.width || y >= this.size.height) return null;
+  value(layer, { x, y }, read) {
+    if (!this.contains({ x, y })) return null;
     const { info } = layer;
     const [column, row] = [Math.floor(x / info.tile), Math.floor(y / info.tile)];
     const found = this.nearest(layer, { level: info.levels - 1, column, row });
-    if (!found?.tile.pixels) return null;
-    const box = tileRect(info, found.place.level, found.place.column, found.place.row);
-    const { pixels } = found.tile;
-    const across = clamp(
-      Math.floor(((x - box.left) / box.width) * pixels.width),
-      0,
-      pixels.width - 1,
-    );
-    const down = clamp(
-      Math.floor(((y - box.top) / box.height) * pixels.height),
-      0,
-      pixels.height - 1,
-    );
-    return read(pixels, down * pixels.width + across);
+    const pixels = found?.tile.pixels;
+    if (!pixels) return null;
+    const { width, height } = pixels;
+    const box = tileRect(info, found.place);
+    const across = clamp(Math.floor(((x - box.left) / box.width) * width), 0, width - 1);
+    const down = clamp(Math.floor(((y - box.top) / box.height) * height), 0, height - 1);
+    return read(pixels, down * width + across);
+  }
+
+  /** @param {Point} point */
+  contains({ x, y }) {
+    return x >= 0 && y >= 0 && x < this.size.width && y < this.size.height;
   }
 
   /**
-   * Fetches what changed of layers; resolves when what is seen of them is new.
+   * Reloads a changed area of layers; resolves once the visible part is up to date.
    *
-   * @param {import("./tiles.js").Layer[]} layers
-   * @param {import("../model/types.js").Rect} rect
+   * @param {Layer[]} layers
+   * @param {Rect} rect
+   * @returns {Promise<void[]>}
    */
   renew(layers, rect) {
     for (const layer of layers) this.loader.outdate(layer, rect);
     this.draw();
     return Promise.all(
-      layers.map((layer) => new Promise((done) => this.waiting.push({ layer, done }))),
+      layers.map(
+        (layer) =>
+          new Promise((/** @type {(value: void) => void} */ done) => {
+            this.waiting.push({ layer, done });
+          }),
+      ),
     );
   }
 
