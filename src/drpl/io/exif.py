@@ -71,17 +71,17 @@ class Layout:
 
     @property
     def offset(self) -> str:
-        """Return the `struct` format of an offset."""
+        """Format of an offset for `struct`."""
         return self.order + ("Q" if self.big else "I")
 
     @property
     def tag_count(self) -> str:
-        """Return the `struct` format of the number of tags."""
+        """Format of the number of tags for `struct`."""
         return self.order + ("Q" if self.big else "H")
 
     @property
     def entry(self) -> str:
-        """Return the `struct` format of an entry: tag, field type, count and value field."""
+        """Format of an entry for `struct`: tag, field type, number of values and value field."""
         return self.order + ("HHQ8s" if self.big else "HHI4s")
 
 

@@ -1,14 +1,14 @@
-"""Image quality metrics, with and without truth; useful without the rest of drpl.
+"""Image quality metrics, with and without ground truth, usable without the rest of drpl.
 
-With truth they are called ``metric(fused, truth)``, inside or outside a band
-``metric(fused, truth, band)``, without truth ``metric(fused, source_a, source_b, ...)``. `METRICS`
-lists them all with symbol, direction, range and source.
+Metrics with truth are called as ``metric(fused, truth)``, or as ``metric(fused, truth, band)`` for
+a part of the image; metrics without truth as ``metric(fused, source_a, source_b, ...)``. `METRICS`
+lists every metric with its symbol, direction, range and reference.
 
-Scores without truth follow the truth only loosely: copying pixels hard raises several of them even
-where the wrong ones are copied. Choose by truth where there is one.
+Scores without truth follow the truth only loosely: several of them reward pixels copied from a
+single source, even from the wrong one. Prefer metrics with truth where a truth exists.
 
 Images are (H, W) or (H, W, C) arrays of uint8, uint16 or float32 (white at 1, or at
-``value_range``). What cannot be compared raises `drpl.errors.MetricError`.
+``value_range``). Images that cannot be compared raise `drpl.errors.MetricError`.
 """
 
 from drpl.metrics.boundary import boundary_band, psnr_band, psnr_outside

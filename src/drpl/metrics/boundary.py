@@ -1,7 +1,7 @@
 """Error near focus boundaries and away from them.
 
-Beside a boundary the blur of the near layer veils the far one in every frame: that is where fusion
-methods differ, and a mean over the picture hides it.
+Beside a focus boundary, the blur of the near layer veils the far layer in every frame (defocus
+spread effect). Fusion methods differ most there, and a mean over the whole image hides it.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from drpl.errors import MetricError
 from drpl.metrics.reference import psnr
 
 BAND_RADIUS = 12
-"""Half the width of the band in pixels, as in training and its monitor."""
+"""Half the width of the band in pixels, the same as in training."""
 
 
 def boundary_band(
     index_map: NDArray[np.integer[Any] | np.bool_], *, radius: int = BAND_RADIUS
 ) -> NDArray[np.bool_]:
-    """Pixels within some distance of a change of the frame in focus.
+    """Find the pixels near a focus boundary, where the index map changes.
 
     Parameters
     ----------
     index_map : ndarray of int or bool, shape (H, W)
-        Which frame is in focus; a hard decision mask for a pair.
+        Number of the frame in focus at each pixel, or the hard decision mask of a pair.
     radius : int
-        Chessboard distance in pixels.
+        Largest chessboard distance to a boundary in pixels, at least 1.
 
     Returns
     -------
     ndarray of bool, shape (H, W)
+        True within the band.
 
     Raises
     ------
@@ -67,26 +68,26 @@ def psnr_band(
     *,
     value_range: float | None = None,
 ) -> float:
-    """Peak signal-to-noise ratio in dB inside the focus-boundary band; higher is better.
+    """Compute the PSNR in dB inside the focus-boundary band; higher is better.
 
     Parameters
     ----------
     fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype.
+        Images of equal shape and dtype.
     band : ndarray of bool, shape (H, W)
-        See `boundary_band`.
+        Focus-boundary band; see `boundary_band`.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Infinite for equal images, NaN if the band is empty.
+        PSNR, infinite for equal images, NaN if the band is empty.
 
     Raises
     ------
     MetricError
-        If the images are not alike, or the band does not fit them.
+        If the images differ in shape or dtype, or the band does not fit them.
     """
     return psnr(fused, truth, value_range=value_range, where=band)
 
@@ -98,25 +99,25 @@ def psnr_outside(
     *,
     value_range: float | None = None,
 ) -> float:
-    """Peak signal-to-noise ratio in dB outside the focus-boundary band; higher is better.
+    """Compute the PSNR in dB outside the focus-boundary band; higher is better.
 
     Parameters
     ----------
     fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype.
+        Images of equal shape and dtype.
     band : ndarray of bool, shape (H, W)
-        See `boundary_band`.
+        Focus-boundary band; see `boundary_band`.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Infinite for equal images, NaN if the band is everywhere.
+        PSNR, infinite for equal images, NaN if the band covers the whole image.
 
     Raises
     ------
     MetricError
-        If the images are not alike, or the band does not fit them.
+        If the images differ in shape or dtype, or the band does not fit them.
     """
     return psnr(fused, truth, value_range=value_range, where=np.logical_not(band))

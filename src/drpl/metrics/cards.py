@@ -1,4 +1,4 @@
-"""What each metric is: a table that benchmarks and reports go through."""
+"""Table of all metrics, for benchmarks and reports."""
 
 from __future__ import annotations
 
@@ -27,24 +27,26 @@ Direction = Literal["higher", "lower"]
 
 @dataclass(frozen=True, slots=True)
 class MetricCard:
-    """A metric and how to read it.
+    """Description of a metric.
 
     Attributes
     ----------
     name : str
-        As in code.
+        Name in code.
     symbol : str
-        As in the literature.
+        Symbol in the literature.
     better : "higher" or "lower"
+        Direction of better scores.
     lowest, highest : float
-        Range for a pair; ``inf`` where there is no bound.
+        Range of the scores for two sources; infinite without a bound.
     needs : "truth", "band", "sources", "pair" or "nothing"
-        Called ``function(fused, truth)``, ``function(fused, truth, band)`` or, for the other
-        three, ``function(fused, *sources)`` with two sources or more, exactly two, or none needed.
+        Arguments besides the fused image: the truth, the truth and a band, two or more sources,
+        exactly two sources, or none.
     reference : str
-        Authors, year and DOI; the function's docstring says more.
+        Authors, year and DOI; the function's docstring has the full reference.
     function : callable
-        Gives a float.
+        Metric, called as ``function(fused, truth)``, ``function(fused, truth, band)`` or
+        ``function(fused, *sources)``; returns a float.
     """
 
     name: str
@@ -57,7 +59,15 @@ class MetricCard:
     function: Callable[..., float]
 
     def lacks(self, *, sources: int, truth: bool, band: bool) -> str:
-        """What the metric needs and is not there, in words; empty if it can be computed."""
+        """Return why the metric cannot be computed from the given arguments, or an empty string.
+
+        Parameters
+        ----------
+        sources : int
+            Number of source images.
+        truth, band : bool
+            True if a truth or a band is available.
+        """
         if self.needs in ("truth", "band") and not truth:
             return "needs a truth"
         if self.needs == "band" and not band:
@@ -76,25 +86,31 @@ class MetricCard:
         truth: Pixels | None = None,
         band: NDArray[np.bool_] | None = None,
     ) -> float:
-        """Score of a fused image, from what the metric needs of the rest.
+        """Score a fused image; arguments that the metric does not need are ignored.
 
         Parameters
         ----------
         fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+            Images of equal shape and dtype.
         sources : sequence of ndarray
-            Like the fused image.
+            Source images, of the shape and dtype of the fused image.
         band : ndarray of bool, shape (H, W)
+            Focus-boundary band; see `drpl.metrics.boundary.boundary_band`.
+
+        Returns
+        -------
+        float
 
         Raises
         ------
         MetricError
-            If what it needs is not there, or the images cannot be compared.
+            If an argument that the metric needs is missing, or the images cannot be compared.
         """
         lacks = self.lacks(sources=len(sources), truth=truth is not None, band=band is not None)
         if lacks:
             raise MetricError(f"{self.name} {lacks}")
-        with_what = {"truth": (truth,), "band": (truth, band), "nothing": ()}
-        return self.function(fused, *with_what.get(self.needs, sources))
+        arguments = {"truth": (truth,), "band": (truth, band), "nothing": ()}
+        return self.function(fused, *arguments.get(self.needs, sources))
 
 
 PIELLA = "Piella and Heijmans 2003, doi:10.1109/ICIP.2003.1247209"
@@ -226,4 +242,4 @@ CARDS = (
     ),
 )
 METRICS = {card.name: card for card in CARDS}
-"""Every metric by name."""
+"""Metrics by name."""

@@ -1,6 +1,6 @@
-"""Phase congruency after Kovesi: where the Fourier components of an image are in phase.
+"""Phase congruency of Kovesi: a measure of features, where Fourier components are in phase.
 
-In single precision, since it takes most of the time of the whole set of metrics.
+Computed in single precision, since it takes most of the time of all metrics together.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ Floats = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 SCALES, ORIENTATIONS = 4, 6
 SHORTEST_WAVE, WAVE_RATIO = 3.0, 2.1
-"""Wavelength of the finest filters in pixels, and that of a scale over the one before."""
+"""Wavelength of the finest filters in pixels, and the ratio of wavelengths between scales."""
 BANDWIDTH = 0.55
-"""Standard deviation of a filter's logarithmic Gaussian, as a ratio of frequencies."""
+"""Standard deviation of a log-Gabor filter in the frequency domain, as a ratio of frequencies."""
 ANGULAR_SIGMA = math.pi / ORIENTATIONS / 1.2
+"""Standard deviation of a filter over orientation, in radians."""
 CUTOFF, ORDER = 0.45, 15
-"""Butterworth low-pass that keeps the corners of the spectrum out."""
+"""Butterworth low-pass filter that suppresses the corners of the spectrum."""
 NOISE_SIGMAS, NOISE_EXCESS = 2.0, 1.7
-"""Threshold in deviations above the mean noise, and by how much that is overestimated."""
+"""Noise threshold in standard deviations above the mean, and its divisor against overestimation."""
 SPREAD_CUTOFF, SPREAD_GAIN = 0.5, 10.0
-"""Sigmoid by which energy counts less that comes from few scales."""
+"""Centre and steepness of the sigmoid that reduces energy concentrated in few scales."""
 EPSILON = np.float32(1e-4)
 TINY = np.finfo(np.float32).tiny
 
@@ -39,9 +40,10 @@ class Features:
     Attributes
     ----------
     congruency : ndarray, shape (H, W), float32, in [0, 1]
-        Energy over amplitude, all orientations together.
+        Ratio of energy to amplitude, each summed over the orientations.
     maximum, minimum : ndarray, shape (H, W), float32
-        Moments of the congruency over the orientations: strength of edges and of corners.
+        Largest and smallest moment of the congruency over the orientations: strength of edges and
+        of corners.
     """
 
     congruency: Floats
@@ -56,10 +58,12 @@ class OrientedFilters:
     Attributes
     ----------
     angle : float
+        Orientation in radians, in [0, pi).
     kernels : list of ndarray, shape (H, W), float32
-        From fine to coarse.
+        Filters from fine to coarse.
     noise_gain : float
-        Threshold of the energy over the median amplitude of the finest filter's response.
+        Ratio of the energy's noise threshold to the median amplitude of the finest filter's
+        response.
     """
 
     angle: float
@@ -68,11 +72,11 @@ class OrientedFilters:
 
 
 def oriented_filters(shape: tuple[int, int]) -> list[OrientedFilters]:
-    """Filters for images of one size, one set for each orientation."""
+    """Create the filters for images of one shape (H, W), one set for each orientation."""
     down, across = (np.fft.fftfreq(length).astype(np.float32) for length in shape)
     radius = np.hypot(down[:, np.newaxis], across[np.newaxis])
     low_pass = np.asarray(1 / (1 + (radius / CUTOFF) ** (2 * ORDER)), np.float32)
-    radius[0, 0] = 1.0  # its logarithm is taken; the filters are 0 there
+    radius[0, 0] = 1.0  # avoids log(0); the filters are 0 there
     rings = [_ring(radius, scale) * low_pass for scale in range(SCALES)]
     directions = np.arctan2(-down[:, np.newaxis], across[np.newaxis])
     filters = []
@@ -85,13 +89,13 @@ def oriented_filters(shape: tuple[int, int]) -> list[OrientedFilters]:
 
 
 def phase_congruency(image: Plane, filters: list[OrientedFilters]) -> Features:
-    """Phase congruency of an image.
+    """Compute the phase congruency of an image.
 
     Parameters
     ----------
     image : ndarray, shape (H, W), float64
-    filters : list
-        `oriented_filters` of the image's shape.
+    filters : list of OrientedFilters
+        Result of `oriented_filters` for the shape of the image.
 
     Returns
     -------
@@ -99,9 +103,9 @@ def phase_congruency(image: Plane, filters: list[OrientedFilters]) -> Features:
 
     Notes
     -----
-    As in the code on which the fusion metric's published values rest, the product moment enters
-    the moments with a quarter of the weight that Kovesi gives it. With his weight Q_P is larger by
-    0.1 to 0.9 per cent on four photographed pairs.
+    The product moment enters with a quarter of Kovesi's weight, as in the code that produced the
+    published values of Q_P. With his weight, Q_P is larger by 0.1 to 0.9 per cent on four
+    photographed pairs.
 
     References
     ----------
@@ -121,13 +125,13 @@ def phase_congruency(image: Plane, filters: list[OrientedFilters]) -> Features:
         down += square * np.float32(sine**2)
         product += square * np.float32(cosine * sine / 2)
     mean, difference = (across + down) / ORIENTATIONS, (across - down) / ORIENTATIONS
-    # not cv2.magnitude: its last digits depend on where in memory the arrays lie
+    # not cv2.magnitude: its last digits depend on the memory alignment of the arrays
     spread = np.sqrt(np.square(product / ORIENTATIONS) + np.square(difference)) + EPSILON / 2
     return Features(energies / (amplitudes + EPSILON), mean + spread, mean - spread)
 
 
 def _ring(radius: Floats, scale: int) -> Floats:
-    """Radial part: a Gaussian of the logarithm of frequency."""
+    """Return the radial part of a filter: a Gaussian of log frequency."""
     centre = 1 / (SHORTEST_WAVE * WAVE_RATIO**scale)
     ring = _gaussian(np.log(radius / np.float32(centre)), math.log(BANDWIDTH))
     ring[0, 0] = 0.0
@@ -135,20 +139,20 @@ def _ring(radius: Floats, scale: int) -> Floats:
 
 
 def _sector(directions: Floats, angle: float) -> Floats:
-    """Angular part: a Gaussian around the orientation, on one side of the spectrum only."""
+    """Return the angular part of a filter: a Gaussian of the angle, in one half of the spectrum."""
     half_turn = np.float32(math.pi)
     distance = half_turn - np.abs(half_turn - np.abs(directions - np.float32(angle)))
     return _gaussian(distance, ANGULAR_SIGMA)
 
 
 def _gaussian(values: Floats, sigma: float) -> Floats:
-    """Gaussian with 1 at its centre."""
+    """Return a Gaussian with value 1 at its centre."""
     found: Floats = np.exp(values * values * np.float32(-1 / (2 * sigma**2)))
     return found
 
 
 def _noise_gain(kernels: list[Floats]) -> float:
-    """What noise alone would give, from the filters' powers; by Parseval, without transforms."""
+    """Return the noise gain of filters from their power, by Parseval's theorem."""
     finest = float(np.vdot(kernels[0], kernels[0]))
     whole = np.sum(kernels, axis=0)
     # the real part of a filter's inverse transform comes from the even part of the filter
@@ -159,7 +163,7 @@ def _noise_gain(kernels: list[Floats]) -> float:
 
 
 def _energy(spectrum: Complex, oriented: OrientedFilters) -> tuple[Floats, Floats]:
-    """Energy of one orientation above the noise, weighted by its spread, and summed amplitude."""
+    """Return energy above the noise, weighted by its spread over scales, and summed amplitude."""
     responses = [_dft(spectrum * kernel, inverse=True) for kernel in oriented.kernels]
     amplitudes = [np.abs(response) for response in responses]
     amplitude, largest = amplitudes[0] + amplitudes[1], np.maximum(*amplitudes[:2])
@@ -178,7 +182,7 @@ def _energy(spectrum: Complex, oriented: OrientedFilters) -> tuple[Floats, Float
 
 
 def _in_phase(responses: list[Complex]) -> Floats:
-    """Amplitude times (cosine - |sine|) of the deviation from the mean phase, over all scales."""
+    """Sum amplitude times (cosine - |sine|) of the deviation from the mean phase over scales."""
     resultant = responses[0] + responses[1]
     for response in responses[2:]:
         resultant += response
@@ -194,13 +198,13 @@ def _in_phase(responses: list[Complex]) -> Floats:
 
 
 def _median(values: Floats) -> float:
-    """The upper of the two middle values: six times as fast as their mean, and as good here."""
+    """Return the upper median, which is six times as fast as the mean of both middle values."""
     middle = values.size // 2
     return float(np.partition(values, middle, axis=None)[middle])
 
 
 def _dft(image: Complex, *, inverse: bool = False) -> Complex:
-    """Fourier transform, not divided; OpenCV's is three times as fast as NumPy's."""
+    """Return the unscaled Fourier transform by OpenCV, three times as fast as NumPy's."""
     channels = np.ascontiguousarray(image).view(np.float32).reshape(*image.shape, 2)
     found = cv2.dft(channels, flags=cv2.DFT_INVERSE if inverse else 0)
     return np.asarray(found).view(np.complex64)[..., 0]

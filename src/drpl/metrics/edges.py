@@ -1,4 +1,4 @@
-"""Fusion metrics of edges and details: Xydeas and Petrovic, Wang and Liu."""
+"""Fusion metrics of edges and details, by Xydeas and Petrovic and by Wang and Liu."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from drpl.metrics.images import Plane, pair_up, weighted_mean
 
 STRENGTH = (0.9994, 15.0, 0.5)
 ORIENTATION = (0.9879, 22.0, 0.8)
-"""Sigmoids of the preserved strength and orientation: height, steepness, centre (figure 1)."""
+"""Height, steepness and centre of the sigmoids for strength and orientation (figure 1)."""
 NO_SLOPE = 1e-5
-"""Stands for a horizontal slope of exactly 0, so that the angle of an upright one is pi / 2."""
+"""Replacement for a horizontal slope of exactly 0, so that vertical slopes have angle pi / 2."""
 LEVEL_WEIGHTS = (2 / 3, 1 / 3)
 """Exponents of the wavelet levels, from fine to coarse."""
 SMALLEST_HAAR = 4
+"""Smallest height and width in pixels for two wavelet levels."""
 
 
 def q_abf(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Edge preservation Q^AB/F (Q_G) of Xydeas and Petrovic, in [0, 1]; higher is better.
+    """Compute the edge preservation Q^AB/F (also Q_G), in [0, 1]; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more; reduced to luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Preserved strength times preserved orientation of the Sobel gradients (zeros around),
-        weighted by the gradients of the sources. Perfect copies reach 0.9748, not 1: the paper's
-        sigmoids do not go further.
+        Preserved strength times preserved orientation of the Sobel gradients (zero padding),
+        weighted by the gradients of the sources. Perfect copies score 0.9748 rather than 1, the
+        limit of the paper's sigmoids.
 
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike.
+        If there are fewer than two sources, or the images differ in shape or dtype.
 
     Notes
     -----
     Constants and weights are the paper's (L = 1), as in Y. Liu's revision of the field's MATLAB
-    code, not those of Z. Liu's first version.
+    code; Z. Liu's first version has others.
 
     References
     ----------
@@ -67,32 +68,33 @@ def q_abf(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> 
 
 
 def q_m(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Multi-scale preservation of details Q_M of Wang and Liu, in [0, 3]; higher is better.
+    """Compute the multi-scale detail preservation Q_M, in [0, 3]; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more, at least 4 pixels high and wide; reduced to
-        luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more, at least 4 pixels high and
+        wide; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Product of the qualities of two levels of a Haar wavelet, to the powers 2/3 and 1/3. A
-        quality sums ``exp(-difference)`` of the coefficients over three orientations, weighted by
-        the energy of the sources' coefficients.
+        Product of the qualities of two Haar wavelet levels, to the powers 2/3 and 1/3. The quality
+        of a level is the sum of ``exp(-|difference|)`` of the coefficients over three orientations,
+        weighted by the energy of the sources' coefficients.
 
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike or too small.
+        If there are fewer than two sources, or the images differ in shape or dtype,
+        or are too small.
 
     Notes
     -----
-    The sum over the orientations, hence up to 3, is the field's MATLAB code's. As there, an odd
-    last row or column is left out.
+    The sum over the orientations, and with it the range to 3, follows the field's MATLAB code. As
+    there, an odd last row or column is left out.
 
     References
     ----------
@@ -114,7 +116,7 @@ def q_m(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
 
 
 def _gradient(image: Plane) -> tuple[Plane, Plane]:
-    """Strength of the Sobel gradient, and its angle in [-pi/2, pi/2]."""
+    """Return the strength of the Sobel gradient, and its angle in [-pi/2, pi/2]."""
     across, down = sobel(image)
     strength = np.asarray(cv2.magnitude(across, down), np.float64)
     across[across == 0] = NO_SLOPE
@@ -122,13 +124,13 @@ def _gradient(image: Plane) -> tuple[Plane, Plane]:
 
 
 def _sigmoid(values: Plane, height: float, steepness: float, centre: float) -> Plane:
-    """Perceived preservation."""
+    """Return the perceived preservation, a sigmoid of the values."""
     found: Plane = height / (1 + np.asarray(cv2.exp(steepness * (centre - values)), np.float64))
     return found
 
 
 def _haar(image: Plane) -> tuple[Plane, tuple[Plane, Plane, Plane]]:
-    """One level of the orthonormal Haar wavelet: the coarse image, and three details."""
+    """Compute one level of the orthonormal Haar wavelet: the coarse image and three details."""
     height, width = (length // 2 * 2 for length in image.shape)
     upper, lower = image[:height:2, :width], image[1:height:2, :width]
     high, low = lower - upper, lower + upper

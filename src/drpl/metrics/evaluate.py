@@ -1,4 +1,4 @@
-"""Every metric that applies to one fused image: of arrays, and of files."""
+"""Evaluation of a fused image by every metric that applies."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from drpl.metrics.cards import METRICS
 from drpl.metrics.images import check_alike
 
 UNDEFINED = "is not defined for these images"
+"""Reason for leaving out a metric whose score is NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,10 @@ class Evaluation:
     Attributes
     ----------
     scores : dict of str to float
-        By metric, in the order of `drpl.metrics.cards.METRICS`; PSNR of equal images is infinite.
+        Score by metric, in the order in which they were requested. PSNR of equal images is
+        infinite.
     left_out : dict of str to str
-        Metrics that do not apply, and why.
+        Reason by metric, for metrics that do not apply.
     """
 
     scores: dict[str, float]
@@ -47,15 +49,20 @@ def evaluate(
     Parameters
     ----------
     fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        White of float images is 1.
+        Images of equal shape and dtype; white is 1 in float32.
     sources : sequence of ndarray
-        Two or more, like the fused image; or none, for a comparison with the truth only.
+        Two source images or more, of the shape and dtype of the fused image; none for a comparison
+        with the truth only.
     band : ndarray of bool, shape (H, W), optional
-        See `drpl.metrics.boundary.boundary_band`.
+        Focus-boundary band; see `drpl.metrics.boundary.boundary_band`.
     metrics : iterable of str
-        Names in `drpl.metrics.cards.METRICS`.
+        Names in `drpl.metrics.cards.METRICS`; by default all.
     names : sequence of str, optional
-        What messages call the sources and the truth.
+        Names of the sources and the truth in messages.
+
+    Returns
+    -------
+    Evaluation
 
     Raises
     ------
@@ -70,13 +77,13 @@ def evaluate(
     1.0
     """
     others = (*sources, *(() if truth is None else (truth,)))
-    known = names or [*source_names(len(sources)), "the truth"]
-    check_alike(fused, others, tuple(known[: len(others)]))
+    names = names or [*source_names(len(sources)), "the truth"]
+    check_alike(fused, others, tuple(names[: len(others)]))
     scores, left_out = {}, {}
     for name in metrics:
         try:
             value = METRICS[name].score(fused, sources=sources, truth=truth, band=band)
-        except MetricError as error:  # what is left to be wrong is too small or too few
+        except MetricError as error:  # too few images, or too small ones
             left_out[name] = str(error).removeprefix(f"{name} ")
             continue
         if math.isnan(value):

@@ -1,4 +1,4 @@
-"""Image derivatives, and the ratio by which metrics compare their strengths."""
+"""Image gradients, and the ratio by which metrics compare their strengths."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 from drpl.metrics.images import Plane
 
 SLOPE, PLAIN = np.array([1.0, 0.0, -1.0]), np.ones(3)
+"""Prewitt filter along and across the derivative."""
 
 
 def sobel(image: Plane) -> tuple[Plane, Plane]:
-    """Sobel derivatives (weights 1 2 1, not divided) across and down, zeros around."""
+    """Return the horizontal and the vertical Sobel derivative (weights 1 2 1, zero padding)."""
     across, down = (
         np.asarray(cv2.Sobel(image, -1, *order, borderType=cv2.BORDER_CONSTANT), np.float64)
         for order in ((1, 0), (0, 1))
@@ -20,7 +21,7 @@ def sobel(image: Plane) -> tuple[Plane, Plane]:
 
 
 def prewitt(image: Plane) -> Plane:
-    """Magnitude of the Prewitt gradient (sums of three differences), zeros around."""
+    """Return the magnitude of the Prewitt gradient (sums of three differences, zero padding)."""
     across, down = (
         cv2.sepFilter2D(image, -1, row, column, borderType=cv2.BORDER_CONSTANT)
         for row, column in ((SLOPE, PLAIN), (PLAIN, SLOPE))
@@ -29,9 +30,9 @@ def prewitt(image: Plane) -> Plane:
 
 
 def ratio(first: Plane, second: Plane) -> Plane:
-    """The smaller of two positive values over the larger; 1 where both are 0."""
+    """Return the smaller over the larger of two non-negative values; 1 where both are 0."""
     larger = np.maximum(first, second)
-    nothing = larger == 0
-    found: Plane = np.minimum(first, second) / np.where(nothing, 1, larger)
-    found[nothing] = 1
+    both_zero = larger == 0
+    found: Plane = np.minimum(first, second) / np.where(both_zero, 1, larger)
+    found[both_zero] = 1
     return found

@@ -1,4 +1,4 @@
-"""What all metrics do first: check their images and reduce them to luma."""
+"""Checks and luma conversion, the first steps of every metric."""
 
 from __future__ import annotations
 
@@ -13,18 +13,28 @@ from drpl.core.frames import FULL_SCALE, Pixels, full_scale
 from drpl.errors import MetricError
 
 Plane = NDArray[np.float64]
-"""(H, W), luma or what is computed from it; 8-bit white is 255."""
+"""Luma or values computed from it, shape (H, W); white is 255 for grey levels."""
 LEVELS = 256
+"""Number of grey levels."""
 LUMA_WEIGHTS = np.array([0.298936021293776, 0.587043074451121, 0.114020904255103])
-"""Rec. 601 as MATLAB's rgb2gray has it: the row of the inverse of its NTSC matrix."""
+"""Rec. 601 weights of MATLAB's rgb2gray, the first row of the inverse of its NTSC matrix."""
 
 
 def check_alike(fused: Pixels, others: tuple[Pixels, ...], names: tuple[str, ...]) -> None:
-    """Images must be supported, finite, and agree in shape and dtype.
+    """Check that images are supported, finite, and equal in shape and dtype.
+
+    Parameters
+    ----------
+    fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+    others : tuple of ndarray
+        Images to compare with the fused image.
+    names : tuple of str
+        Names of the others in messages.
 
     Raises
     ------
     MetricError
+        If an image is not supported, or differs from the fused image in shape or dtype.
     """
     for image, name in zip((fused, *others), ("the fused image", *names), strict=True):
         check_image(image, name)
@@ -36,11 +46,19 @@ def check_alike(fused: Pixels, others: tuple[Pixels, ...], names: tuple[str, ...
 
 
 def check_sources(fused: Pixels, sources: tuple[Pixels, ...], *, exactly_two: bool = False) -> None:
-    """Source images must be two or more, or two where the metric is defined for pairs only.
+    """Check the number of source images, and that they match the fused image.
+
+    Parameters
+    ----------
+    fused, sources
+        See `check_alike`.
+    exactly_two : bool
+        True for a metric that is defined for pairs only.
 
     Raises
     ------
     MetricError
+        If there are fewer than two sources, or more for a pair metric, or `check_alike` refuses.
     """
     if len(sources) < 2 or (exactly_two and len(sources) > 2):
         expected = "two: the metric is defined for pairs" if exactly_two else "two or more"
@@ -49,11 +67,12 @@ def check_sources(fused: Pixels, sources: tuple[Pixels, ...], *, exactly_two: bo
 
 
 def check_size(image: Pixels, least: int) -> None:
-    """An image must hold at least one window of the metric.
+    """Check that an image is at least ``least`` pixels high and wide.
 
     Raises
     ------
     MetricError
+        If the image is smaller.
     """
     if min(image.shape[:2]) < least:
         raise MetricError(
@@ -62,7 +81,7 @@ def check_size(image: Pixels, least: int) -> None:
 
 
 def luma(image: Pixels) -> Plane:
-    """Rec. 601 luma in double precision, on the image's own scale."""
+    """Return Rec. 601 luma in double precision, shape (H, W), on the scale of the image."""
     values = image.astype(np.float64)
     if values.ndim == 2:
         return values
@@ -73,13 +92,13 @@ def luma(image: Pixels) -> Plane:
 
 
 def grey_levels(image: Pixels, value_range: float | None = None) -> NDArray[np.uint8]:
-    """Luma in 256 grey levels, as the reference toolboxes see every image.
+    """Reduce an image to luma in 256 grey levels, as the reference toolboxes do.
 
     Parameters
     ----------
     image : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
     value_range : float, optional
-        Value of white in float32 images, by default 1. Values outside count as black and white.
+        Value of white in float32 images, by default 1. Values outside are clipped.
 
     Returns
     -------
@@ -88,7 +107,7 @@ def grey_levels(image: Pixels, value_range: float | None = None) -> NDArray[np.u
     Raises
     ------
     MetricError
-        If the array cannot be read as an image.
+        If the array is not a supported image.
     """
     check_image(image, "the fused image")
     plane: NDArray[Any] = image
@@ -115,7 +134,27 @@ def pair_up(
     least: int = 1,
     exactly_two: bool = False,
 ) -> tuple[Plane, list[Plane]]:
-    """Checked grey levels of the fused image and its sources, in double precision."""
+    """Check the images and return the grey levels of the fused image and of each source.
+
+    Parameters
+    ----------
+    fused, sources, value_range
+        Images of equal shape and dtype, and the value of white; see `grey_levels`.
+    least : int
+        Smallest height and width in pixels.
+    exactly_two : bool
+        True for a metric that is defined for pairs only.
+
+    Returns
+    -------
+    tuple of ndarray and list of ndarray, shape (H, W), float64
+        Grey levels in [0, 255].
+
+    Raises
+    ------
+    MetricError
+        If the sources are too few, too many, too small or unlike the fused image.
+    """
     check_sources(fused, sources, exactly_two=exactly_two)
     check_size(fused, least)
     planes = [grey_levels(image, value_range).astype(np.float64) for image in (fused, *sources)]
@@ -123,7 +162,7 @@ def pair_up(
 
 
 def weighted_mean(values: Sequence[Plane], weights: Sequence[Plane]) -> float:
-    """Mean over several maps at once; a plain one where all weights are 0."""
+    """Return the weighted mean over several maps, or the plain mean if all weights are 0."""
     total = sum(float(weight.sum()) for weight in weights)
     if total == 0:
         return float(np.mean([value.mean() for value in values]))
@@ -132,7 +171,7 @@ def weighted_mean(values: Sequence[Plane], weights: Sequence[Plane]) -> float:
 
 
 def check_image(image: Pixels, name: str) -> None:
-    """An image must be an array of a supported type and shape, with finite values."""
+    """Check that an image is an array of a supported dtype and shape, with finite values."""
     if not isinstance(image, np.ndarray) or image.dtype not in FULL_SCALE:
         found = getattr(image, "dtype", type(image).__name__)
         raise MetricError(f"{name} is {found}; expected an array of uint8, uint16 or float32")

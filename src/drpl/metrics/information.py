@@ -12,19 +12,20 @@ from drpl.metrics.images import LEVELS, check_sources, grey_levels
 
 Levels = NDArray[np.uint8]
 BITS = 8
+"""Bits in a grey level."""
 
 
 def en(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Entropy EN of the fused image's grey levels in bits, in [0, 8]; higher is richer.
+    """Compute the entropy EN of the fused image in bits, in [0, 8]; higher means more information.
 
-    Noise raises it as well as detail: compare it only between results from the same sources.
+    Noise raises it as much as detail does; compare only results from the same sources.
 
     Parameters
     ----------
     fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
         Reduced to luma in 256 levels.
     *sources : ndarray
-        Not looked at: all metrics without truth are called alike.
+        Ignored; accepted because all metrics without truth have the same signature.
     value_range : float, optional
         Value of white in a float32 image, by default 1.
 
@@ -35,7 +36,7 @@ def en(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
     Raises
     ------
     MetricError
-        If the fused image cannot be read as one.
+        If the fused image is not a supported image.
 
     References
     ----------
@@ -55,31 +56,32 @@ def en(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
 
 
 def q_mi(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Normalised mutual information Q_MI of Hossny et al., in [0, number of sources]; higher wins.
+    """Compute the normalised mutual information Q_MI of Hossny et al.; higher is better.
 
-    Copying pixels hard raises it even where the wrong ones are copied; see the truth-based metrics.
+    Pixels copied from a single source raise it, even from the wrong source; prefer metrics with
+    truth where a truth exists.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more; reduced to luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Sum over the sources S of ``2 I(S, F) / (H(S) + H(F))``; a source as flat as the fused
-        image counts 1.
+        Sum over the sources S of ``2 I(S, F) / (H(S) + H(F))``, in [0, number of sources]. A flat
+        source of a flat fused image contributes 1.
 
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike.
+        If there are fewer than two sources, or the images differ in shape or dtype.
 
     Notes
     -----
-    The paper has two sources; the sum goes on over more.
+    The paper defines the sum for two sources; here it extends to more.
 
     References
     ----------
@@ -97,29 +99,31 @@ def q_mi(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> f
 
 
 def q_ncie(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Nonlinear correlation information entropy Q_NCIE of Wang et al.; higher is better.
+    """Compute the nonlinear correlation information entropy Q_NCIE; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more; reduced to luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        In [1 - log(K) / log(256), 1] with K images, the fused one included: [0.802, 1] for pairs.
+        Score in [1 - log(K) / log(256), 1] for K images including the fused one, so [0.802, 1] for
+        two sources.
 
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike.
+        If there are fewer than two sources, or the images differ in shape or dtype.
 
     Notes
     -----
-    From the eigenvalues of the matrix of mutual information in units of 8 bits between all images,
-    1 on its diagonal. Identical images reach 1 only if they use all levels alike.
+    The score is computed from the eigenvalues of a matrix that holds the mutual information of all
+    pairs of images, in units of 8 bits, and 1 on its diagonal. Identical images score 1 only if
+    all grey levels are equally frequent.
 
     References
     ----------
@@ -134,23 +138,23 @@ def q_ncie(fused: Pixels, *sources: Pixels, value_range: float | None = None) ->
         shared = _mutual_information(images[first], images[second])[0] / BITS
         correlation[first, second] = correlation[second, first] = shared
     shares = np.clip(np.linalg.eigvalsh(correlation) / count, 0, None)
-    return 1 - _surprise(shares) / BITS
+    return 1 - _entropy_of_shares(shares) / BITS
 
 
 def _mutual_information(first: Levels, second: Levels) -> tuple[float, float, float]:
-    """Mutual information of two images, and the entropy of each, in bits."""
+    """Return the mutual information of two images, and the entropy of each, in bits."""
     cells = first.astype(np.intp) * LEVELS + second
     joint = np.bincount(cells.ravel(), minlength=LEVELS * LEVELS).reshape(LEVELS, LEVELS)
-    alone = _entropy(joint.sum(axis=1)), _entropy(joint.sum(axis=0))
-    return max(sum(alone) - _entropy(joint), 0.0), *alone
+    marginals = _entropy(joint.sum(axis=1)), _entropy(joint.sum(axis=0))
+    return max(sum(marginals) - _entropy(joint), 0.0), *marginals
 
 
 def _entropy(counts: NDArray[np.intp]) -> float:
-    """Entropy of a histogram in bits."""
-    return _surprise(counts / counts.sum())
+    """Return the entropy of a histogram in bits."""
+    return _entropy_of_shares(counts / counts.sum())
 
 
-def _surprise(shares: NDArray[np.float64]) -> float:
-    """Sum of ``-p log2 p``; nothing for p = 0."""
-    some = shares[shares > 0]
-    return -float((some * np.log2(some)).sum())
+def _entropy_of_shares(shares: NDArray[np.float64]) -> float:
+    """Return the sum of ``-p log2 p`` over the shares above 0."""
+    positive = shares[shares > 0]
+    return -float((positive * np.log2(positive)).sum())

@@ -1,4 +1,4 @@
-"""Fusion metrics after human contrast sensitivity: Chen and Varshney, Chen and Blum."""
+"""Fusion metrics based on human contrast sensitivity, by Chen and Varshney and by Chen and Blum."""
 
 from __future__ import annotations
 
@@ -10,43 +10,47 @@ from drpl.metrics.gradients import ratio, sobel
 from drpl.metrics.images import LEVELS, Plane, pair_up, weighted_mean
 
 BLOCK = 16
+"""Height and width of the regions of Q_CV in pixels."""
 CYCLES_CV, CYCLES_CB = 8, 30
-"""What an image's height and width are divided by to have its highest frequency in cycles a degree.
+"""Divisors of height and width that give the highest frequency in cycles per degree.
 
-Viewing distances as the reference code sets them.
+They stand for the viewing distances of the reference code.
 """
 DOG_WIDE, DOG_NARROW, DOG_SHARE = 15.3870, 1.3456, 0.7622
+"""Widths in cycles per degree and weight of the difference-of-Gaussians contrast sensitivity."""
 CONTRAST_SIGMAS, CONTRAST_REACH = (2.0, 4.0), 15
+"""Sigmas of the narrow and wide Gaussian mean, and their radius, in pixels."""
 MASKING = 1e-4
+"""Constant of the contrast masking of Q_CB."""
 
 
 def q_cv(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Perceived regional error Q_CV of Chen and Varshney, in [0, inf); lower is better.
+    """Compute the perceived regional error Q_CV of Chen and Varshney, in [0, inf); lower is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more; reduced to luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Mean squared difference to each source, seen through the contrast sensitivity of Mannos and
-        Sakrison, in 16x16 blocks, weighted by the sources' edges (fifth power of the Sobel
-        gradient, summed over a block). 0 for sources like the fused image.
+        Mean squared difference to each source in 16x16 blocks, filtered by the contrast sensitivity
+        of Mannos and Sakrison and weighted by the sources' edges (fifth power of the Sobel
+        gradient, summed over a block). 0 if all sources equal the fused image.
 
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike.
+        If there are fewer than two sources, or the images differ in shape or dtype.
 
     Notes
     -----
     As in the field's MATLAB code, each image is first stretched to 0..255 by its own extremes, and
-    blocks that the image does not fill count what is missing as no error. One code in use gives a
-    tenth of this value.
+    the missing part of incomplete blocks counts as no error. One published implementation returns
+    a tenth of this value.
 
     References
     ----------
@@ -67,32 +71,32 @@ def q_cv(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> f
 
 
 def q_cb(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Preserved local contrast Q_CB of Chen and Blum, in [0, 1]; higher is better.
+    """Compute the preserved local contrast Q_CB of Chen and Blum, in [0, 1]; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more; reduced to luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Mean over the pixels of the ratio of masked contrasts (the smaller over the larger), the
-        sources weighted by the square of theirs. Contrast is a narrow over a wide Gaussian mean,
-        after a difference-of-Gaussians contrast sensitivity.
+        Mean over the pixels of the ratio of masked contrasts (the smaller over the larger), with
+        each source weighted by the square of its contrast. Contrast is the ratio of a narrow to a
+        wide Gaussian mean, less 1, after a difference-of-Gaussians contrast sensitivity.
 
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike.
+        If there are fewer than two sources, or the images differ in shape or dtype.
 
     Notes
     -----
     As in the field's MATLAB code, each image is first stretched to 0..255 by its own extremes, and
-    contrasts are masked with the exponents 3 and 2, without regard to their sign. Pixels without
-    contrast in all sources count them alike.
+    contrasts are masked with the exponents 3 and 2, without their sign. Where no source has
+    contrast, all sources have the same weight.
 
     References
     ----------
@@ -114,7 +118,7 @@ def q_cb(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> f
 
 
 def _stretch(image: Plane) -> Plane:
-    """Levels stretched to 0..255 by the image's own extremes; a flat image stays as it is."""
+    """Stretch grey levels to 0..255 by the image's own extremes; flat images stay unchanged."""
     lowest, highest = float(image.min()), float(image.max())
     if highest == lowest:
         return image
@@ -122,7 +126,7 @@ def _stretch(image: Plane) -> Plane:
 
 
 def _frequencies(shape: tuple[int, ...], cycles: int) -> Plane:
-    """Radial frequency at each place of a half spectrum."""
+    """Return the radial frequency in cycles per degree over a half spectrum."""
     height, width = shape
     down = np.fft.fftfreq(height) * 2 * height / cycles
     across = np.fft.rfftfreq(width) * 2 * width / cycles
@@ -130,12 +134,12 @@ def _frequencies(shape: tuple[int, ...], cycles: int) -> Plane:
 
 
 def _filtered(image: Plane, sensitivity: Plane) -> Plane:
-    """Image seen through a filter given on its half spectrum."""
+    """Apply a filter that is given on the image's half spectrum."""
     return np.fft.irfft2(np.fft.rfft2(image) * sensitivity, s=image.shape)
 
 
 def _blocks(image: Plane) -> Plane:
-    """Sums over 16x16 blocks, zeros added below and on the right."""
+    """Sum over 16x16 blocks, with zero padding below and on the right."""
     height, width = (-(-length // BLOCK) for length in image.shape)
     padded = np.zeros((height * BLOCK, width * BLOCK))
     padded[: image.shape[0], : image.shape[1]] = image
@@ -144,7 +148,7 @@ def _blocks(image: Plane) -> Plane:
 
 
 def _contrast(image: Plane, sensitivity: Plane) -> Plane:
-    """Local contrast as the eye has it, after masking."""
+    """Return the perceived local contrast after masking."""
     seen = _filtered(_stretch(image), sensitivity)
     reach = np.arange(-CONTRAST_REACH, CONTRAST_REACH + 1)
     narrow, wide = (
@@ -154,9 +158,9 @@ def _contrast(image: Plane, sensitivity: Plane) -> Plane:
             for sigma in CONTRAST_SIGMAS
         )
     )
-    empty = wide == 0
-    contrast = np.abs(narrow / np.where(empty, 1, wide) - 1)
-    contrast[empty] = 0
+    zero = wide == 0
+    contrast = np.abs(narrow / np.where(zero, 1, wide) - 1)
+    contrast[zero] = 0
     square = contrast * contrast
     masked: Plane = square * contrast / (square + MASKING)
     return masked

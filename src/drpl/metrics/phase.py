@@ -1,4 +1,4 @@
-"""The fusion metric of Zhao, Laganiere and Liu: features found by phase congruency."""
+"""Fusion metric of Zhao, Laganiere and Liu, based on phase congruency."""
 
 from __future__ import annotations
 
@@ -13,40 +13,45 @@ from drpl.metrics.images import pair_up
 FEATURE = 0.1
 """Phase congruency above which a pixel is a feature."""
 WINDOW = cv2.getGaussianKernel(11, 1.5)
+"""Weights of the local correlation."""
 STABILITY = np.float32(1e-4)
+"""Constant that keeps the local correlation defined in flat windows."""
 MAPS = ("congruency", "maximum", "minimum")
+"""Maps of `Features` that are compared."""
 SMALLEST = 8
+"""Smallest height and width of an image in pixels."""
 
 
 def q_p(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Preserved phase congruency Q_P of Zhao et al., in [-1, 1]; higher is better.
+    """Compute the preserved phase congruency Q_P of Zhao et al., in [-1, 1]; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more, at least 8 pixels high and wide; reduced to
-        luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more, at least 8 pixels high and
+        wide; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Product, over phase congruency and its largest and smallest moment, of the mean local
-        correlation with the best of: each source, and the strongest of them pixel by pixel. Only
-        the sources' features count; without any, the score is 1. Even identical images stay below
-        1, since features are cut out of the sources and not out of the fused image.
+        Product over three maps: the phase congruency and its largest and smallest moment. Each
+        factor is a mean over the sources' features of the local correlation with the map that fits
+        best, among the sources and their strongest pixels. Without features the score is 1. Even
+        identical images score below 1, since only the sources are masked to their features.
 
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike or too small.
+        If there are fewer than two sources, or the images differ in shape or dtype,
+        or are too small.
 
     Notes
     -----
-    The field's MATLAB code divides the frequencies of odd sizes by one pixel less, n - 1, which
-    places all filters too low along that side. The true frequencies are used here: scores of a
-    427x640 pair differ by up to 1.1e-4 of their value, those of even sizes by less than 1e-6.
+    For odd sizes n, the field's MATLAB code divides frequencies by n - 1, which places all filters
+    too low along that side. The true frequencies are used here: scores of a 427x640 pair differ by
+    up to 1.1e-4 of their value, scores of even sizes by less than 1e-6.
 
     References
     ----------
@@ -72,14 +77,14 @@ def q_p(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
 
 
 def _strongest(each: list[Features]) -> Features:
-    """All maps from the source whose congruency is the largest at a pixel."""
+    """Take all maps from the source with the largest congruency at each pixel."""
     chosen = np.argmax([features.congruency for features in each], axis=0)[np.newaxis]
     stacks = (np.stack([getattr(features, name) for features in each]) for name in MAPS)
     return Features(*(np.take_along_axis(stack, chosen, axis=0)[0] for stack in stacks))
 
 
 def _best_correlation(found: Floats, maps: list[Floats], masks: list[NDArray[np.bool_]]) -> Floats:
-    """Local correlation with the map that fits best; 0 where no map has a feature."""
+    """Return the local correlation with the best-fitting map; 0 where no map has a feature."""
     mean_found, variance_found = _moments(found)
     best = np.full_like(found, -np.inf)
     for source, mask in zip(maps, masks, strict=True):
@@ -93,12 +98,12 @@ def _best_correlation(found: Floats, maps: list[Floats], masks: list[NDArray[np.
 
 
 def _moments(image: Floats) -> tuple[Floats, Floats]:
-    """Local means and variances."""
+    """Return local means and variances."""
     mean = _average(image)
     return mean, _average(image * image) - mean * mean
 
 
 def _average(image: Floats) -> Floats:
-    """Gaussian mean, zeros around."""
+    """Return the local Gaussian mean, with zero padding."""
     smooth = cv2.sepFilter2D(image, -1, WINDOW, WINDOW, borderType=cv2.BORDER_CONSTANT)
     return np.asarray(smooth, np.float32)

@@ -1,4 +1,4 @@
-"""Metrics of a fused image against the truth."""
+"""Metrics that compare a fused image with the truth."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from drpl.metrics.windows import (
 
 SSIM_WINDOW = Window.gaussian(11, 1.5)
 SSIM_K1, SSIM_K2 = 0.01, 0.03
+"""Stabilising constants of SSIM, as shares of white."""
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the scales of MS-SSIM, from fine to coarse (the paper's calibration)."""
 GMSD_CONSTANT = 170.0
-"""For luma with white at 255."""
+"""Stabilising constant of GMSD, for luma with white at 255."""
 
 
 def psnr(
@@ -34,22 +35,22 @@ def psnr(
     value_range: float | None = None,
     where: NDArray[np.bool_] | None = None,
 ) -> float:
-    """Peak signal-to-noise ratio in dB; higher is better, infinite for equal images.
+    """Compute the peak signal-to-noise ratio in dB; higher is better, infinite for equal images.
 
     Parameters
     ----------
     fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype.
+        Images of equal shape and dtype.
     value_range : float, optional
         Value of white in float32 images, by default 1.
     where : ndarray of bool, shape (H, W), optional
-        Pixels to look at; by default all.
+        True for pixels that count; by default all.
 
     Returns
     -------
     float
-        ``10 log10(white^2 / mse)``, the mean taken over pixels and channels; NaN if ``where`` holds
-        nowhere.
+        ``10 log10(white^2 / mse)``, with the mean squared error over pixels and channels; NaN if
+        ``where`` is False everywhere.
 
     Raises
     ------
@@ -80,20 +81,19 @@ def psnr(
 
 
 def ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> float:
-    """Mean structural similarity of luma, in [-1, 1]; 1 for equal images.
+    """Compute the mean structural similarity SSIM of luma, in [-1, 1]; 1 for equal images.
 
     Parameters
     ----------
     fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, at least 11 pixels high and wide. Colours are reduced to Rec. 601
-        luma.
+        Images of equal shape and dtype, at least 11 pixels high and wide; reduced to Rec. 601 luma.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Mean over all windows (11x11 Gaussian, sigma 1.5, K1 0.01, K2 0.03) that lie wholly inside.
+        Mean over all windows inside the image (11x11 Gaussian, sigma 1.5, K1 0.01, K2 0.03).
 
     Raises
     ------
@@ -112,21 +112,22 @@ def ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> f
 
 
 def ms_ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> float:
-    """Multi-scale structural similarity of luma, in [0, 1]; 1 for equal images.
+    """Compute the multi-scale structural similarity MS-SSIM of luma, in [0, 1]; 1 for equal images.
 
     Parameters
     ----------
     fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, at least 161 pixels high and wide. Colours are reduced to Rec.
-        601 luma.
+        Images of equal shape and dtype, at least 161 pixels high and wide; reduced to Rec. 601
+        luma.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Product over five scales, each half as large as the one before (2x2 means), of the mean
-        contrast and structure, and at the coarsest the mean similarity, to the paper's exponents.
+        Product over five scales, each half the size of the one before (2x2 means), of the mean
+        contrast and structure with the paper's exponents; at the coarsest scale, of the mean
+        similarity.
 
     Raises
     ------
@@ -135,7 +136,7 @@ def ms_ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -
 
     Notes
     -----
-    A scale whose mean is negative counts 0: its power would not be a real number.
+    The negative mean of a scale counts as 0, since its power would not be a real number.
 
     References
     ----------
@@ -160,21 +161,20 @@ def ms_ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -
 
 
 def gmsd(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> float:
-    """Gradient magnitude similarity deviation of luma, in [0, 0.5]; lower is better.
+    """Compute the gradient magnitude similarity deviation GMSD, in [0, 0.5]; lower is better.
 
     Parameters
     ----------
     fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, at least 3 pixels high and wide. Colours are reduced to Rec. 601
-        luma.
+        Images of equal shape and dtype, at least 3 pixels high and wide; reduced to Rec. 601 luma.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Standard deviation (divisor n - 1) of the similarity of the Prewitt gradients, zeros
-        around, at half the resolution. 0 for equal images.
+        Standard deviation (divisor n - 1) of the similarity of the Prewitt gradients at half the
+        resolution, with zero padding. 0 for equal images.
 
     Raises
     ------
@@ -197,20 +197,20 @@ def gmsd(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> f
 def _pair(
     fused: Pixels, truth: Pixels, value_range: float | None, *, least: int
 ) -> tuple[Plane, Plane, float]:
-    """Checked luma of both images, and the value of white."""
+    """Check the images and return the luma of both, and the value of white."""
     check_alike(fused, (truth,), ("the truth",))
     check_size(truth, least)
     return luma(fused), luma(truth), full_scale(truth, value_range)
 
 
 def _statistics(first: Plane, second: Plane) -> tuple[Moments, Moments, Plane]:
-    """What SSIM is made of."""
+    """Return the window statistics that SSIM is computed from."""
     one, two = moments(first, SSIM_WINDOW), moments(second, SSIM_WINDOW)
     return one, two, covariance(one, two, SSIM_WINDOW)
 
 
 def _halve(image: Plane, border: int) -> Plane:
-    """Means of 2x2 pixels; an odd row or column is completed as the border says."""
+    """Return means of 2x2 pixels; the OpenCV border mode completes an odd row or column."""
     height, width = image.shape
     padded = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, border)
     rows = padded[::2] + padded[1::2]

@@ -1,6 +1,6 @@
-"""Metrics of contrast and sharpness that look at the fused image alone.
+"""Metrics of contrast and sharpness, computed from the fused image alone.
 
-All of them rise with noise and with halos too: they are company for the others, never a goal.
+Noise and halos raise all of them: report them beside other metrics, never optimise for them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from drpl.metrics.images import Plane, grey_levels
 
 
 def sd(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Standard deviation SD of the fused image's grey levels, in [0, 127.5]; higher is contrastier.
+    """Compute the standard deviation SD of grey levels, in [0, 127.5]; higher means more contrast.
 
     Parameters
     ----------
     fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
         Reduced to luma in 256 levels.
     *sources : ndarray
-        Not looked at: all metrics without truth are called alike.
+        Ignored; accepted because all metrics without truth have the same signature.
     value_range : float, optional
         Value of white in a float32 image, by default 1.
 
@@ -31,13 +31,13 @@ def sd(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
     Raises
     ------
     MetricError
-        If the fused image cannot be read as one.
+        If the fused image is not a supported image.
 
     Notes
     -----
-    The field's MATLAB code gives the mean of the deviations of the columns instead
-    (``mean(std(A))``, divisor H - 1), which leaves out how columns differ from each other: on a
-    landscape that is 41.5 instead of 51.2, on four pairs 0.5 to 19 per cent too little.
+    The field's MATLAB code returns the mean of the columns' deviations instead (``mean(std(A))``,
+    divisor H - 1), which ignores differences between columns: 41.5 instead of 51.2 on a landscape,
+    and 0.5 to 19 per cent too little on four pairs.
 
     References
     ----------
@@ -48,27 +48,27 @@ def sd(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
 
 
 def ag(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Average gradient AG of the fused image in grey levels, in [0, 255]; higher is sharper.
+    """Compute the average gradient AG in grey levels, in [0, 255]; higher is sharper.
 
     Parameters
     ----------
     fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
         Reduced to luma in 256 levels.
     *sources : ndarray
-        Not looked at: all metrics without truth are called alike.
+        Ignored; accepted because all metrics without truth have the same signature.
     value_range : float, optional
         Value of white in a float32 image, by default 1.
 
     Returns
     -------
     float
-        Mean of ``sqrt((dx^2 + dy^2) / 2)`` over all pixels, differences across the last row and
-        column being 0.
+        Mean of ``sqrt((dx^2 + dy^2) / 2)`` over all pixels, with differences of 0 beyond the last
+        row and column.
 
     Raises
     ------
     MetricError
-        If the fused image cannot be read as one.
+        If the fused image is not a supported image.
 
     References
     ----------
@@ -83,26 +83,26 @@ def ag(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
 
 
 def ei(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Edge intensity EI of the fused image in grey levels, in [0, 1443]; higher is sharper.
+    """Compute the edge intensity EI in grey levels, in [0, 1443]; higher is sharper.
 
     Parameters
     ----------
     fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
         Reduced to luma in 256 levels.
     *sources : ndarray
-        Not looked at: all metrics without truth are called alike.
+        Ignored; accepted because all metrics without truth have the same signature.
     value_range : float, optional
         Value of white in a float32 image, by default 1.
 
     Returns
     -------
     float
-        Mean magnitude of the Sobel gradient (weights 1 2 1, not divided), edge pixels repeated.
+        Mean magnitude of the Sobel gradient (weights 1 2 1, not normalised, edge pixels repeated).
 
     Raises
     ------
     MetricError
-        If the fused image cannot be read as one.
+        If the fused image is not a supported image.
 
     References
     ----------
@@ -117,26 +117,27 @@ def ei(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
 
 
 def sf(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Spatial frequency SF of the fused image in grey levels, in [0, 361]; higher is sharper.
+    """Compute the spatial frequency SF in grey levels, in [0, 361]; higher is sharper.
 
     Parameters
     ----------
     fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
         Reduced to luma in 256 levels.
     *sources : ndarray
-        Not looked at: all metrics without truth are called alike.
+        Ignored; accepted because all metrics without truth have the same signature.
     value_range : float, optional
         Value of white in a float32 image, by default 1.
 
     Returns
     -------
     float
-        Root of the summed squared differences along rows and columns over the number of pixels.
+        ``sqrt(S / N)`` for N pixels, where S is the sum of squared differences along rows and
+        columns.
 
     Raises
     ------
     MetricError
-        If the fused image cannot be read as one.
+        If the fused image is not a supported image.
 
     References
     ----------
@@ -149,5 +150,5 @@ def sf(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
 
 
 def _plane(fused: Pixels, value_range: float | None) -> Plane:
-    """Grey levels in double precision."""
+    """Return the grey levels in double precision."""
     return grey_levels(fused, value_range).astype(np.float64)

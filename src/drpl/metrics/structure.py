@@ -1,4 +1,4 @@
-"""Fusion metrics built on structural similarity: Piella and Heijmans, Cvejic, Yang."""
+"""Fusion metrics based on structural similarity, by Piella and Heijmans, Cvejic and Yang."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from drpl.metrics.images import Plane, pair_up, weighted_mean
 from drpl.metrics.windows import Moments, Window, covariance, moments, similarity
 
 BLOCK = Window.uniform(8)
+"""Window of all metrics but Q_Y."""
 PIELLA_CONSTANT = (1e-6 * 255) ** 2
-"""Makes SSIM the universal quality index of the paper, and flat windows harmless."""
+"""Constant of SSIM: negligible but for flat windows, as in the universal quality index."""
 YANG_WINDOW = Window.gaussian(7, 1.5)
+"""Window of Q_Y."""
 TINY_CONSTANT = 2e-16
+"""Constant of SSIM in Q_C and Q_Y; it keeps flat windows defined."""
 ALIKE = 0.75
-"""Similarity of the sources from which Q_Y asks for both of them."""
+"""Similarity of the sources from which Q_Y demands both of them."""
 
 
 def q_s(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Fusion quality index Q_S of Piella and Heijmans, in [-1, 1]; higher is better.
+    """Compute the fusion quality index Q_S of Piella and Heijmans, in [-1, 1]; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more, at least 8 pixels high and wide; reduced to
-        luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more, at least 8 pixels high and
+        wide; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
@@ -40,7 +43,8 @@ def q_s(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike or too small.
+        If there are fewer than two sources, or the images differ in shape or dtype,
+        or are too small.
 
     References
     ----------
@@ -52,25 +56,27 @@ def q_s(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
 
 
 def q_w(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Weighted fusion quality index Q_W of Piella and Heijmans, in [-1, 1]; higher is better.
+    """Compute the weighted quality index Q_W of Piella and Heijmans, in [-1, 1]; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more, at least 8 pixels high and wide; reduced to
-        luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more, at least 8 pixels high and
+        wide; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        As `q_s`, but windows count by the largest variance that a source has there.
+        Mean of the local quality of `q_s`, with each window weighted by the largest variance of a
+        source in it.
 
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike or too small.
+        If there are fewer than two sources, or the images differ in shape or dtype,
+        or are too small.
 
     References
     ----------
@@ -82,31 +88,32 @@ def q_w(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
 
 
 def q_e(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Edge-dependent fusion quality index Q_E of Piella and Heijmans, in [-1, 1]; higher is better.
+    """Compute the edge-dependent quality index Q_E, in [-1, 1]; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, two sources or more, at least 8 pixels high and wide; reduced to
-        luma in 256 levels.
+        Images of equal shape and dtype, with two sources or more, at least 8 pixels high and
+        wide; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Q_W of the images times Q_W of their edges (magnitude of the 3x3 Prewitt gradient, zeros
-        around).
+        Q_W of the images times Q_W of their edges (magnitude of the 3x3 Prewitt gradient, zero
+        padding).
 
     Raises
     ------
     MetricError
-        If there are fewer than two sources, or the images are not alike or too small.
+        If there are fewer than two sources, or the images differ in shape or dtype,
+        or are too small.
 
     Notes
     -----
-    The paper has ``Q_W^(1 - alpha) Q_W(edges)^alpha`` with alpha left open. The field's MATLAB
-    code, which is followed, takes the plain product of the two.
+    The paper defines ``Q_W^(1 - alpha) Q_W(edges)^alpha`` and leaves alpha open. The plain product
+    follows the field's MATLAB code.
 
     References
     ----------
@@ -119,13 +126,13 @@ def q_e(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
 
 
 def q_c(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Similarity metric Q_C of Cvejic et al. for pairs, in [-1, 1]; higher is better.
+    """Compute the similarity metric Q_C of Cvejic et al. for pairs, in [-1, 1]; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, exactly two sources, at least 8 pixels high and wide; reduced to
-        luma in 256 levels.
+        Images of equal shape and dtype, with exactly two sources, at least 8 pixels high and
+        wide; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
@@ -133,19 +140,20 @@ def q_c(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
     -------
     float
         Mean over all 8x8 windows of the universal quality index against both sources, weighted by
-        their covariances with the fused image, the weights being cut to [0, 1].
+        their covariances with the fused image, with weights clipped to [0, 1].
 
     Raises
     ------
     MetricError
-        If there are not two sources, or the images are not alike or too small.
+        If there are not exactly two sources, or the images differ in shape or dtype, or are too
+        small.
 
     Notes
     -----
-    Where both covariances are 0 the sources count alike; flat windows are treated as in `q_y`,
-    which moves scores by up to 8e-5. Z. Liu's first MATLAB code sets the score of a window to 0
-    or 1 where the weight is cut; Y. Liu's revision, which is followed, cuts the weight as the
-    paper does.
+    Where both covariances are 0, both sources have weight 0.5. Flat windows are treated as in
+    `q_y`, which changes scores by up to 8e-5. Weights are clipped as in the paper and in Y. Liu's
+    revision of the field's MATLAB code; Z. Liu's first version sets the score of such a window to
+    0 or 1 instead.
 
     References
     ----------
@@ -164,33 +172,35 @@ def q_c(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
 
 
 def q_y(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Similarity metric Q_Y of Yang et al. for pairs, in [-1, 1]; higher is better.
+    """Compute the similarity metric Q_Y of Yang et al. for pairs, in [-1, 1]; higher is better.
 
     Parameters
     ----------
     fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype, exactly two sources, at least 7 pixels high and wide; reduced to
-        luma in 256 levels.
+        Images of equal shape and dtype, with exactly two sources, at least 7 pixels high and
+        wide; reduced to luma in 256 levels.
     value_range : float, optional
         Value of white in float32 images, by default 1.
 
     Returns
     -------
     float
-        Mean over all windows (7x7 Gaussian, sigma 1.5): where the sources are alike (similarity
-        0.75 or more) the similarity to both, weighted by their variances, else the larger one.
+        Mean over all windows (7x7 Gaussian, sigma 1.5) of the similarity to the sources: weighted
+        by their variances where the sources are alike (similarity 0.75 or more), otherwise the
+        larger one.
 
     Raises
     ------
     MetricError
-        If there are not two sources, or the images are not alike or too small.
+        If there are not exactly two sources, or the images differ in shape or dtype, or are too
+        small.
 
     Notes
     -----
-    In flat windows the field's MATLAB code divides what rounding left of the variances by itself:
-    similarities become arbitrary there, and the score NaN where both are exactly 0. Here such
-    variances are 0, and two flat windows of the same grey score 1. On photographs with clipped
-    regions that moves the score by up to 2e-4.
+    In flat windows, the field's MATLAB code divides by variances that are mere rounding errors:
+    similarities are arbitrary there, and the score is NaN where both variances are exactly 0. Here
+    such variances are set to 0, and two flat windows of the same grey score 1. On photographs with
+    clipped regions this changes the score by up to 2e-4.
 
     References
     ----------
@@ -211,18 +221,18 @@ def q_y(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
 
 @dataclass(frozen=True, slots=True)
 class _LocalQuality:
-    """Quality and saliency of each window."""
+    """Quality and saliency of each window, shape (H - K + 1, W - K + 1)."""
 
     quality: Plane
     saliency: Plane
 
     def weighted(self) -> float:
-        """Mean quality, windows counted by saliency."""
+        """Return the mean quality, weighted by saliency."""
         return weighted_mean([self.quality], [self.saliency])
 
 
 def _local_quality(fused: Plane, sources: list[Plane]) -> _LocalQuality:
-    """Piella's local quality: similarity to each source, weighted by the sources' variances."""
+    """Return Piella's local quality: similarity to the sources, weighted by their variances."""
     whole = moments(fused, BLOCK)
     each = [moments(source, BLOCK) for source in sources]
     variances = np.stack([source.variance for source in each])
@@ -235,13 +245,13 @@ def _local_quality(fused: Plane, sources: list[Plane]) -> _LocalQuality:
 
 
 def _index(first: Moments, second: Moments, window: Window, constant: float) -> Plane:
-    """Map of the universal quality index."""
+    """Return the map of the universal quality index."""
     return similarity(first, second, covariance(first, second, window), constant, constant)
 
 
 def _share(part: Plane, total: Plane, otherwise: float = 0.5) -> Plane:
-    """Part over total; where the total is 0, sources count alike."""
-    nothing = total == 0
-    found: Plane = part / np.where(nothing, 1, total)
-    found[nothing] = otherwise
+    """Return the part over the total, or ``otherwise`` where the total is 0."""
+    zero = total == 0
+    found: Plane = part / np.where(zero, 1, total)
+    found[zero] = otherwise
     return found

@@ -1,4 +1,4 @@
-"""Statistics of sliding windows, shared by the metrics of structural similarity."""
+"""Statistics of sliding windows, shared by the metrics based on structural similarity."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from numpy.typing import NDArray
 from drpl.metrics.images import Plane
 
 ROUNDING = 1e-12
-"""What rounding leaves of the variance of a flat window is below this share of its mean square.
+"""Largest variance, relative to the mean square, that counts as the rounding error of 0.
 
-The smallest other variance of 8-bit levels (one level, in a corner of the 11x11 Gaussian) is above.
+The smallest other variance of 8-bit levels is larger: one level in a corner of the 11x11 Gaussian.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A separable window of weights that add up to 1.
+    """A separable window of K x K pixels.
 
     Attributes
     ----------
     weights : ndarray, shape (K,), float64
+        Weights along one axis, with sum 1.
     """
 
     weights: NDArray[np.float64]
 
     @classmethod
     def gaussian(cls, size: int, sigma: float) -> Window:
-        """Gaussian, ``size`` pixels high and wide."""
+        """Create a Gaussian window, ``size`` pixels high and wide."""
         return cls(np.asarray(cv2.getGaussianKernel(size, sigma), np.float64).ravel())
 
     @classmethod
     def uniform(cls, size: int) -> Window:
-        """All alike, ``size`` pixels high and wide."""
+        """Create a window of equal weights, ``size`` pixels high and wide."""
         return cls(np.full(size, 1 / size))
 
     @property
@@ -44,7 +45,7 @@ class Window:
         return len(self.weights)
 
     def average(self, image: Plane) -> Plane:
-        """Weighted mean of each window that lies wholly inside."""
+        """Return the weighted mean of each window inside the image, (H - K + 1, W - K + 1)."""
         before = self.size // 2
         after = self.size - 1 - before
         height, width = image.shape
@@ -60,6 +61,7 @@ class Moments:
     ----------
     image : ndarray, shape (H, W), float64
     mean, variance : ndarray, shape (H - K + 1, W - K + 1), float64
+        Statistics of each window inside the image.
     """
 
     image: Plane
@@ -68,7 +70,7 @@ class Moments:
 
 
 def moments(image: Plane, window: Window) -> Moments:
-    """Means and variances; those of flat windows are exactly 0."""
+    """Compute window means and variances; variances of flat windows are exactly 0."""
     mean = window.average(image)
     mean_square = window.average(image * image)
     variance = mean_square - mean * mean
@@ -77,19 +79,22 @@ def moments(image: Plane, window: Window) -> Moments:
 
 
 def covariance(first: Moments, second: Moments, window: Window) -> Plane:
-    """Covariances of the windows; exactly 0 where one of the two is flat."""
+    """Compute window covariances; exactly 0 where either window is flat."""
     found = window.average(first.image * second.image) - first.mean * second.mean
     found[(first.variance == 0) | (second.variance == 0)] = 0
     return found
 
 
 def similarity(first: Moments, second: Moments, shared: Plane, c1: float, c2: float) -> Plane:
-    """Map of structural similarity, given the covariances; tiny constants make it Wang's UIQI."""
+    """Return the map of structural similarity from the covariances ``shared``.
+
+    With tiny constants it is Wang's universal image quality index.
+    """
     luminance = (2 * first.mean * second.mean + c1) / (first.mean**2 + second.mean**2 + c1)
     return luminance * contrast_and_structure(first, second, shared, c2)
 
 
 def contrast_and_structure(first: Moments, second: Moments, shared: Plane, c2: float) -> Plane:
-    """Map of the similarity without its term of luminance."""
+    """Return the map of structural similarity without the luminance term."""
     ratio: Plane = (2 * shared + c2) / (first.variance + second.variance + c2)
     return ratio
