@@ -1,4 +1,4 @@
-"""`drpl bench quality`: from scenes to scores to reports."""
+"""`drpl bench quality`, from scenes to scores to reports."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from PIL import Image
 from drawing import draw_photo, draw_texture, half_sharp_pair
 from drpl.bench import (
     encoding,
-    methods,
+    entries,
     moved,
     provenance,
     report,
@@ -25,7 +25,7 @@ from drpl.bench import (
     tables,
 )
 from drpl.bench.quality import QualitySettings, score_quality
-from drpl.classical.table import BASELINES
+from drpl.classical.table import CLASSICAL_METHODS
 from drpl.errors import ConfigError, ReadError, StackError
 from drpl.io.write import write_image
 from drpl.metrics.reference import psnr
@@ -41,7 +41,7 @@ def write_jpeg(path, pixels, quality, subsampling=2):
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    """Three pairs of two data sets, and what two others made of the first."""
+    """Three pairs of two data sets, with images of the first set by two peers."""
     root = tmp_path_factory.mktemp("real")
     for seed, name in enumerate(NAMES):
         source_a, source_b, truth = half_sharp_pair(*SIZE, seed)
@@ -68,13 +68,13 @@ def settings(real, **changed):
 
 @pytest.fixture(scope="module")
 def run(real, tmp_path_factory):
-    """A whole run in one process."""
+    """Complete run in one process."""
     folder = tmp_path_factory.mktemp("run") / "out"
     score_quality(settings(real), folder, jobs=1, command="drpl bench quality ...")
     return folder
 
 
-def test_scenes_sets_and_methods(real, run):
+def test_rows_name_scenes_sets_and_entries(real, run):
     rows = store.ScoreStore(run).rows()
     hills = [r["method"] for r in rows if r["scene"] == "hill_01"]
     assert hills == ["drpl-fast select", "coarse", "fine"]
@@ -83,12 +83,12 @@ def test_scenes_sets_and_methods(real, run):
     first = rows[0]
     assert all(np.isfinite(first[name]) for name in scoring.PLAIN_METRICS)
     assert all(np.isnan(first[name]) for name in scoring.TRUTH_METRICS)
-    entry = settings(real).entries()[0]
-    assert [path.name for path in entry.sources] == ["2.png", "10.png"]
+    spec = settings(real).scene_specs()[0]
+    assert [path.name for path in spec.sources] == ["2.png", "10.png"]
 
 
 @pytest.mark.parametrize("lost", [1, 700])
-def test_a_run_that_was_killed_goes_on_where_it_was(real, run, tmp_path, monkeypatch, lost):
+def test_a_killed_run_continues(real, run, tmp_path, monkeypatch, lost):
     whole = (run / "scores.csv").read_bytes()
     for name in ("scores.csv", "about.json"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
@@ -97,7 +97,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(real, run, tmp_path, monkeyp
     loaded = []
     load = scenes.RealScene.load
     monkeypatch.setattr(
-        scenes.RealScene, "load", lambda entry: loaded.append(entry.name) or load(entry)
+        scenes.RealScene, "load", lambda spec: loaded.append(spec.name) or load(spec)
     )
     score_quality(settings(real), tmp_path, jobs=1)
     assert (tmp_path / "scores.csv").read_bytes() == whole
@@ -123,7 +123,7 @@ def test_a_run_with_other_settings_is_refused(real, run, tmp_path):
     assert len(rows) == len(NAMES)
 
 
-def test_other_code_is_refused_another_commit_is_not(real, run, tmp_path, monkeypatch):
+def test_changed_code_is_refused_another_commit_is_not(real, run, tmp_path, monkeypatch):
     for name in ("scores.csv", "about.json"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     monkeypatch.setattr(provenance, "_commit", lambda: "another")
@@ -140,37 +140,37 @@ def test_settings_are_checked(real):
         ({"sources": "", "photos": "x"}, "give --sources"),
         ({"kinds": ("trios",)}, "kinds holds 'trios'"),
         ({"compose": ("paste",)}, "compose holds 'paste'"),
-        ({"fused": {"dct": "x"}}, "'dct' is the name of another method"),
+        ({"fused": {"dct": "x"}}, "'dct' is the name of another entry"),
     ):
         with pytest.raises(ConfigError, match=words):
             settings(real, **changed)
 
 
-def test_the_default_model_is_compared_with_all(real):
-    assert settings(real, models=()).method_names == ["drpl-fast select", "drpl select"]
+def test_the_default_model_comes_first(real):
+    assert settings(real, models=()).entry_names == ["drpl-fast select", "drpl select"]
 
 
-def test_pictures_that_do_not_fit_are_named(real, tmp_path):
+def test_missing_and_misfitting_images_are_named(real, tmp_path):
     with pytest.raises(ReadError, match="is not a folder"):
-        settings(real, fused={"gone": str(tmp_path / "gone")}).entries()
+        settings(real, fused={"gone": str(tmp_path / "gone")}).scene_specs()
     write_jpeg(tmp_path / "hill_01.jpg", half_sharp_pair(*SIZE)[2], 80)
     with pytest.raises(ReadError, match="has no image of hill_02"):
-        settings(real, fused={"part": str(tmp_path)}).entries()
+        settings(real, fused={"part": str(tmp_path)}).scene_specs()
     write_jpeg(tmp_path / "hill_02.jpg", half_sharp_pair(50, 60)[2], 80)
     small = settings(real, fused={"small": str(tmp_path)})
     with pytest.raises(StackError, match=r"hill_02.jpg: has shape \(50, 60, 3\)"):
         score_quality(small, tmp_path / "out", jobs=1)
 
 
-def test_all_are_coded_as_the_coarsest_of_the_others(real, model):
-    entry = settings(real).entries()[0]
-    coarse, fine = entry.others["coarse"], entry.others["fine"]
+def test_all_images_are_encoded_like_the_coarsest_peer(real, model):
+    spec = settings(real).scene_specs()[0]
+    coarse, fine = spec.peers["coarse"], spec.peers["fine"]
     wanted = encoding.coarsest([fine, coarse])
     assert wanted == encoding.read_encoding(coarse) != encoding.read_encoding(fine)
     assert str(wanted) == "JPEG, quality 60, 4:2:0"
-    scene = entry.load()
-    ours = methods.own_methods(["drpl-fast"], ["select"])
-    found = scoring.results(entry, scene, ours)
+    scene = spec.load()
+    ours = entries.own_entries(["drpl-fast"], ["select"])
+    found = scoring.fused_images(spec, scene, ours)
     plain = ours["drpl-fast select"](scene)
     written = encoding.encode(plain, wanted)
     with Image.open(io.BytesIO(written)) as image, Image.open(coarse) as theirs:
@@ -181,10 +181,10 @@ def test_all_are_coded_as_the_coarsest_of_the_others(real, model):
     assert np.array_equal(found["coarse"], scenes.read_bytes(coarse))
     again = encoding.recoded(scenes.read_bytes(fine), wanted)
     assert np.array_equal(found["fine"], again)
-    assert encoding.read_encoding(entry.sources[0]) is None
+    assert encoding.read_encoding(spec.sources[0]) is None
 
 
-def test_grey_files_are_coded_grey(tmp_path):
+def test_grey_files_are_encoded_grey(tmp_path):
     grey = half_sharp_pair(*SIZE)[2][..., 0]
     Image.fromarray(grey).save(tmp_path / "grey.jpg", quality=50)
     wanted = encoding.read_encoding(tmp_path / "grey.jpg")
@@ -199,24 +199,24 @@ def test_scenes_with_truth_have_ceilings(real, tmp_path):
     by_set = summary.tabulate(store.ScoreStore(tmp_path).rows())
     assert [found.name for found in by_set] == ["hill", "lake"]
     hill = by_set[0]
-    assert hill.methods == ["drpl-fast select", *BASELINES]
-    assert hill.references == list(methods.REFERENCES)
+    assert hill.entries == ["drpl-fast select", *CLASSICAL_METHODS]
+    assert hill.references == list(entries.REFERENCES)
     assert hill.metrics == list(scoring.TRUTH_RANKED)
-    names = [*hill.methods, *hill.references]
+    names = [*hill.entries, *hill.references]
     means = dict(zip(names, summary.mean(hill.of("psnr")), strict=True))
-    assert means[methods.CEILING] == max(means.values()) == scenes.CAP_DB
-    assert not {row[0] for row in tables.rank_table(hill).rows} & set(methods.REFERENCES)
+    assert means[entries.CEILING] == max(means.values()) == scenes.CAP_DB
+    assert not {row[0] for row in tables.rank_table(hill).rows} & set(entries.REFERENCES)
     shown = tables.mean_table(hill)
-    assert shown.apart == len(methods.REFERENCES)
-    assert [row[0] for row in shown.rows[-shown.apart :]] == list(methods.REFERENCES)
+    assert shown.references == len(entries.REFERENCES)
+    assert [row[0] for row in shown.rows[-shown.references :]] == list(entries.REFERENCES)
 
 
-def test_frames_that_moved_are_aligned_to_the_middle_one():
+def test_moved_frames_are_registered_to_the_middle_one():
     frame = cv2.GaussianBlur(draw_texture(*SIZE), (0, 0), 2)
     frames, _ = moved.move_frames([frame] * 3, seed=0)
     scene = scenes.registered(scenes.BenchScene(frames))
     aligned = scene.frames
-    stack, known = scene.taken
+    stack, known = scene.original
     assert all(map(np.array_equal, stack.sources, frames))
     assert [entry.status for entry in known.alignments] == ["aligned", "reference", "aligned"]
     assert np.array_equal(aligned[1], frame)
@@ -228,7 +228,7 @@ def test_frames_that_moved_are_aligned_to_the_middle_one():
 
 
 class Page(HTMLParser):
-    """What a page refers to, and whether its elements are closed in order."""
+    """Addresses and scripts of a page; closing elements out of order fails."""
 
     EMPTY = frozenset(["meta", "img", "br", "hr", "path", "use", "rect"])
 
@@ -253,7 +253,7 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_reports(real, run, tmp_path):
+def test_reports_are_self_contained(real, run, tmp_path):
     docs = tmp_path / "docs" / "benchmarks.md"
     docs.parent.mkdir()
     written = report.write_reports(run, docs=docs)
@@ -265,9 +265,9 @@ def test_reports(real, run, tmp_path):
     assert page.addresses
     assert all(address.startswith(("#", "data:image/png")) for address in page.addresses)
     assert not re.search(r"@import|url\((?!#)", html)
-    # of each scene that others fused: two sources, two fused images, their difference
+    # two sources, two fused images and their difference of each scene that peers fused
     assert html.count("data:image/png") == 5 * 2
-    assert "Coded alike before scoring: 2 scenes: JPEG, quality 60, 4:2:0." in html
+    assert "Recoded alike before scoring: 2 scenes: JPEG, quality 60, 4:2:0." in html
     text = docs.read_text(encoding="utf-8")
     assert "    drpl bench quality ..." in text
     assert "data:" not in text
@@ -277,20 +277,20 @@ def test_reports(real, run, tmp_path):
     assert 1 <= float(ranks[1]) <= 3
 
 
-def test_a_report_of_a_run_that_was_stopped_says_so(run, tmp_path):
+def test_a_report_of_an_unfinished_run_says_so(run, tmp_path):
     (tmp_path / "about.json").write_bytes((run / "about.json").read_bytes())
     lines = (run / "scores.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    of_one = [line for line in lines if not line.startswith("lake")]
-    assert 1 < len(of_one) < len(lines)
-    for kept, said in ((of_one, True), (lines, False)):
+    hills = [line for line in lines if not line.startswith("lake")]
+    assert 1 < len(hills) < len(lines)
+    for kept, unfinished in ((hills, True), (lines, False)):
         (tmp_path / "scores.csv").write_text("".join(kept), encoding="utf-8")
         report.write_reports(tmp_path)
         for name in ("report.md", "report.html"):
             text = (tmp_path / name).read_text(encoding="utf-8")
-            assert ("unfinished: 2 of 3 scenes are scored" in text) is said
+            assert ("unfinished: 2 of 3 scenes are scored" in text) is unfinished
 
 
-def test_a_report_outlives_the_pictures(run, tmp_path):
+def test_a_report_is_written_without_the_pictures(run, tmp_path):
     for name in ("scores.csv", "about.json"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     about = json.loads((tmp_path / "about.json").read_text(encoding="utf-8"))
@@ -307,7 +307,7 @@ def test_a_report_outlives_the_pictures(run, tmp_path):
         report.write_reports(tmp_path / "nothing")
 
 
-def test_rendered_scenes(photos, tmp_path):
+def test_rendered_scenes_are_scored(photos, tmp_path):
     kinds = ("pairs", "moved")
     chosen = QualitySettings(
         photos=str(photos), kinds=kinds, scenes=1, size=128, models=("drpl-fast",), baselines=False
@@ -322,8 +322,7 @@ def test_rendered_scenes(photos, tmp_path):
     assert about["settings"]["seed"] == 20_000
 
 
-def test_drawn_scenes_are_shown_in_documents(real, tmp_path):
-    """Crops of drawn scenes only: photos of others are not ours to hand on."""
+def test_only_drawn_scenes_are_shown_in_documents(real, tmp_path):
     given = {"drawn": 2, "sources": str(real / "pairs"), "truth": str(real / "truth")}
     chosen = QualitySettings(**given, models=("drpl-fast",))
     score_quality(chosen, tmp_path, jobs=2)
@@ -338,14 +337,14 @@ def test_drawn_scenes_are_shown_in_documents(real, tmp_path):
     rows = [row for row in store.ScoreStore(tmp_path).rows() if row["set"] == "drawn pairs"]
     scores = {(row["scene"], row["method"]): row["psnr"] for row in rows}
     for scene in ("drawn_000", "drawn_001"):
-        best = max(scores[scene, baseline] for baseline in BASELINES)
+        best = max(scores[scene, baseline] for baseline in CLASSICAL_METHODS)
         assert scores[scene, "drpl-fast select"] > best
     assert len(set(scores.values())) == len(scores)
 
 
-def test_photo_like_grey_scenes_have_ceilings_too():
+def test_grey_scenes_have_ceilings():
     truth = np.rint(draw_photo(64, 80) * 255).astype(np.uint8)
     frames = [truth, np.full_like(truth, 128)]
-    found = methods.references(frames, truth)
-    for name in (methods.CEILING, methods.SCALE_CEILING):
+    found = entries.references(frames, truth)
+    for name in (entries.CEILING, entries.SCALE_CEILING):
         assert np.array_equal(found[name], truth)

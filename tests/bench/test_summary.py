@@ -1,11 +1,11 @@
-"""What is made of scores: means, ranks, intervals, and the sentence that sums them up."""
+"""Summaries of scores: means, ranks, intervals, and the sentence about the first entry."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from drpl.bench import methods, summary, tables
+from drpl.bench import entries, summary, tables
 
 
 def hand_made(values, metrics, names=("ours", "theirs")):
@@ -16,19 +16,19 @@ def hand_made(values, metrics, names=("ours", "theirs")):
     )
 
 
-def test_way_to_the_ceiling_and_sentence():
+def test_ceiling_column_and_sentence():
     names = ("ours", "gff", "dct")
     values = np.array([[42.0, 41.0, 30.0, 45.0], [44.0, 41.0, 30.0, 45.0]])[:, :, None]
-    scores = replace(hand_made(values, ["psnr"], names), references=[methods.CEILING])
+    scores = replace(hand_made(values, ["psnr"], names), references=[entries.CEILING])
     ways = {row[0]: row[-1] for row in tables.mean_table(scores).rows}
-    assert ways == {"ours": "50 %", "gff": "0 %", "dct": "-275 %", methods.CEILING: "100 %"}
+    assert ways == {"ours": "50 %", "gff": "0 %", "dct": "-275 %", entries.CEILING: "100 %"}
     assert tables.sentence(scores) == "ours leads gff by 2.00 dB [1.00, 3.00] of PSNR."
     scores.values[:, 0] = [[40.0], [41.2]]
-    expected = "ours trails gff by 0.40 dB [-0.20, 1.00] of PSNR; the interval holds 0."
+    expected = "ours trails gff by 0.40 dB [-0.20, 1.00] of PSNR; the interval includes 0."
     assert tables.sentence(scores) == expected
 
 
-def test_ranks_of_a_table_made_by_hand():
+def test_known_scores_are_ranked():
     scores = np.array([[3.0, 1.0, 3.0, 2.0], [1.0, 1.0, 1.0, np.nan]])
     assert summary.ranks(scores, "psnr")[0].tolist() == [1.5, 4, 1.5, 3]
     assert summary.ranks(scores, "q_cv")[0].tolist() == [3.5, 1, 3.5, 2]
@@ -37,14 +37,14 @@ def test_ranks_of_a_table_made_by_hand():
     assert np.isnan(tied[3])
 
 
-def test_rivals_are_of_other_models():
+def test_rivals_have_other_models():
     names = ("ours select", "ours soft", "gff", "others pyramid")
     scores = hand_made(np.zeros((1, 4, 1)), ["psnr"], names)
     assert scores.rivals == [2, 3]
 
 
-def test_average_rank_and_ranks_within_scenes():
-    # q_mi: ours wins twice, loses once by more; q_cv (lower is better): theirs wins each time
+def test_mean_ranks_differ_from_ranks_within_scenes():
+    # q_mi: ours wins twice and loses once by more; q_cv, lower is better: theirs always wins
     values = [[[0.6, 9.0], [0.5, 1.0]], [[0.6, 9.0], [0.5, 1.0]], [[0.1, 9.0], [0.9, 8.0]]]
     scores = hand_made(values, ("q_mi", "q_cv"))
     assert scores.mean_ranks().tolist() == [[2, 1], [2, 1]]
@@ -61,7 +61,7 @@ def test_bootstrap_covers_the_true_mean():
     assert np.mean(high - low) == pytest.approx(width, rel=0.06)
 
 
-def test_bootstrap_is_paired_and_leaves_gaps_out():
+def test_bootstrap_is_paired_and_skips_missing_values():
     values = np.random.default_rng(1).normal(40, 8, (30, 2))
     values[:, 1] = values[:, 0] - 0.4
     values[3, 0] = np.nan

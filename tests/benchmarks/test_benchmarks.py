@@ -1,3 +1,5 @@
+"""Benchmark scripts on small inputs: timing, memory, scores, tables."""
+
 import json
 import os
 import sys
@@ -12,7 +14,7 @@ from drawing import draw_texture, half_sharp_pair, striped_stack
 from drpl.align.exposure import apply_exposure
 from drpl.align.geometry import identity, map_points, warp
 from drpl.bench import moved
-from drpl.bench.methods import scale_ceiling, selection_ceiling
+from drpl.bench.entries import scale_ceiling, selection_ceiling
 from drpl.bench.rendered import bench_scenes
 from drpl.bench.scenes import BenchScene
 from drpl.bench.scoring import score
@@ -28,7 +30,7 @@ def scene(seed):
     return BenchScene([source_a, source_b], truth, band, "halves")
 
 
-def test_ceiling_is_an_upper_bound_of_selection():
+def test_selection_ceiling_is_the_truth_where_frames_hold_it():
     one = scene(0)
     ceiling = selection_ceiling(one.frames, one.truth)
     assert np.array_equal(ceiling, one.truth)
@@ -36,7 +38,7 @@ def test_ceiling_is_an_upper_bound_of_selection():
     assert 30 < score(wide, one)["psnr"] < 60
 
 
-def test_scale_ceiling():
+def test_scale_ceiling_beats_every_frame():
     one = scene(0)
     assert np.array_equal(scale_ceiling([one.truth, one.frames[0]], one.truth), one.truth)
     found = scale_ceiling(one.frames, one.truth)
@@ -52,13 +54,13 @@ def test_regions_without_pixels_are_nan():
     assert scores["psnr_outside"] == scores["psnr"]
 
 
-def test_scenes_are_repeatable(photos):
+def test_rendered_scenes_are_repeatable(photos):
     one, two = (next(bench_scenes(photos, 1, size=64, degradation=None)) for _ in "ab")
     assert np.array_equal(one.truth, two.truth)
     assert one.frames[0].dtype == np.uint8
 
 
-def test_speed_rows_and_table(monkeypatch):
+def test_speed_is_relative_to_ours(monkeypatch):
     monkeypatch.setattr(speed, "SIZES", {"small": (100, 120)})
     rows = speed.speed_rows(["drpl-fast"], threads=1, rounds=1)
     ours = next(row for row in rows if row["method"] == "drpl-fast")
@@ -76,7 +78,7 @@ def test_calls_take_turns():
     assert [len(times) for times in seconds.values()] == [2, 2]
 
 
-def test_peak_memory_is_that_of_the_child(monkeypatch):
+def test_peak_memory_excludes_the_parent(monkeypatch):
     monkeypatch.setattr(speed, "SIZES", {"small": (100, 120)})
     ballast = np.ones(400_000_000, np.uint8)
     peak = speed.peak_memory("drpl-fast", "small", threads=1)
@@ -93,7 +95,7 @@ def test_training_is_timed(photos):
     assert min(seconds.values()) > 0
 
 
-def test_moved_frames_come_back_by_what_is_known():
+def test_known_transforms_and_exposures_restore_moved_frames():
     frame = cv2.GaussianBlur(draw_texture(120, 160), (0, 0), 2)
     frames, known = moved.move_frames([frame] * 8, seed=0)
     transforms = [alignment.transform for alignment in known.alignments]
@@ -108,14 +110,14 @@ def test_moved_frames_come_back_by_what_is_known():
         assert psnr(back[30:90, 40:120], frame[30:90, 40:120]) > 45
 
 
-def test_transform_error():
+def test_transform_error_is_the_mean_distance():
     true = moved.move_frames([draw_texture(60, 80)] * 3, seed=1)[1].alignments[0].transform
     assert moved.transform_error(true, true, (60, 80)) == 0
     shift = np.array([[1, 0, 3.0], [0, 1, -4.0], [0, 0, 1]])
     assert moved.transform_error(shift @ true, true, (60, 80)) == pytest.approx(5)
 
 
-def test_tables_of_stacks():
+def test_stack_tables_are_markdown():
     usages = {stacks.OURS: stacks.Usage(12.345, 20.0, 512.4), stacks.ENFUSE: stacks.Usage(9, 9, 99)}
     lines = stacks.usage_table(usages).splitlines()
     assert lines[0] == "| method | what it does | wall s | CPU s | peak MB |"
@@ -129,7 +131,7 @@ def test_tables_of_stacks():
     assert stacks.frame_table({"warp": 0.5}, 2.0).endswith("| warp | 0.500 | 0.2500 |")
 
 
-def test_stack_is_scored(model):
+def test_moved_stack_is_scored(model):
     frames, truth, _ = striped_stack(4, 160, 200)
     one = BenchScene(frames, truth, np.zeros((160, 200), bool), "stripes")
     found = moved.score_stack(one, model, seed=0)
@@ -141,7 +143,7 @@ def test_stack_is_scored(model):
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="POSIX only")
-def test_processes_are_measured_alone():
+def test_processes_are_measured_without_their_parent():
     ballast = np.ones(300_000_000, np.uint8)
     usage = stacks.measure([sys.executable, "-S", "-c", "print(sum(range(1000)))"])
     assert usage.wall > 0
@@ -151,12 +153,12 @@ def test_processes_are_measured_alone():
         stacks.measure([sys.executable, "-S", "-c", "raise SystemExit(3)"])
 
 
-def test_stacks_need_something_to_measure(tmp_path):
+def test_stacks_and_photos_cannot_both_be_missing(tmp_path):
     with pytest.raises(typer.BadParameter, match="--photos"):
         stacks.main(output=tmp_path / "out")
 
 
-def test_truth_from_photos_to_files(photos, tmp_path):
+def test_rendered_stacks_are_written_as_table_and_json(photos, tmp_path):
     stacks.main(photos=photos, output=tmp_path / "out", scenes=1, size=128)
     about = json.loads((tmp_path / "out" / "about.json").read_text(encoding="utf-8"))
     assert about["models"]["drpl-fast"]

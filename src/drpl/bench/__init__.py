@@ -1,1 +1,1 @@
-"""Benchmarks: quality against ground truth, and speed."""
+"""Benchmarks of fusion quality, with and without ground truth."""

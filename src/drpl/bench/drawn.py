@@ -1,23 +1,24 @@
-"""Scenes of our own drawing, with truth: they need no photos, and their pictures may be shown."""
+"""Drawn scenes with known truth: they need no photos, and their pictures may be published."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from drpl.bench.scenes import BenchScene, MadeScene
+from drpl.bench.scenes import BenchScene, SyntheticScene
 from drpl.scenes.drawn import draw_pair
 
 
 @dataclass(frozen=True)
-class DrawnScene(MadeScene):
-    """The scene of `drpl demo`, with other leaves and grain.
+class DrawnScene(SyntheticScene):
+    """The scene of `drpl demo`, with leaves and grain that depend on the seed.
 
     Attributes
     ----------
     index : int
-        Same index and seed, same scene, however many there are.
+        Number of the scene. Index and seed alone determine it.
     seed : int
+        Seed of the run.
     """
 
     index: int
@@ -25,20 +26,20 @@ class DrawnScene(MadeScene):
 
     @property
     def data_set(self) -> str:
-        """See `SceneEntry`."""
+        """See `SceneSpec`."""
         return "drawn pairs"
 
     @property
     def name(self) -> str:
-        """See `SceneEntry`."""
+        """See `SceneSpec`."""
         return f"drawn_{self.index:03d}"
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """See `SceneEntry`: there are none."""
+        """See `SceneSpec`: drawn scenes have no files."""
         return ()
 
     def load(self) -> BenchScene:
-        """Draw it."""
+        """Draw the scene."""
         source_a, source_b, truth = draw_pair(self.seed + self.index)
         return BenchScene([source_a, source_b], truth)

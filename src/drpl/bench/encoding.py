@@ -1,4 +1,4 @@
-"""Equal encoding: results coded as the coarsest JPEG file among those of others."""
+"""Equal encoding: recode fused images like the coarsest JPEG file among the peers' images."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from drpl.bench.scenes import Bytes, read_bytes
 from drpl.errors import ReadError
 
 SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
-"""Pillow's numbers of chroma samplings."""
+"""Chroma samplings by Pillow's number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a JPEG file is coded.
+    """JPEG parameters of a file.
 
     Attributes
     ----------
     tables : tuple of tuples of 64 ints
-        Of quantisation, by their number in the file.
+        Quantisation tables, in the order of their numbers in the file.
     sampling : int
-        One of `SAMPLINGS`; -1 for grey.
+        Chroma sampling, a key of `SAMPLINGS`; -1 for grey.
     """
 
     tables: tuple[tuple[int, ...], ...]
@@ -36,23 +36,23 @@ class Encoding:
 
     @property
     def coarseness(self) -> tuple[float, int]:
-        """Sort key: mean step of quantisation, then chroma sampling."""
+        """Sort key: mean quantisation step, then chroma sampling."""
         return float(np.mean(self.tables)), self.sampling
 
     def __str__(self) -> str:
-        """As a report says it."""
+        """Describe the encoding for reports."""
         quality = _quality(self.tables)
         tables = "tables of their own" if quality is None else f"quality {quality}"
         return f"JPEG, {tables}, {SAMPLINGS.get(self.sampling, 'grey')}"
 
 
 def read_encoding(path: Path) -> Encoding | None:
-    """How a file is coded, or None if it is no JPEG file.
+    """Read the encoding of a JPEG file; return None for other formats.
 
     Raises
     ------
     ReadError
-        If it cannot be read, or has a chroma sampling that is not written.
+        If the file cannot be read, or has a chroma sampling that Pillow does not write.
     """
     try:
         with Image.open(path) as image:
@@ -60,36 +60,38 @@ def read_encoding(path: Path) -> Encoding | None:
                 return None
             tables = _tables(image)
             grey, sampling = image.mode == "L", get_sampling(image)
-    except UnidentifiedImageError:
-        return None  # of a format that Pillow does not know
+    except UnidentifiedImageError:  # a format that Pillow does not know is no JPEG
+        return None
     except OSError as error:
         raise ReadError(f"{path}: cannot be read ({error})") from error
     if sampling not in SAMPLINGS and not grey:
         raise ReadError(
-            f"{path}: has an unusual chroma sampling, which others cannot be coded with; expected "
-            f"{', '.join(SAMPLINGS.values())}"
+            f"{path}: has an unusual chroma sampling, in which other images cannot be encoded; "
+            f"expected {', '.join(SAMPLINGS.values())}"
         )
     return Encoding(tables, sampling)
 
 
 def _tables(image: JpegImageFile) -> tuple[tuple[int, ...], ...]:
-    """Quantisation tables of an open file."""
+    """Return the quantisation tables of an open file."""
     return tuple(tuple(image.quantization[key]) for key in sorted(image.quantization))
 
 
 def coarsest(paths: Iterable[Path]) -> Encoding | None:
-    """The coarsest encoding of the JPEG files among some; None if there are none."""
+    """Return the coarsest encoding among the JPEG files; None if there is no JPEG file."""
     found = [encoding for path in paths if (encoding := read_encoding(path)) is not None]
     return max(found, key=lambda encoding: encoding.coarseness, default=None)
 
 
 def encode(pixels: Bytes, encoding: Encoding) -> bytes:
-    """An image as the bytes of a JPEG file.
+    """Encode an image as a JPEG file in memory.
 
     Parameters
     ----------
     pixels : uint8 array (H, W) or (H, W, 3)
+        Image.
     encoding : Encoding
+        Tables and chroma sampling to use.
     """
     stream = io.BytesIO()
     tables = [list(table) for table in encoding.tables]
@@ -98,13 +100,13 @@ def encode(pixels: Bytes, encoding: Encoding) -> bytes:
 
 
 def recoded(pixels: Bytes, encoding: Encoding) -> Bytes:
-    """An image as it comes back from a JPEG file."""
+    """Encode an image as JPEG and decode it again."""
     with Image.open(io.BytesIO(encode(pixels, encoding))) as image:
         return np.asarray(image, np.uint8)
 
 
 def read_coded(path: Path, encoding: Encoding | None) -> Bytes:
-    """A file's picture coded as wanted; as it is if it is coded so already, or None is wanted."""
+    """Read an image and recode it, unless it has that encoding already or ``encoding`` is None."""
     pixels = read_bytes(path)
     if encoding is None or read_encoding(path) == encoding:
         return pixels
@@ -113,7 +115,7 @@ def read_coded(path: Path, encoding: Encoding | None) -> Bytes:
 
 @lru_cache
 def _quality(tables: tuple[tuple[int, ...], ...]) -> int | None:
-    """Quality by which the tables of the standard are scaled to these, or None."""
+    """Return the libjpeg quality (1 to 100) that gives these tables, or None."""
     for quality in range(100, 0, -1):
         stream = io.BytesIO()
         Image.new("RGB", (8, 8)).save(stream, "JPEG", quality=quality)

@@ -1,4 +1,4 @@
-"""Rendered stacks with known movement, scored against the truth; see `benchmarks.stacks`."""
+"""Rendered stacks with known movement, scored against the truth for `benchmarks.stacks`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from drpl.align.exposure import Exposure
 from drpl.align.geometry import Transform, inverse, map_points, warp
 from drpl.align.transforms import StackTransforms
 from drpl.bench.scenes import SEED, BenchScene, Bytes, capped_psnr
-from drpl.classical.table import BASELINES
+from drpl.bench.tables import markdown_table
+from drpl.classical.table import CLASSICAL_METHODS
 from drpl.core.frames import source_names
 from drpl.core.options import FusionOptions
 from drpl.decide.networks import DecisionModel
 from drpl.errors import AlignmentError, MetricError
 from drpl.io.stacks import ArrayStack
+from drpl.models.methods import network_method
 from drpl.pipeline.fuse import fuse, fuse_stack
 
 BREATHING, SHIFT, GAIN = 0.012, (2.5, -1.8), 0.15
-"""Change of size and shift (x, y, in pixels) per frame; largest change of exposure."""
+"""Relative scale change and (x, y) shift in pixels per frame; largest relative exposure change."""
 STACK_FRAMES = 8
+"""Frames of a rendered stack."""
 AS_RENDERED, MOVED_KNOWN, MOVED_ALIGNED, MOVED = (
     "drpl, as rendered, not aligned",
     "drpl, moved, movement and exposure known",
@@ -32,48 +35,55 @@ AS_RENDERED, MOVED_KNOWN, MOVED_ALIGNED, MOVED = (
     "drpl, moved, not aligned",
 )
 TRUTH_MOVED = "the truth itself, moved and moved back"
-CLASSICAL = tuple(BASELINES)
+CLASSICAL = tuple(CLASSICAL_METHODS)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as Markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+table = markdown_table
+"""Name under which `benchmarks.ablation` imports `markdown_table`."""
 
 
 def movements(count: int, shape: Sequence[int]) -> list[Transform]:
-    """Transforms, reference to moving frame, of breathing and shift; the middle frame stays.
+    """Return transforms of focus breathing and shift, which leave the middle frame in place.
 
     Parameters
     ----------
     count : int
-        Frames.
+        Number of frames.
     shape : sequence of int
-        Height and width in pixels; breathing is about the centre.
+        Height and width in pixels; frames breathe about their centre.
+
+    Returns
+    -------
+    list of arrays, shape (3, 3)
+        Transforms from reference to moving coordinates, in pixels.
     """
     x, y = (shape[1] - 1) / 2, (shape[0] - 1) / 2
     found = []
     for step in range(-(count // 2), count - count // 2):
-        size = (1 + BREATHING) ** step
-        right, down = SHIFT[0] * step + x * (1 - size), SHIFT[1] * step + y * (1 - size)
-        found.append(np.array([[size, 0, right], [0, size, down], [0, 0, 1.0]]))
+        scale = (1 + BREATHING) ** step
+        right, down = SHIFT[0] * step + x * (1 - scale), SHIFT[1] * step + y * (1 - scale)
+        found.append(np.array([[scale, 0, right], [0, scale, down], [0, 0, 1.0]]))
     return found
 
 
 def move_frames(frames: Sequence[Bytes], seed: int) -> tuple[list[Bytes], StackTransforms]:
-    """Let a registered stack breathe, shift and change its exposure; the middle frame stays.
+    """Add focus breathing, shift and exposure changes to a registered stack.
+
+    The middle frame is returned unchanged.
 
     Parameters
     ----------
     frames : sequence of uint8 arrays (H, W, C)
+        Registered frames.
     seed : int
-        Of the exposures.
+        Seed of the exposures.
 
     Returns
     -------
     moved : list of uint8 arrays (H, W, C)
+        Frames with movement and exposure changes.
     known : StackTransforms
-        What registers and exposes them as they were.
+        Transforms and exposures that undo both.
     """
     height, width = frames[0].shape[:2]
     count, middle = len(frames), len(frames) // 2
@@ -94,7 +104,7 @@ def move_frames(frames: Sequence[Bytes], seed: int) -> tuple[list[Bytes], StackT
 
 
 def _moved(frame: Bytes, matrix: Transform, gain: float) -> Bytes:
-    """One frame moved (cubic, mirrored outside) and exposed otherwise; rounded once."""
+    """Warp a frame (cubic, mirrored border), scale its exposure, and round once."""
     size = (frame.shape[1], frame.shape[0])
     moved = cv2.warpAffine(
         frame.astype(np.float32),
@@ -107,13 +117,13 @@ def _moved(frame: Bytes, matrix: Transform, gain: float) -> Bytes:
 
 
 def _there_and_back(picture: Bytes, transform: Transform) -> Bytes:
-    """A picture moved like a frame and registered again: what resampling leaves of it."""
+    """Move a picture and register it again: the loss is that of resampling twice."""
     moved = _moved(picture, inverse(transform), 1.0)
     return np.asarray(warp(moved, transform, picture.shape[:2]), np.uint8)
 
 
 def transform_error(found: Transform, true: Transform, shape: Sequence[int]) -> float:
-    """Mean distance in pixels, over a grid of points, between where two transforms map them."""
+    """Return the mean distance in pixels between two mappings of a 9x9 grid of points."""
     down, across = (np.linspace(0, side - 1, 9) for side in shape)
     points = np.stack(np.meshgrid(across, down), axis=-1)
     apart = map_points(found, points) - map_points(true, points)
@@ -127,13 +137,13 @@ class StackScores:
     Attributes
     ----------
     psnr : dict of str to float
-        By method, in dB, over the inner part.
+        PSNR in dB of the inner part, by row of `truth_table`.
     shuffled : dict of str to float
-        The same of two of the methods, the frames in a random order.
+        PSNR in dB with the frames in random order, for the rows where it was measured.
     errors : list of float
-        Of the transforms of the frames that were aligned, in pixels.
+        Errors in pixels of the transforms of aligned frames; see `transform_error`.
     rejected : int
-        Frames that were not.
+        Number of frames that alignment rejected.
     """
 
     psnr: dict[str, float]
@@ -143,16 +153,20 @@ class StackScores:
 
 
 def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScores:
-    """Fuse a rendered stack as it is, shuffled and moved, and score what comes out."""
+    """Fuse a rendered stack as rendered, moved and shuffled, and score the results."""
     frames, truth = scene.frames, scene.truth
     if truth is None:
-        raise MetricError("stacks are scored by their truth, and the scene has none")
+        raise MetricError("the scene has no truth; rendered stacks are scored against theirs")
     middle, still = len(frames) // 2, FusionOptions(align=False)
-    results: dict[str, Bytes] = {name: BASELINES[name].fuse_arrays(frames) for name in CLASSICAL}
+    results: dict[str, Bytes] = {
+        name: CLASSICAL_METHODS[name].fuse_arrays(frames) for name in CLASSICAL
+    }
     results[AS_RENDERED] = _fused(frames, still, model)
     moved, known = move_frames(frames, seed)
     results[MOVED] = _fused(moved, still, model)
-    restored = fuse_stack(ArrayStack(moved, known.names), still, model=model, known=known)
+    restored = fuse_stack(
+        ArrayStack(moved, known.names), still, method=network_method(model), known=known
+    )
     results[MOVED_KNOWN] = restored.fused.astype(np.uint8)
     results[TRUTH_MOVED] = _there_and_back(truth, known.alignments[0].transform)
     errors: list[float] = []
@@ -166,7 +180,7 @@ def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScor
             for n in aligned.plan.used
             if n != middle
         ]
-    except AlignmentError:  # no frame fits: what a user is left with is the reference
+    except AlignmentError:  # no frame fits, so a user keeps the reference
         results[MOVED_ALIGNED] = frames[middle]
     order = [int(number) for number in np.random.default_rng(seed).permutation(len(frames))]
     registered = FusionOptions(reference=order.index(middle))
@@ -178,21 +192,21 @@ def score_stack(scene: BenchScene, model: DecisionModel, seed: int) -> StackScor
 
 
 def _scores(results: dict[str, Bytes], scene: BenchScene) -> dict[str, float]:
-    """PSNR in dB, capped, of the inner part of pictures by method."""
+    """Return the capped PSNR in dB of the inner part of each picture."""
     inner = replace(scene, inner=True)
     return {name: capped_psnr(fused, inner) for name, fused in results.items()}
 
 
 def _fused(frames: list[Bytes], options: FusionOptions, model: DecisionModel) -> Bytes:
-    """The fused image of a stack."""
+    """Fuse a stack to 8 bits."""
     return fuse(frames, options, model=model).fused.astype(np.uint8)
 
 
 def truth_table(scores: Sequence[StackScores]) -> str:
-    """Markdown: mean PSNR by method, then what alignment and the order of frames come to."""
-    methods = [AS_RENDERED, TRUTH_MOVED, MOVED_KNOWN, MOVED_ALIGNED, MOVED, *CLASSICAL]
+    """Format PSNR by row, alignment errors, and the effect of the frame order as Markdown."""
+    names = [AS_RENDERED, TRUTH_MOVED, MOVED_KNOWN, MOVED_ALIGNED, MOVED, *CLASSICAL]
     rows = []
-    for name in methods:
+    for name in names:
         values = np.array([score.psnr[name] for score in scores])
         shown = f"{name}, as rendered" if name in CLASSICAL else name
         rows.append([shown, f"{values.mean():.2f}", f"{np.percentile(values, 10):.2f}"])
@@ -210,13 +224,28 @@ def truth_table(scores: Sequence[StackScores]) -> str:
                 f"- a random order of the frames, {name}: changes the PSNR by "
                 f"{np.mean(apart):.3f} dB in the mean, {np.max(apart):.2f} dB at most"
             )
-    return "\n".join([table(["method", "PSNR", "10th percentile"], rows), "", *notes])
+    return "\n".join([markdown_table(["method", "PSNR", "10th percentile"], rows), "", *notes])
 
 
 def bench_truth(
     scenes: Iterator[BenchScene], model: DecisionModel
 ) -> tuple[list[str], dict[str, Any]]:
-    """Scores of rendered stacks, as a table and as values."""
+    """Score rendered stacks.
+
+    Parameters
+    ----------
+    scenes : iterator of BenchScene
+        Registered stacks with truth.
+    model : DecisionModel
+        Model that decides.
+
+    Returns
+    -------
+    texts : list of str
+        Markdown: a heading and a table.
+    values : dict
+        Scores of each scene, for JSON.
+    """
     scores = [score_stack(scene, model, SEED + number) for number, scene in enumerate(scenes)]
     head = f"## Truth: {len(scores)} rendered stacks, PSNR of the inner part"
     values = [

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from drpl.bench.summary import Values
 
 INK = "#7b7b7b"
-"""Legible on white and on black."""
+"""Grey that is legible on white and on black."""
 FIRST = "#d9822b"
+"""Colour of the first box."""
 SETTINGS: Any = {
     "svg.fonttype": "none",  # text stays text, in the font of the page
     "font.family": "sans-serif",
@@ -28,23 +29,23 @@ SETTINGS: Any = {
 
 
 def box_plot(names: Sequence[str], values: Sequence[Values], label: str, *, salt: str) -> str:
-    """Draw a box for each method: quartiles, median, and all scenes within 1.5 boxes of them.
+    """Draw a box for each entry: median, quartiles, whiskers of 1.5 interquartile ranges.
 
     Parameters
     ----------
     names : sequence of str
-        The first is drawn in another colour.
+        Labels of the boxes. The first box has its own colour.
     values : sequence of arrays, shape (scenes,)
-        NaN is left out.
+        Values of each box. NaN is left out.
     label : str
-        Of the axis.
+        Label of the value axis.
     salt : str
-        Tells the figures of one page apart.
+        Text unique on the page, from which ids within the SVG are derived.
 
     Returns
     -------
     str
-        An ``svg`` element on a transparent ground.
+        An ``svg`` element on a transparent background.
     """
     with mpl.rc_context(SETTINGS | {"svg.hashsalt": salt}):
         figure = Figure(figsize=(7.2, 0.9 + 0.3 * len(names)), layout="constrained")

@@ -1,4 +1,4 @@
-"""What a result depends on: commit, versions, machine, hashes of models and inputs."""
+"""Provenance of results: commit, versions, machine, hashes of models and inputs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,22 @@ from drpl.models.cards import model_folder, read_card
 from drpl.version import __version__
 
 LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyvips", "torch")
+"""Libraries whose versions can change the last digits."""
 
 
 def provenance(models: Sequence[str]) -> dict[str, object]:
-    """What a result depends on: commit, versions, machine, hashes of the models."""
+    """Return what results depend on besides their inputs: code, versions, machine, models.
+
+    Parameters
+    ----------
+    models : sequence of str
+        Ids of models, or folders.
+
+    Returns
+    -------
+    dict
+        JSON values; ``commit`` is None outside a checkout, ``models`` maps ids to SHA-256 hashes.
+    """
     hashes = {
         name: [stage.sha256 for stage in read_card(model_folder(name)).stages] for name in models
     }
@@ -33,7 +45,7 @@ def provenance(models: Sequence[str]) -> dict[str, object]:
 
 
 def _versions() -> dict[str, str]:
-    """Versions of the libraries that numbers come from, as far as they are installed."""
+    """Return the versions of those `LIBRARIES` that are installed."""
     found = {}
     for name in LIBRARIES:
         with suppress(PackageNotFoundError):
@@ -42,15 +54,15 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """Commit of the checkout that this module is in, ``-dirty`` if it was changed since."""
+    """Return the commit of this module's checkout, with ``-dirty`` if files have changed since."""
     here = Path(__file__)
     if not _git(here.parent, "ls-files", "--", here.name):
-        return None  # installed, maybe inside a checkout of something else
+        return None  # an installed copy, perhaps inside an unrelated checkout
     return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 
 
 def _code() -> str:
-    """Short hash of the package's code: it tells changes that are not committed, too."""
+    """Return a short hash of the package's code, which uncommitted changes change too."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
@@ -59,7 +71,7 @@ def _code() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git answers, or None."""
+    """Return the output of a git command, or None if it is empty or git is missing."""
     command = ["git", "-C", str(folder), *arguments]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -69,7 +81,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def digest_of(paths: Iterable[Path]) -> str:
-    """Short hash of names and sizes of files: other inputs, another hash."""
+    """Return a short hash of the names and sizes of files, to recognise changed inputs."""
     digest = hashlib.sha256()
     for path in paths:
         digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())

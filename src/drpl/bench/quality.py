@@ -1,7 +1,6 @@
-"""`drpl bench quality`: every method on every scene, scored, remembered, reported.
+"""`drpl bench quality`: score every entry on every scene.
 
-Rendered scenes come with their truth; real ones with what others made of them. Each process works
-on one thread, so that scores do not depend on how many there are.
+Each process works on one thread, so that scores do not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from typing import Any
 import cv2
 
 from drpl.bench.drawn import DrawnScene
-from drpl.bench.methods import REFERENCES, Method, baseline_methods, own_methods, own_name
+from drpl.bench.entries import REFERENCES, Entry, classical_entries, own_entries, own_name
 from drpl.bench.provenance import digest_of, provenance
-from drpl.bench.scenes import SEED, SceneEntry, find_real_scenes
+from drpl.bench.scenes import SEED, SceneSpec, find_real_scenes
 from drpl.bench.scoring import Row, describe_encodings, score_scene
 from drpl.bench.store import ScoreStore
-from drpl.classical.table import BASELINES
+from drpl.classical.table import CLASSICAL_METHODS
 from drpl.core.machine import begin_child, usable_cores
 from drpl.core.options import COMPOSE_MODES, FusionOptions
 from drpl.core.progress import Progress
@@ -35,41 +34,45 @@ from drpl.errors import BackendUnavailable, BatchError, ConfigError
 from drpl.models.cards import available_models
 
 KINDS = ("pairs", "stacks", "moved")
-"""Rendered scenes: pairs, stacks, and stacks that moved and were aligned."""
+"""Kinds of rendered scenes: pairs, stacks, and stacks that moved and were registered."""
 
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """What is scored; the scores depend on nothing else.
+    """Scenes and entries of a run; its scores depend on nothing else but code and inputs.
 
     Attributes
     ----------
     photos : str
-        Folder of photos that scenes are rendered from; empty for none.
+        Folder of photos to render scenes from; empty for none.
     kinds : tuple of str
-        Some of `KINDS`.
-    scenes, size : int
-        Of each kind, and their side in pixels.
+        Kinds of rendered scenes, from `KINDS`.
+    scenes : int
+        Number of rendered scenes of each kind.
+    size : int
+        Side of a rendered scene in pixels.
     degraded : bool
-        Whether rendered frames have shift, exposure change, noise and JPEG.
+        True if rendered frames have shift, exposure change, noise and JPEG coding.
     drawn : int
-        Scenes of our own drawing; they need no photos.
+        Number of drawn scenes, which need no photos.
     seed : int
-        Of rendered and drawn scenes.
+        Seed of rendered and drawn scenes.
     sources : str
         Folder of real scenes; empty for none. See `drpl.bench.scenes.find_real_scenes`.
     truth : str
-        Folder of their truths; empty for none.
+        Folder of the truths of real scenes; empty for none.
     align : bool
-        Whether their frames are aligned first.
-    models, compose : tuple of str
-        Our models, the one of interest first, and their ways to compose; all models that ship,
-        and the default way, if empty.
+        True to register the frames of real scenes first.
+    models : tuple of str
+        Our models, the one of interest first; empty for all shipped models.
+    compose : tuple of str
+        Ways to compose; empty for the default one.
     exposure : bool
-        Whether our models match the exposure of frames first, as `drpl.fuse` does by default.
+        True if our models match exposure first, as `drpl.fuse` does by default.
     baselines : bool
+        True to score the classical methods.
     fused : dict of str to str
-        Folders of fused images, by method.
+        Folders of images fused by peers, by entry.
 
     Raises
     ------
@@ -101,38 +104,40 @@ class QualitySettings:
         if not (self.photos or self.drawn or self.sources):
             raise ConfigError("there is nothing to score; give --photos, --drawn or --sources")
         if not self.sources and (self.truth or self.fused or self.align):
-            raise ConfigError("truth, fused images and align are of real scenes; give --sources")
+            raise ConfigError("truth, fused and align apply to real scenes only; give --sources")
         for name, known in (("kinds", KINDS), ("compose", COMPOSE_MODES)):
             unknown = [value for value in getattr(self, name) if value not in known]
             if unknown:
                 raise ConfigError(f"{name} holds {unknown[0]!r}; expected some of {known}")
-        reserved = {*self.method_names, *BASELINES, *REFERENCES}
+        reserved = {*self.entry_names, *CLASSICAL_METHODS, *REFERENCES}
         taken = [name for name in self.fused or {} if name in reserved]
         if taken:
-            raise ConfigError(f"fused: {taken[0]!r} is the name of another method; give another")
+            raise ConfigError(
+                f"fused: {taken[0]!r} is the name of another entry; choose a different one"
+            )
 
     @property
-    def method_names(self) -> list[str]:
-        """Our models and the baselines, in the order of their results."""
+    def entry_names(self) -> list[str]:
+        """Names of our models and the classical methods, in the order of their scores."""
         own = [own_name(model, mode) for model in self.models for mode in self.compose]
-        return [*own, *(BASELINES if self.baselines else ())]
+        return [*own, *(CLASSICAL_METHODS if self.baselines else ())]
 
-    def methods(self) -> dict[str, Method]:
-        """Load what is scored."""
-        own = own_methods(self.models, self.compose, exposure=self.exposure)
-        return own | (baseline_methods() if self.baselines else {})
+    def entries(self) -> dict[str, Entry]:
+        """Load our models and the classical methods, by name."""
+        own = own_entries(self.models, self.compose, exposure=self.exposure)
+        return own | (classical_entries() if self.baselines else {})
 
-    def entries(self) -> list[SceneEntry]:
-        """All scenes, in the order of the run.
+    def scene_specs(self) -> list[SceneSpec]:
+        """List all scenes, in the order of the run.
 
         Raises
         ------
         ReadError
             If files are missing.
         BackendUnavailable
-            If scenes are to be rendered without PyTorch.
+            If rendered scenes are wanted and PyTorch is not installed.
         """
-        found: list[SceneEntry] = []
+        found: list[SceneSpec] = []
         if self.photos:
             rendered = _rendered_scene()
             found += [
@@ -152,13 +157,13 @@ class QualitySettings:
 
 
 def _shipped() -> tuple[str, ...]:
-    """Models that ship, the default one first: it is the one of interest."""
-    default = FusionOptions().model
+    """Return the shipped models, the default one first."""
+    default = FusionOptions().method
     return tuple(sorted(available_models(), key=lambda name: name != default))
 
 
 def _rendered_scene() -> Any:
-    """The class of rendered scenes, which needs the extra ``train``."""
+    """Import the class of rendered scenes, which needs the extra ``train``."""
     try:
         return import_module("drpl.bench.rendered").RenderedScene
     except ImportError as error:
@@ -176,105 +181,118 @@ def score_quality(
     command: str = "",
     progress: Progress | None = None,
 ) -> ScoreStore:
-    """Score every method on every scene; stopped at any moment, it goes on where it was.
+    """Score every entry on every scene, or continue an interrupted run.
 
     Parameters
     ----------
     settings : QualitySettings
+        Scenes and entries.
     output : Path
-        Folder for ``scores.csv`` and ``about.json``, made if need be.
+        Folder for ``scores.csv`` and ``about.json``; created if missing.
     jobs : int
-        Scenes at a time, each in a process of its own; 0 takes all cores. Scores do not depend on
-        it.
+        Number of processes, each with one scene at a time; 0 takes all cores. Scores do not
+        depend on it.
     overwrite : bool
-        Whether what lies in the folder is replaced; else a run with the same settings goes on.
+        True to replace a run in the folder; False to continue one with the same settings.
     command : str
-        What reports give as the command of the run.
+        Command of the run, as reports show it.
     progress : callable, optional
-        Told how far the work is.
+        Called with ``"score"``, the number of scenes done, and their total.
+
+    Returns
+    -------
+    ScoreStore
+        Scores of the whole run.
 
     Raises
     ------
     ConfigError
         If the folder holds a run with other settings.
-    ReadError, StackError, ModelError, BackendUnavailable, WriteError
+    ReadError, StackError
+        If a scene cannot be read, or its images do not fit together.
+    ModelError, BackendUnavailable
+        If a model is unknown or damaged, or a library is missing.
+    BatchError
+        If a scoring process was killed.
+    WriteError
+        If scores cannot be written.
     """
-    entries = settings.entries()
-    files = dict.fromkeys(path for entry in entries for path in entry.files)
+    specs = settings.scene_specs()
+    files = dict.fromkeys(path for spec in specs for path in spec.files)
     about = provenance(settings.models) | {
         "settings": asdict(settings),
-        "scenes": len(entries),
+        "scenes": len(specs),
         "inputs": digest_of(files),
         "command": command,
-        "coding": describe_encodings(entries),
+        "coding": describe_encodings(specs),
     }
-    expected = {(entry.data_set, entry.name): _methods_of(entry, settings) for entry in entries}
+    expected = {(spec.data_set, spec.name): _row_names(spec, settings) for spec in specs}
     store = ScoreStore(output)
     done = store.begin(about, expected, overwrite=overwrite)
-    scored = _scored(entries[done:], settings, jobs or usable_cores())
+    scored = _scored(specs[done:], settings, jobs or usable_cores())
     for number, rows in enumerate(scored, start=done):
         if progress is not None:
-            progress("score", number, len(entries))
+            progress("score", number, len(specs))
         store.append(rows)
     if progress is not None:
-        progress("score", len(entries), len(entries))
+        progress("score", len(specs), len(specs))
     return store
 
 
-def _methods_of(entry: SceneEntry, settings: QualitySettings) -> list[str]:
-    """Methods of a scene, in the order of its rows."""
-    return [*settings.method_names, *entry.others, *(REFERENCES if entry.has_truth else ())]
+def _row_names(spec: SceneSpec, settings: QualitySettings) -> list[str]:
+    """Return the entries and references of a scene, in the order of its rows."""
+    return [*settings.entry_names, *spec.peers, *(REFERENCES if spec.has_truth else ())]
 
 
 def _scored(
-    entries: Sequence[SceneEntry], settings: QualitySettings, jobs: int
+    specs: Sequence[SceneSpec], settings: QualitySettings, jobs: int
 ) -> Iterator[list[Row]]:
-    """Rows of scenes, in their order."""
-    if jobs == 1 or len(entries) < 2:
+    """Yield the rows of each scene, in order."""
+    if jobs == 1 or len(specs) < 2:
         with one_thread():
-            methods = settings.methods() if entries else {}
-            for entry in entries:
-                yield score_scene(entry, methods)
+            entries = settings.entries() if specs else {}
+            for spec in specs:
+                yield score_scene(spec, entries)
         return
     context = get_context("spawn")
     start = partial(_begin_worker, settings)
     with ProcessPoolExecutor(jobs, context, initializer=start) as pool:
-        rest = iter(entries)
-        running = [pool.submit(_score_apart, entry) for entry in islice(rest, 2 * jobs)]
+        waiting = iter(specs)
+        running = [pool.submit(_score_in_worker, spec) for spec in islice(waiting, 2 * jobs)]
         try:
             while running:
                 yield running.pop(0).result()
-                running += [pool.submit(_score_apart, entry) for entry in islice(rest, 1)]
+                running += [pool.submit(_score_in_worker, spec) for spec in islice(waiting, 1)]
         except BrokenProcessPool as error:
             raise BatchError(
-                "a process that scores was killed; too little memory? Run the command again to go "
-                "on, with fewer --jobs"
+                "a scoring process was killed, perhaps for lack of memory; run the command again "
+                "with fewer --jobs to continue"
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-_methods: dict[str, Method] = {}
-"""Of this process, if it is a worker."""
+_entries: dict[str, Entry] = {}
+"""Entries of this process, if it is a worker."""
 
 
 def _begin_worker(settings: QualitySettings) -> None:
-    """Load the methods of a process that scores scenes."""
+    """Load the entries in a worker process."""
     begin_child()
-    # Ctrl-C is told by the parent alone
+    # on Ctrl-C the worker ends silently; the parent alone reports it
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     cv2.setNumThreads(1)
-    _methods.update(settings.methods())
+    _entries.update(settings.entries())
 
 
-def _score_apart(entry: SceneEntry) -> list[Row]:
-    """Score a scene in a worker."""
-    return score_scene(entry, _methods)
+def _score_in_worker(spec: SceneSpec) -> list[Row]:
+    """Score a scene in a worker process."""
+    return score_scene(spec, _entries)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let OpenCV work on one thread, as scores want it."""
+    """Run OpenCV on one thread, so that scores do not depend on the number of cores."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,4 +1,4 @@
-"""Scenes rendered with known truth, from photos that no shipped model was trained on."""
+"""Scenes rendered with known truth, from the photos that training holds out."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ import numpy as np
 import torch
 
 from drpl.bench.moved import STACK_FRAMES, move_frames
-from drpl.bench.scenes import SEED, BenchScene, MadeScene, registered
+from drpl.bench.scenes import SEED, BenchScene, SyntheticScene, registered
 from drpl.scenes.batches import SceneBatches
 from drpl.scenes.degradation import DegradationOptions
 from drpl.scenes.photos import Photo, find_photos, load_photos, split_photos
 from drpl.train.config import TrainOptions
 
 RENDERED = {"pairs": 2, "stacks": STACK_FRAMES, "moved": STACK_FRAMES}
-"""Frames of each kind of scene; moved ones breathe, shift, change exposure, and are aligned."""
+"""Number of frames by kind of scene. Moved stacks are registered and exposed alike by drpl."""
 
 
 @dataclass(frozen=True)
-class RenderedScene(MadeScene):
-    """A scene to be rendered.
+class RenderedScene(SyntheticScene):
+    """Parameters of a rendered scene.
 
     Attributes
     ----------
     photos : Path
-        Folder that the shipped models were trained on; its validation share is used.
+        Folder of photos that the shipped models were trained on; only its validation share is
+        used.
     rendered : str
-        One of `RENDERED`.
+        Kind of scene, a key of `RENDERED`.
     index : int
-        Same index and seed, same scene, however many there are.
+        Number of the scene. Index and seed alone determine it.
     size : int
         Side in pixels.
     degraded : bool
-        Whether frames have shift, exposure change, noise and JPEG; else they are clean.
+        True if frames have shift, exposure change, noise and JPEG coding; False if clean.
     seed : int
+        Seed of the run.
     """
 
     photos: Path
@@ -50,21 +52,21 @@ class RenderedScene(MadeScene):
 
     @property
     def data_set(self) -> str:
-        """See `SceneEntry`."""
+        """See `SceneSpec`."""
         return f"rendered {self.rendered}"
 
     @property
     def name(self) -> str:
-        """See `SceneEntry`."""
+        """See `SceneSpec`."""
         return f"{self.rendered}_{self.index:03d}"
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """See `SceneEntry`."""
+        """See `SceneSpec`."""
         return _held_out(self.photos)
 
     def load(self) -> BenchScene:
-        """Render it; on one thread, so that it is the same wherever that is done."""
+        """Render the scene on one thread, so that its pixels do not depend on the machine."""
         degradation = DegradationOptions() if self.degraded else None
         scene = _render(
             self.photos,
@@ -89,20 +91,27 @@ def bench_scenes(
     frames: int = 2,
     seed: int = SEED,
 ) -> Iterator[BenchScene]:
-    """Render scenes from the photos that training keeps out.
+    """Render scenes from the photos that training holds out.
 
     Parameters
     ----------
     photos : Path
-        Folder that the shipped models were trained on; its validation share is used.
-    count, size : int
-        Number of scenes, and their side in pixels.
+        Folder of photos that the shipped models were trained on; only its validation share is
+        used.
+    count : int
+        Number of scenes.
+    size : int
+        Side in pixels.
     degradation : DegradationOptions or None
-        None gives clean, registered frames.
+        Degradation of the frames; None gives clean, registered frames.
     frames : int
-        Of each scene.
+        Frames of each scene.
     seed : int
-        Same seed, same scenes.
+        Seed; it and the number of a scene determine the scene.
+
+    Yields
+    ------
+    BenchScene
     """
     for index in range(count):
         yield _render(photos, index, size=size, degradation=degradation, frames=frames, seed=seed)
@@ -117,7 +126,7 @@ def _render(
     frames: int,
     seed: int,
 ) -> BenchScene:
-    """One scene as 8-bit pictures."""
+    """Render one scene to 8 bits."""
     scenes = replace(TrainOptions().scenes, size=size, channels=3, frames=frames, paper_share=0.0)
     dataset = SceneBatches(
         _photos(photos),
@@ -137,19 +146,19 @@ def _render(
 
 @lru_cache(maxsize=1)
 def _held_out(photos: Path) -> tuple[Path, ...]:
-    """Photos that training keeps out."""
+    """Return the paths of the photos that training holds out."""
     return tuple(split_photos(find_photos(photos), TrainOptions().validation_share)[1])
 
 
 @lru_cache(maxsize=1)
 def _photos(photos: Path) -> list[Photo]:
-    """Pixels of the photos that training keeps out."""
+    """Load the photos that training holds out."""
     return load_photos(_held_out(photos))
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let PyTorch add up in one order."""
+    """Run PyTorch on one thread, so that it adds in a fixed order."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Reports of a quality run: Markdown, one HTML page, and figures."""
+"""Reports of a quality run: Markdown, a self-contained HTML page, and figures."""
 
 from __future__ import annotations
 
@@ -21,27 +21,36 @@ from drpl.errors import DrplError, ReadError
 from drpl.io.write import make_folder, write_image, write_text
 
 MARKDOWN, PAGE, FIGURES = "report.md", "report.html", "figures"
+"""Names of the reports and of the folder of figures."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Section:
-    """What a report says of one data set.
+    """Report section of one data set.
 
     Attributes
     ----------
-    title, first, lead, coding : str
-        ``first`` is the method of interest, ``lead`` sums it up, ``coding`` says how results were
-        coded alike, if they were.
+    title : str
+        Name of the data set.
+    first : str
+        Entry of interest.
+    lead : str
+        Sentence that compares it with its best rival.
+    coding : str
+        Description of the encoding that fused images were recoded to; empty if they were not.
     scenes : int
+        Number of scenes.
     tables : list of Table
+        Tables in order.
     figure, caption : str
-        An ``svg`` element.
+        Box plot as an ``svg`` element, and its caption.
     file : str
-        Name of the figure as a file.
+        File name of the figure.
     cases : list of Case
-    trouble : str
-        Why there are no cases, where that went wrong.
+        Worst scenes of the first entry.
+    failure : str
+        Reason why the cases could not be made; else empty.
     """
 
     title: str
@@ -54,13 +63,13 @@ class Section:
     caption: str
     file: str
     cases: list[Case] = field(default_factory=list)
-    trouble: str = ""
+    failure: str = ""
 
     @property
     def sheets(self) -> list[tuple[str, Case]]:
-        """Cases whose pictures are ours, by names of files."""
+        """File names and cases whose pictures may be published."""
         stem = Path(self.file).stem
-        return [(f"{stem}_{n}.png", case) for n, case in enumerate(self.cases) if case.ours]
+        return [(f"{stem}_{n}.png", case) for n, case in enumerate(self.cases) if case.publishable]
 
 
 def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:
@@ -69,14 +78,14 @@ def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:
     Parameters
     ----------
     folder : Path
-        Of `drpl.bench.quality.score_quality`. Reports that lie there are replaced.
+        Output folder of `drpl.bench.quality.score_quality`. Earlier reports are replaced.
     docs : Path, optional
-        Where to write the Markdown report once more; its figures go to ``figures`` beside it.
+        File for a second copy of the Markdown report; its figures go to ``figures`` beside it.
 
     Returns
     -------
     list of Path
-        The reports.
+        Files of the reports, without figures.
 
     Raises
     ------
@@ -88,18 +97,18 @@ def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:
     store = ScoreStore(folder)
     about, scores = store.about(), tabulate(store.rows())
     if not scores:
-        raise ReadError(f"{folder}: holds no scores yet; run `drpl bench quality` to its end")
+        raise ReadError(f"{folder}: holds no scores yet; run `drpl bench quality` first")
     settings = _settings(folder, about)
     cases = _cases(settings, scores)
     sections = [_section(found, about, *cases[found.name]) for found in scores]
     pages = [folder / MARKDOWN, *([] if docs is None else [docs])]
-    says = {
+    context = {
         "sections": sections,
         "about": about,
         "settings": settings,
         "unfinished": _unfinished(about, scores),
     }
-    html, markdown = (_render(template, says) for template in ("report.html.j2", "report.md.j2"))
+    html, markdown = (_render(name, context) for name in ("report.html.j2", "report.md.j2"))
     write_text(folder / PAGE, html, overwrite=True)
     for page in pages:
         _write_figures(page.parent / FIGURES, sections)
@@ -108,27 +117,29 @@ def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:
 
 
 def sentences(folder: Path) -> dict[str, str]:
-    """How the first method does, in a sentence for each data set."""
+    """Compare the first entry with its best rival, in a sentence for each data set."""
     return {found.name: sentence(found) for found in tabulate(ScoreStore(folder).rows())}
 
 
 def _unfinished(about: dict[str, Any], scores: Sequence[SetScores]) -> str:
-    """What to say of a run that was stopped, or nothing."""
+    """Return a notice if the run is unfinished, else an empty string."""
     done = sum(len(found.scenes) for found in scores)
     wanted = about.get("scenes", done)
     if done == wanted:
         return ""
-    return f"This run is unfinished: {done} of {wanted} scenes are scored; run it again to go on."
+    return (
+        f"This run is unfinished: {done} of {wanted} scenes are scored; run it again to continue."
+    )
 
 
-def _section(scores: SetScores, about: dict[str, Any], cases: list[Case], trouble: str) -> Section:
-    """What there is to say of one data set."""
+def _section(scores: SetScores, about: dict[str, Any], cases: list[Case], failure: str) -> Section:
+    """Make the section of one data set."""
     slug = re.sub(r"\W+", "_", scores.name.casefold())
     names, values, label = box_values(scores)
     tables = [made for make in TABLES if (made := make(scores)) is not None]
     return Section(
         title=scores.name,
-        first=scores.methods[0],
+        first=scores.entries[0],
         lead=sentence(scores),
         coding=about["coding"].get(scores.name, ""),
         scenes=len(scores.scenes),
@@ -137,12 +148,12 @@ def _section(scores: SetScores, about: dict[str, Any], cases: list[Case], troubl
         caption=f"{scores.name}: {label}, scene by scene",
         file=f"quality_{slug}.svg",
         cases=cases,
-        trouble=trouble,
+        failure=failure,
     )
 
 
 def _settings(folder: Path, about: dict[str, Any]) -> QualitySettings:
-    """Settings of a run, if this version of drpl knows them."""
+    """Restore the settings of a run."""
     try:
         return QualitySettings(**about["settings"])
     except (KeyError, TypeError) as error:
@@ -155,18 +166,18 @@ def _settings(folder: Path, about: dict[str, Any]) -> QualitySettings:
 def _cases(
     settings: QualitySettings, scores: Sequence[SetScores]
 ) -> dict[str, tuple[list[Case], str]]:
-    """Worst scenes of each data set, made again; or why they cannot be."""
+    """Make the worst scenes of each data set again, or give the reason why that failed."""
     try:
-        entries, methods = settings.entries(), settings.methods()
+        specs, entries = settings.scene_specs(), settings.entries()
         with one_thread():
-            return {s.name: (list(show_cases(s, entries, methods)), "") for s in scores}
-    except DrplError as error:  # scores can outlive the pictures that they are of
+            return {s.name: (list(show_cases(s, specs, entries)), "") for s in scores}
+    except DrplError as error:  # the pictures may have been removed since
         log.warning("worst cases are not shown: %s", error)
         return {found.name: ([], str(error)) for found in scores}
 
 
 def _write_figures(folder: Path, sections: Sequence[Section]) -> None:
-    """Write the figures of a Markdown report."""
+    """Write the figures that a Markdown report refers to."""
     make_folder(folder)
     for section in sections:
         write_text(folder / section.file, section.figure, overwrite=True)
@@ -174,7 +185,7 @@ def _write_figures(folder: Path, sections: Sequence[Section]) -> None:
             write_image(folder / name, case.sheet(), overwrite=True)
 
 
-def _render(template: str, says: dict[str, Any]) -> str:
+def _render(template: str, context: dict[str, Any]) -> str:
     """Fill a template."""
     environment = Environment(
         loader=PackageLoader("drpl.bench"),
@@ -184,4 +195,4 @@ def _render(template: str, says: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(**says, ink=INK, figures=FIGURES)
+    return environment.get_template(template).render(**context, ink=INK, figures=FIGURES)

@@ -1,4 +1,4 @@
-"""What methods are scored on: scenes, and where real ones are found."""
+"""Scenes to score on, and how to find real ones in folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.align.prepare import plan_alignment, prepared_frames
+from drpl.align.prepare import RegisteredFrames, plan_alignment
 from drpl.align.transforms import StackTransforms
 from drpl.core.frames import check_stack
 from drpl.core.options import FusionOptions
@@ -23,19 +23,22 @@ from drpl.metrics.reference import psnr
 
 Bytes = NDArray[np.uint8]
 SEED = 20_000
+"""Default seed of rendered and drawn scenes."""
 CAP_DB = 60.0
-"""PSNR counts as at most this much: equal images would make a mean infinite."""
+"""Upper bound of PSNR in dB: one exact image would make a mean infinite."""
 INNER = 0.12
-"""Share of each side that is not scored where frames moved: others bring mirrored pixels there."""
+"""Share of each side left unscored where frames moved: mirrored pixels enter there."""
 
 
 class RegisteredStack(NamedTuple):
-    """Frames as they were taken, and what registers and exposes them.
+    """Frames before registration, with their transforms and exposures.
 
     Attributes
     ----------
     stack : ArrayStack
+        Frames before registration.
     known : StackTransforms
+        Transforms and exposures that register them.
     """
 
     stack: ArrayStack
@@ -44,20 +47,22 @@ class RegisteredStack(NamedTuple):
 
 @dataclass(frozen=True)
 class BenchScene:
-    """Registered pictures of one scene, each focused elsewhere.
+    """Registered frames of one scene, with the truth if there is one.
 
     Attributes
     ----------
     frames : list of uint8 arrays (H, W) or (H, W, 3)
+        Registered frames.
     truth : uint8 array like a frame, or None
+        All-in-focus ground truth.
     band : bool array (H, W), or None
-        Around the focus boundaries, where that is known.
+        True around focus boundaries; None if they are not known.
     kind : str
-        Of what stands in front.
+        Kind of foreground, such as ``fence``; empty if not known.
     inner : bool
-        Whether only the inner part is scored; see `INNER`.
-    taken : RegisteredStack or None
-        The frames as they were before they were registered, for methods that do so themselves.
+        True if only the inner part is scored; see `INNER`.
+    original : RegisteredStack or None
+        Frames before registration, for entries that warp frames themselves.
     """
 
     frames: list[Bytes]
@@ -65,108 +70,123 @@ class BenchScene:
     band: NDArray[np.bool_] | None = None
     kind: str = ""
     inner: bool = False
-    taken: RegisteredStack | None = None
+    original: RegisteredStack | None = None
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Rows and columns that are scored."""
+        """Rows and columns that are scored, as slices."""
         height, width = self.frames[0].shape[:2]
         margins = [round(side * INNER) if self.inner else 0 for side in (height, width)]
         return slice(margins[0], height - margins[0]), slice(margins[1], width - margins[1])
 
 
 def capped_psnr(fused: Bytes, scene: BenchScene) -> float:
-    """PSNR in dB, `CAP_DB` at most, over what is scored of a scene that has a truth."""
+    """Return the PSNR in dB over the scored window of a scene, at most `CAP_DB`.
+
+    Raises
+    ------
+    MetricError
+        If the scene has no truth.
+    """
     if scene.truth is None:
-        raise MetricError("psnr needs a truth, and the scene has none")
+        raise MetricError("psnr needs a truth; the scene has none")
     return min(psnr(fused[scene.window], scene.truth[scene.window]), CAP_DB)
 
 
-class SceneEntry(Protocol):
-    """What a scene is loaded from; small, so that it can go to another process."""
+class SceneSpec(Protocol):
+    """Description of a scene, small enough to send to another process, which loads it."""
 
     @property
     def data_set(self) -> str:
-        """Whose ranks it counts for."""
+        """Data set in whose ranks the scene counts."""
         ...
 
     @property
     def name(self) -> str:
-        """Within the data set."""
+        """Name, unique within the data set."""
         ...
 
     @property
-    def others(self) -> dict[str, Path]:
-        """Files of fused images made by others, by method."""
+    def peers(self) -> dict[str, Path]:
+        """Files of images that peers fused from the scene, by entry."""
         ...
 
     @property
     def has_truth(self) -> bool:
-        """Whether it comes with a truth."""
+        """True if the scene has a truth."""
         ...
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All that it is made of."""
+        """All files that the scene is read or rendered from."""
         ...
 
     def load(self) -> BenchScene:
-        """Read or render it."""
+        """Read, render or draw the scene."""
         ...
 
 
-class MadeScene:
-    """What scenes of our own making have in common."""
+class SyntheticScene:
+    """Properties shared by rendered and drawn scenes."""
 
     @property
-    def others(self) -> dict[str, Path]:
-        """See `SceneEntry`: nobody else fused it."""
+    def peers(self) -> dict[str, Path]:
+        """See `SceneSpec`: peers have not fused synthetic scenes."""
         return {}
 
     @property
     def has_truth(self) -> bool:
-        """See `SceneEntry`."""
+        """See `SceneSpec`: synthetic scenes always have a truth."""
         return True
 
 
 @dataclass(frozen=True)
 class RealScene:
-    """A scene in files.
+    """Files of a real scene.
 
     Attributes
     ----------
-    data_set, name : str
+    data_set : str
+        Data set in whose ranks the scene counts.
+    name : str
+        Name, unique within the data set.
     sources : tuple of Path
+        Frames.
     truth : Path or None
-    others : dict of str to Path
+        All-in-focus ground truth.
+    peers : dict of str to Path
+        Images fused by peers, by entry.
     align : bool
-        Whether the frames are registered and exposed alike first, for every method.
+        True to register the frames and match their exposure first, for every entry alike.
     """
 
     data_set: str
     name: str
     sources: tuple[Path, ...]
     truth: Path | None = None
-    others: dict[str, Path] = field(default_factory=dict)
+    peers: dict[str, Path] = field(default_factory=dict)
     align: bool = False
 
     @property
     def has_truth(self) -> bool:
-        """See `SceneEntry`."""
+        """See `SceneSpec`."""
         return self.truth is not None
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """See `SceneEntry`."""
+        """See `SceneSpec`."""
         truths = () if self.truth is None else (self.truth,)
-        return (*self.sources, *truths, *self.others.values())
+        return (*self.sources, *truths, *self.peers.values())
 
     def load(self) -> BenchScene:
-        """Read the frames, and align them if that is asked for.
+        """Read the frames; register them if `align` is set.
 
         Raises
         ------
-        ReadError, StackError, AlignmentError
+        ReadError
+            If a file cannot be read.
+        StackError
+            If the frames do not make a stack of 8-bit pictures.
         """
         frames = [read_bytes(path) for path in self.sources]
         check_stack(frames, [str(path) for path in self.sources])
@@ -181,24 +201,24 @@ def read_bytes(path: Path) -> Bytes:
     Raises
     ------
     ReadError
-        If it cannot be read.
+        If the file cannot be read.
     StackError
-        If it is of another kind.
+        If the picture has another depth, or alpha.
     """
     pixels = read_frame(path).pixels
     if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise StackError(
             f"{path}: has shape {pixels.shape} and sample type {pixels.dtype}; expected 8-bit grey "
-            "or colour without transparency, which is what benchmarks score"
+            "or colour without transparency, the only pictures that benchmarks score"
         )
     return pixels
 
 
 def registered(scene: BenchScene) -> BenchScene:
-    """Register the frames of a scene to the middle one and expose them alike, by drpl's aligner.
+    """Register the frames of a scene to the middle one and match their exposure.
 
-    Those that do not fit are left out. If none fits, the middle one stands for all: it is what is
-    left to any method.
+    Frames that do not fit are left out. If none fits, the scene becomes the middle frame twice,
+    the best that any entry could return.
     """
     middle = len(scene.frames) // 2
     stack = ArrayStack(scene.frames, [str(number) for number in range(len(scene.frames))])
@@ -207,34 +227,35 @@ def registered(scene: BenchScene) -> BenchScene:
         plan = plan_alignment(stack, options)
     except AlignmentError:
         return replace(scene, frames=[scene.frames[middle]] * 2)
-    prepared = prepared_frames(stack, plan, options, stage="align")
+    prepared = RegisteredFrames(stack, plan, options)
     frames = [np.array(pixels, np.uint8) for _, pixels, *_ in prepared]
     known = StackTransforms(plan.shape, tuple(stack.names), plan.alignments, plan.exposures)
-    return replace(scene, frames=frames, taken=RegisteredStack(stack, known))
+    return replace(scene, frames=frames, original=RegisteredStack(stack, known))
 
 
 def find_real_scenes(
     root: Path, *, truth: Path | None, fused: dict[str, Path], align: bool
 ) -> list[RealScene]:
-    """Find the pairs and stacks in a folder's folders.
+    """Find pairs and stacks, one in each subfolder.
 
     Parameters
     ----------
     root : Path
-        Each folder in it is a scene, its images in natural order. The number that ends its name
-        after ``_`` tells scenes of one data set apart (``lytro_01``); without, the set is the root.
+        Folder whose subfolders are the scenes, images in natural order. A subfolder named
+        ``SET_NUMBER`` (``lytro_01``) belongs to data set ``SET``, any other to the set named like
+        the root.
     truth : Path or None
         Folder with an image ``NAME.*`` for each scene.
     fused : dict of str to Path
-        Folders of fused images ``NAME.*``, by method. A method takes part in the data sets of
-        which it has every image.
+        Folders of images ``NAME.*`` fused by peers, by entry. An entry takes part in the data sets
+        of which it has every image.
     align : bool
-        See `RealScene`.
+        True to register the frames first; see `RealScene`.
 
     Returns
     -------
     list of RealScene
-        In natural order of names.
+        Scenes in natural order of their names.
 
     Raises
     ------
@@ -248,10 +269,10 @@ def find_real_scenes(
         raise ReadError(f"{root}: holds no folder; expected one for each scene")
     names = [path.name for path in sorted(folders, key=natural_order)]
     sets = {name: _data_set(name, root) for name in names}
-    others: dict[str, dict[str, Path]] = {name: {} for name in names}
-    for method, folder in fused.items():
+    peers: dict[str, dict[str, Path]] = {name: {} for name in names}
+    for entry, folder in fused.items():
         for name, path in _pictures(folder, sets).items():
-            others[name][method] = path
+            peers[name][entry] = path
     truths = {} if truth is None else _pictures(truth, sets)
     return [
         RealScene(
@@ -259,7 +280,7 @@ def find_real_scenes(
             name,
             tuple(find_sources([root / name])),
             truths.get(name),
-            others[name],
+            peers[name],
             align,
         )
         for name in names
@@ -267,13 +288,13 @@ def find_real_scenes(
 
 
 def _data_set(name: str, root: Path) -> str:
-    """What stands before the number of a scene."""
+    """Return the part of a name before ``_`` and a number, else the name of the root."""
     start, _, number = name.rpartition("_")
     return start if start and number.isdecimal() else root.resolve().name
 
 
 def _pictures(folder: Path, sets: dict[str, str]) -> dict[str, Path]:
-    """Images of scenes by name, for each data set all or none."""
+    """Return the images of scenes by name; each data set must be complete or absent."""
     if not folder.is_dir():
         raise ReadError(f"{folder}: is not a folder; expected one with an image for each scene")
     found = {path.stem: path for path in sorted(_images(folder))}
@@ -293,5 +314,5 @@ def _pictures(folder: Path, sets: dict[str, str]) -> dict[str, Path]:
 
 
 def _images(folder: Path) -> Iterator[Path]:
-    """Image files of a folder."""
+    """Iterate over the image files of a folder."""
     return (path for path in folder.iterdir() if path.suffix.lower() in READABLE)

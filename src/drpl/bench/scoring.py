@@ -1,4 +1,4 @@
-"""Scores of every method on one scene."""
+"""Scores of every entry on one scene."""
 
 from __future__ import annotations
 
@@ -8,48 +8,66 @@ from pathlib import Path
 import numpy as np
 
 from drpl.bench.encoding import coarsest, read_coded, recoded
-from drpl.bench.methods import Method, references
-from drpl.bench.scenes import CAP_DB, BenchScene, Bytes, SceneEntry
+from drpl.bench.entries import Entry, references
+from drpl.bench.scenes import CAP_DB, BenchScene, Bytes, SceneSpec
 from drpl.errors import StackError
 from drpl.metrics.evaluate import evaluate
 
 PSNRS = ("psnr", "psnr_band", "psnr_outside")
+"""Metrics capped at `CAP_DB`."""
 TRUTH_RANKED = ("psnr", "ssim", "ms_ssim", "gmsd")
+"""Metrics that scenes with a truth are ranked by."""
 TRUTH_METRICS = (*TRUTH_RANKED, "psnr_band", "psnr_outside")
-"""Scored where there is a truth, and those of them that are ranked."""
+"""Metrics of scenes with a truth."""
 PLAIN_RANKED = (
     *("q_mi", "q_ncie", "q_abf", "q_m", "q_p", "q_s", "q_w", "q_c", "q_y"),
     *("q_cv", "q_cb"),
 )
+"""Metrics that scenes without a truth are ranked by."""
 PLAIN_METRICS = (*PLAIN_RANKED, "q_e", "en", "ag", "sd", "sf")
-"""Scored where there is none, and those of them that are ranked."""
+"""Metrics of scenes without a truth."""
 METRIC_COLUMNS = (*TRUTH_METRICS, *PLAIN_METRICS)
 Row = dict[str, str | float]
+"""Labels and scores of one entry on one scene, by column of ``scores.csv``."""
 
 
-def results(entry: SceneEntry, scene: BenchScene, methods: dict[str, Method]) -> dict[str, Bytes]:
-    """Fused images by method: of ours, and of others; alike in their encoding.
+def fused_images(spec: SceneSpec, scene: BenchScene, entries: dict[str, Entry]) -> dict[str, Bytes]:
+    """Fuse a scene by every entry, read the peers' images, and encode all alike.
 
-    Where others' files are JPEGs, all are coded as the coarsest of them; a file that is coded so
-    already stays as it is.
+    If peers' files are JPEGs, every image is recoded like the coarsest of them, except files that
+    have that encoding already.
+
+    Parameters
+    ----------
+    spec : SceneSpec
+        Description of the scene, with the peers' files.
+    scene : BenchScene
+        The scene as loaded from ``spec``.
+    entries : dict of str to Entry
+        Entries by name.
+
+    Returns
+    -------
+    dict of str to uint8 array like a frame
+        Fused images by entry: those of ``entries``, then the peers'.
 
     Raises
     ------
     StackError
-        If an image of others does not fit the scene.
+        If a peer's image has another shape than the frames.
     """
-    encoding = coarsest(entry.others.values())
-    found = {name: method(scene) for name, method in methods.items()}
+    encoding = coarsest(spec.peers.values())
+    images = {name: entry(scene) for name, entry in entries.items()}
     if encoding is not None:
-        found = {name: recoded(fused, encoding) for name, fused in found.items()}
-    for name, path in entry.others.items():
-        found[name] = read_coded(path, encoding)
-        _check_fits(path, found[name], scene)
-    return found
+        images = {name: recoded(fused, encoding) for name, fused in images.items()}
+    for name, path in spec.peers.items():
+        images[name] = read_coded(path, encoding)
+        _check_shape(path, images[name], scene)
+    return images
 
 
-def _check_fits(path: Path, fused: Bytes, scene: BenchScene) -> None:
-    """An image of others must be like the frames."""
+def _check_shape(path: Path, fused: Bytes, scene: BenchScene) -> None:
+    """Raise `StackError` if a peer's image has another shape than the frames."""
     if fused.shape != scene.frames[0].shape:
         raise StackError(
             f"{path}: has shape {fused.shape}, the frames of its scene {scene.frames[0].shape}; "
@@ -58,7 +76,7 @@ def _check_fits(path: Path, fused: Bytes, scene: BenchScene) -> None:
 
 
 def score(fused: Bytes, scene: BenchScene) -> dict[str, float]:
-    """Scores of one fused image, over what of the scene is scored; NaN where one does not apply."""
+    """Score a fused image over the scored window, by metric; NaN where a metric does not apply."""
     window = scene.window
     truth = None if scene.truth is None else scene.truth[window]
     band = None if scene.band is None else scene.band[window]
@@ -69,23 +87,23 @@ def score(fused: Bytes, scene: BenchScene) -> dict[str, float]:
     return scores | {name: float(np.minimum(scores[name], CAP_DB)) for name in PSNRS}
 
 
-def score_scene(entry: SceneEntry, methods: dict[str, Method]) -> list[Row]:
-    """Load a scene, fuse it by every method, and score what comes out."""
-    scene = entry.load()
-    found = results(entry, scene, methods)
+def score_scene(spec: SceneSpec, entries: dict[str, Entry]) -> list[Row]:
+    """Load a scene, fuse it by every entry, and score entries, peers and references."""
+    scene = spec.load()
+    images = fused_images(spec, scene, entries)
     if scene.truth is not None:
-        found |= references(scene.frames, scene.truth)
-    about = {"set": entry.data_set, "scene": entry.name, "kind": scene.kind}
-    return [{**about, "method": name, **score(fused, scene)} for name, fused in found.items()]
+        images |= references(scene.frames, scene.truth)
+    labels = {"set": spec.data_set, "scene": spec.name, "kind": scene.kind}
+    return [{**labels, "method": name, **score(fused, scene)} for name, fused in images.items()]
 
 
-def describe_encodings(entries: Sequence[SceneEntry]) -> dict[str, str]:
-    """How results are coded, by data set, in words; nothing for sets that are not coded."""
+def describe_encodings(specs: Sequence[SceneSpec]) -> dict[str, str]:
+    """Describe by data set how fused images are recoded; sets left as they are do not appear."""
     kinds: dict[str, dict[str, int]] = {}
-    for entry in entries:
-        encoding = coarsest(entry.others.values())
+    for spec in specs:
+        encoding = coarsest(spec.peers.values())
         if encoding is not None:
-            counts = kinds.setdefault(entry.data_set, {})
+            counts = kinds.setdefault(spec.data_set, {})
             counts[str(encoding)] = counts.get(str(encoding), 0) + 1
     return {
         name: "; ".join(

@@ -1,4 +1,4 @@
-"""Scores on disk: appended scene by scene, so that a killed run goes on where it was."""
+"""Scores on disk, appended scene by scene, so that an interrupted run can continue."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ from drpl.io.write import make_folder, write_text
 
 SCORES, ABOUT = "scores.csv", "about.json"
 LABELS = ("set", "scene", "kind", "method")
+"""Columns of `SCORES` that are not scores; ``method`` names the entry or reference."""
 COLUMNS = (*LABELS, *METRIC_COLUMNS)
 HEADER: Row = {name: name for name in COLUMNS}
-TOLD = ("command", "coding", "commit")
-"""What `ABOUT` tells besides what scores depend on: of the commit, only its code."""
+DESCRIPTIVE = ("command", "coding", "commit")
+"""Keys of `ABOUT` that scores do not depend on; a hash of the code stands for the commit."""
 Key = tuple[str, str]
 """Data set and name of a scene."""
 
 
 @dataclass(frozen=True)
 class ScoreStore:
-    """The folder of a run.
+    """Folder of a run.
 
     Attributes
     ----------
     folder : Path
+        Folder that holds `SCORES` and `ABOUT`.
     """
 
     folder: Path
@@ -40,28 +42,33 @@ class ScoreStore:
     def begin(
         self, about: dict[str, Any], expected: Mapping[Key, Sequence[str]], *, overwrite: bool
     ) -> int:
-        """Make the folder ready; how many scenes are done there.
+        """Prepare the folder, and count the scenes that are scored already.
 
         Parameters
         ----------
         about : dict
-            Resolved settings and what else scores depend on.
+            Resolved settings, provenance and inputs of the run.
         expected : mapping
-            Methods of each scene of the run, in its order.
+            Names in the ``method`` column for each scene, in the order of the run.
         overwrite : bool
-            Whether what is there may be replaced; else it is gone on with.
+            True to replace a run in the folder; False to continue it.
+
+        Returns
+        -------
+        int
+            Number of leading scenes with complete scores.
 
         Raises
         ------
         ConfigError
-            If the folder was made with other settings.
+            If the folder holds a run with other settings.
         WriteError
-            If files cannot be made there.
+            If files cannot be written there.
         """
         make_folder(self.folder)
         about = json.loads(json.dumps(about))
         done: list[Row] = []
-        if not overwrite and self._is_there():
+        if not overwrite and self._has_run():
             other = _differences(self.about(), about)
             if other:
                 raise ConfigError(
@@ -69,22 +76,22 @@ class ScoreStore:
                     "another folder, the same settings, or --overwrite to begin anew"
                 )
             done = _whole_scenes(self.rows(), expected)
-        # the scores first: old ones never stand beside new settings
+        # scores first, so that old ones never stand beside new settings
         write_text(self.folder / SCORES, _text([HEADER, *done]), overwrite=True)
         write_text(self.folder / ABOUT, json.dumps(about, indent=2) + "\n", overwrite=True)
         return len({_key(row) for row in done})
 
-    def _is_there(self) -> bool:
-        """Whether a run was begun here."""
+    def _has_run(self) -> bool:
+        """Return True if the folder holds a run, however short."""
         return any((self.folder / name).exists() for name in (SCORES, ABOUT))
 
     def about(self) -> dict[str, Any]:
-        """What was written of the run.
+        """Read the settings and provenance of the run.
 
         Raises
         ------
         ReadError
-            If it is not there or damaged.
+            If the file is missing or damaged.
         """
         path = self.folder / ABOUT
         try:
@@ -97,17 +104,17 @@ class ScoreStore:
         return found
 
     def rows(self) -> list[Row]:
-        """All whole rows, in the order of the run.
+        """Read all complete rows, in the order of the run.
 
         Raises
         ------
         ReadError
-            If they are not there or damaged.
+            If the file is missing or damaged.
         """
         path = self.folder / SCORES
         try:
             text = path.read_text(encoding="utf-8")
-            # a kill may have cut the last line short
+            # a kill may have cut the last line
             table = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
             if tuple(table.fieldnames or ()) != COLUMNS:
                 raise ReadError(f"{path}: has other columns; expected {', '.join(COLUMNS)}")
@@ -116,11 +123,12 @@ class ScoreStore:
             raise ReadError(f"{path}: cannot be read ({error}); begin with --overwrite") from error
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Add the rows of one scene, and wait until they are on disk.
+        """Append the rows of one scene, and flush them to the disk.
 
         Raises
         ------
         WriteError
+            If they cannot be written.
         """
         path = self.folder / SCORES
         try:
@@ -133,30 +141,32 @@ class ScoreStore:
 
 
 def _whole_scenes(rows: Sequence[Row], expected: Mapping[Key, Sequence[str]]) -> list[Row]:
-    """The rows of the first scenes that are there with every method."""
+    """Return the rows of the leading scenes that have a row for every expected name."""
     found: dict[Key, list[Row]] = {}
     for row in rows:
         found.setdefault(_key(row), []).append(row)
     whole: list[Row] = []
-    for key, methods in expected.items():
-        if [row["method"] for row in found.get(key, [])] != list(methods):
+    for key, names in expected.items():
+        if [row["method"] for row in found.get(key, [])] != list(names):
             break
         whole += found[key]
     return whole
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """What two runs differ in, in words."""
-    flat = [_flat({k: v for k, v in about.items() if k not in TOLD}) for about in (found, wanted)]
+    """Describe each value that differs between two runs and affects scores."""
+    old, new = (
+        _flat({k: v for k, v in about.items() if k not in DESCRIPTIVE}) for about in (found, wanted)
+    )
     return [
-        f"{name} was {flat[0].get(name)}, now {flat[1].get(name)}"
-        for name in dict.fromkeys([*flat[0], *flat[1]])
-        if flat[0].get(name) != flat[1].get(name)
+        f"{name} was {old.get(name)}, now {new.get(name)}"
+        for name in old | new
+        if old.get(name) != new.get(name)
     ]
 
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A table with the tables in it opened."""
+    """Flatten nested tables into one, by their innermost keys."""
     flat: dict[str, Any] = {}
     for name, value in table.items():
         flat |= _flat(value) if isinstance(value, dict) else {name: value}
@@ -164,18 +174,18 @@ def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _key(row: Row) -> Key:
-    """Whose scores a row holds."""
+    """Return the scene of a row."""
     return str(row["set"]), str(row["scene"])
 
 
 def _row(line: Mapping[str, str]) -> Row:
-    """A line of the file; an empty cell is NaN."""
+    """Parse a line of the file; an empty cell is NaN."""
     labels: Row = {name: line[name] for name in LABELS}
     return labels | {name: float(line[name] or "nan") for name in METRIC_COLUMNS}
 
 
 def _text(rows: Sequence[Row]) -> str:
-    """Rows as lines; numbers as exact as they are."""
+    """Format rows as CSV lines, with numbers at full precision."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerows([_cell(row[name]) for name in COLUMNS] for row in rows)
@@ -183,7 +193,7 @@ def _text(rows: Sequence[Row]) -> str:
 
 
 def _cell(value: str | float) -> str:
-    """A cell; NaN is empty."""
+    """Format a cell; NaN becomes empty."""
     if isinstance(value, str):
         return value
     return "" if math.isnan(value) else repr(float(value))

@@ -1,4 +1,4 @@
-"""Where the first method does worst: crops at 100 %, made again from the scene."""
+"""Worst scenes of the first entry, shown as crops at 100 %."""
 
 from __future__ import annotations
 
@@ -13,29 +13,34 @@ import pyvips
 from numpy.typing import NDArray
 
 from drpl.bench.drawn import DrawnScene
-from drpl.bench.methods import Method
-from drpl.bench.scenes import BenchScene, Bytes, SceneEntry
-from drpl.bench.scoring import results
+from drpl.bench.entries import Entry
+from drpl.bench.scenes import BenchScene, Bytes, SceneSpec
+from drpl.bench.scoring import fused_images
 from drpl.bench.summary import SetScores, lead
 
 CASES = 3
+"""Scenes shown of each data set."""
 SIDE = 144
-"""Of a crop, in pixels."""
+"""Side of a crop in pixels."""
 SHOWN_FRAMES = 2
+"""Frames shown of each scene: those with most detail in the crop."""
 SPACE = 4
-"""Between the crops of a sheet, in pixels."""
+"""Gap between the crops of a sheet in pixels."""
 AMPLIFIED = 4
+"""Factor by which differences are multiplied."""
 Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A crop.
+    """Crop with its caption.
 
     Attributes
     ----------
     caption : str
+        Content of the crop.
     pixels : uint8 array (H, W) or (H, W, 3)
+        Pixels of the crop.
     """
 
     caption: str
@@ -43,7 +48,7 @@ class Picture:
 
     @property
     def uri(self) -> str:
-        """The picture itself, as a ``data:`` address of a PNG."""
+        """PNG of the crop as a ``data:`` URI."""
         image: Any = pyvips.Image.new_from_array(np.ascontiguousarray(self.pixels))
         data: bytes = image.write_to_buffer(".png", compression=9)
         return f"data:image/png;base64,{base64.b64encode(data).decode()}"
@@ -51,29 +56,32 @@ class Picture:
 
 @dataclass(frozen=True)
 class Case:
-    """A scene in which the first method does badly.
+    """Scene in which the first entry does badly.
 
     Attributes
     ----------
-    title, words : str
+    title : str
+        Name and kind of the scene.
+    words : str
+        Result of the comparison, and place of the crops.
     pictures : list of Picture
-        All of one size.
-    ours : bool
-        Whether we drew it: photos of others are not ours to hand on.
+        Crops, all of one size.
+    publishable : bool
+        True for drawn scenes: photos may not be passed on.
     """
 
     title: str
     words: str
     pictures: list[Picture]
-    ours: bool
+    publishable: bool
 
     @property
     def captions(self) -> str:
-        """What the pictures are, in their order."""
+        """Captions of the pictures in one line."""
         return "; ".join(picture.caption for picture in self.pictures)
 
     def sheet(self) -> Bytes:
-        """The pictures side by side, with white between them."""
+        """Join the pictures side by side, with white gaps."""
         crops = [picture.pixels for picture in self.pictures]
         spaces = [(0, 0), (0, SPACE), *[(0, 0)] * (crops[0].ndim - 2)]
         padded = [np.pad(crop, spaces, constant_values=255) for crop in crops]
@@ -82,7 +90,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which scene, beside which other method, and why."""
+    """Scene to show, entry to show beside the first, and the result of the comparison."""
 
     scene: str
     other: str
@@ -90,9 +98,22 @@ class Choice:
 
 
 def choose(scores: SetScores, count: int = CASES) -> list[Choice]:
-    """The scenes in which the first method does worst, worst first.
+    """Choose the scenes in which the first entry does worst, worst first.
 
-    With a truth: by PSNR, against the best other method. Without: by its mean rank in the scene.
+    Scenes with a truth are compared by PSNR with the best rival in the scene, others by the first
+    entry's mean rank in the scene.
+
+    Parameters
+    ----------
+    scores : SetScores
+        Scores of a data set.
+    count : int
+        Largest number of scenes.
+
+    Returns
+    -------
+    list of Choice
+        Empty if there is no rival.
     """
     rivals = scores.rivals
     if not rivals:
@@ -105,48 +126,61 @@ def choose(scores: SetScores, count: int = CASES) -> list[Choice]:
         badness, others = image_ranks[:, 0], image_ranks[:, rivals].argmin(axis=1)
     found = []
     for number in np.argsort(-badness, kind="stable")[:count]:
-        other = scores.methods[rivals[others[number]]]
+        other = scores.entries[rivals[others[number]]]
         if scores.has_truth:
             way = "below" if badness[number] > 0 else "above"
             words = f"{abs(badness[number]):.2f} dB {way} {other}"
         else:
-            words = f"mean rank {badness[number]:.1f} of {len(scores.methods)}; best: {other}"
+            words = f"mean rank {badness[number]:.1f} of {len(scores.entries)}; best: {other}"
         found.append(Choice(scores.scenes[number], other, words))
     return found
 
 
 def show_cases(
-    scores: SetScores, entries: Sequence[SceneEntry], methods: dict[str, Method]
+    scores: SetScores, specs: Sequence[SceneSpec], entries: dict[str, Entry]
 ) -> Iterator[Case]:
-    """Make the worst scenes of a data set again, and cut out where it shows.
+    """Load and fuse the worst scenes of a data set again, and crop them where they differ most.
+
+    Parameters
+    ----------
+    scores : SetScores
+        Scores of a data set.
+    specs : sequence of SceneSpec
+        All scenes of the run.
+    entries : dict of str to Entry
+        Entries of the run by name.
+
+    Yields
+    ------
+    Case
 
     Raises
     ------
     DrplError
         If a scene cannot be loaded any more.
     """
-    by_name = {entry.name: entry for entry in entries if entry.data_set == scores.name}
-    first = scores.methods[0]
+    by_name = {spec.name: spec for spec in specs if spec.data_set == scores.name}
+    first = scores.entries[0]
     for choice in choose(scores):
-        entry = by_name[choice.scene]
-        scene = entry.load()
-        wanted = {name: methods[name] for name in (first, choice.other) if name in methods}
-        found = results(entry, scene, wanted)
-        fused, other = found[first], found[choice.other]
-        window = _where(fused, other, scene)
+        spec = by_name[choice.scene]
+        scene = spec.load()
+        wanted = {name: entries[name] for name in (first, choice.other) if name in entries}
+        images = fused_images(spec, scene, wanted)
+        fused, other = images[first], images[choice.other]
+        window = _worst_window(fused, other, scene)
         pictures = list(_pictures({first: fused, choice.other: other}, scene, window))
         rows, columns = window
         words = f"{choice.words}; from row {rows.start}, column {columns.start}"
         title = f"{choice.scene} {scene.kind}".strip()
-        yield Case(title, words, pictures, ours=isinstance(entry, DrawnScene))
+        yield Case(title, words, pictures, publishable=isinstance(spec, DrawnScene))
 
 
-def _where(fused: Bytes, other: Bytes, scene: BenchScene) -> Window:
-    """Square whose worse pixels are worse than the other's by most, or that differs by most."""
+def _worst_window(fused: Bytes, other: Bytes, scene: BenchScene) -> Window:
+    """Find the square with most excess error over the other image, or most difference to it."""
     loss = _square_error(fused, other)
     if scene.truth is not None:
-        apart = _square_error(fused, scene.truth) - _square_error(other, scene.truth)
-        loss = np.maximum(apart, 0)  # else it would avoid all places where the first is better
+        excess = _square_error(fused, scene.truth) - _square_error(other, scene.truth)
+        loss = np.maximum(excess, 0)  # better pixels must not offset worse ones in the square
     rows, columns = scene.window
     sides = [min(SIDE, part.stop - part.start) for part in (rows, columns)]
     summed = cv2.boxFilter(loss[rows, columns], -1, sides[::-1], normalize=False, anchor=(0, 0))
@@ -157,13 +191,13 @@ def _where(fused: Bytes, other: Bytes, scene: BenchScene) -> Window:
 
 
 def _square_error(one: Bytes, other: Bytes) -> NDArray[np.float32]:
-    """Squared differences, summed over channels."""
-    apart = np.square(one.astype(np.float32) - other)
-    return apart if apart.ndim == 2 else np.asarray(apart.sum(axis=-1))
+    """Return squared differences, summed over channels."""
+    squares = np.square(one.astype(np.float32) - other)
+    return squares if squares.ndim == 2 else np.asarray(squares.sum(axis=-1))
 
 
 def _pictures(fused: dict[str, Bytes], scene: BenchScene, window: Window) -> Iterator[Picture]:
-    """Sources, fused images, truth and differences in a square."""
+    """Crop sources, fused images, truth and differences."""
     crops = [frame[window] for frame in scene.frames]
     sharpest = sorted(range(len(crops)), key=lambda number: -_detail(crops[number]))
     for number in sorted(sharpest[:SHOWN_FRAMES]):
@@ -180,11 +214,11 @@ def _pictures(fused: dict[str, Bytes], scene: BenchScene, window: Window) -> Ite
 
 
 def _detail(crop: Bytes) -> float:
-    """How much detail a crop has."""
+    """Return the mean squared Laplacian of a crop."""
     return float(np.square(cv2.Laplacian(crop, cv2.CV_32F)).mean())
 
 
 def _amplified(one: Bytes, other: Bytes) -> Bytes:
-    """A difference, enlarged, around grey."""
-    apart = one.astype(np.float32) - other
-    return np.asarray(np.rint(np.clip(128 + AMPLIFIED * apart, 0, 255)), np.uint8)
+    """Return the difference, amplified, around mid-grey."""
+    difference = one.astype(np.float32) - other
+    return np.asarray(np.rint(np.clip(128 + AMPLIFIED * difference, 0, 255)), np.uint8)
