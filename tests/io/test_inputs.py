@@ -1,4 +1,4 @@
-"""Inputs that will come: each one tried."""
+"""Unusual inputs that occur in practice: pixels, metadata, names, damage."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ def save(path, pixels, interpretation="srgb", fields=(), **options):
 # pixels
 
 
-def test_values_to_255_in_16_bits_stay_as_they_are(tmp_path, texture):
+def test_8_bit_values_in_16_bits_are_not_rescaled(tmp_path, texture):
     pixels = texture.astype(np.uint16)
     for suffix in (".png", ".tif"):
         write_image(tmp_path / f"a{suffix}", pixels)
@@ -49,7 +49,7 @@ def test_values_to_255_in_16_bits_stay_as_they_are(tmp_path, texture):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1)])
 @pytest.mark.parametrize("channels", [(), (3,)])
-def test_tiny_images(tmp_path, suffix, size, channels):
+def test_tiny_images_keep_their_shape_and_values(tmp_path, suffix, size, channels):
     if not channels and not WRITABLE[suffix].grey:
         pytest.skip("no grey")
     pixels = np.full(size + channels, 99, np.uint8)
@@ -60,7 +60,7 @@ def test_tiny_images(tmp_path, suffix, size, channels):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_float_with_holes_is_read_as_it_is_and_no_stack(tmp_path, texture, value):
+def test_nan_and_infinity_are_read_but_refused_in_a_stack(tmp_path, texture, value):
     pixels = texture.astype(np.float32) / 255
     pixels[3, 4, 1] = value
     write_image(tmp_path / "a.tif", pixels)
@@ -77,7 +77,7 @@ def test_float_beyond_white_is_kept(tmp_path, texture):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_cmyk_keeps_its_depth_and_is_said(tmp_path, caplog, dtype):
+def test_cmyk_keeps_its_depth_and_is_noted(tmp_path, caplog, dtype):
     scale = np.iinfo(dtype).max // 255
     pixels = (draw_texture(33, 47, channels=4).astype(int) * scale).astype(dtype)
     profile = pyvips.Image.profile_load("cmyk")
@@ -89,7 +89,7 @@ def test_cmyk_keeps_its_depth_and_is_said(tmp_path, caplog, dtype):
         assert frame.pixels.shape == (33, 47, 3)
         assert frame.notes[0].startswith(f"converted from CMYK to sRGB by {by}")
         assert "a.tif: converted from CMYK" in caplog.text
-        # what is written on is what the pixels are now
+        # the profile describes the converted pixels
         assert frame.metadata.icc != profile
         write_image(tmp_path / "b.tif", frame.pixels, metadata=frame.metadata, overwrite=True)
 
@@ -115,7 +115,7 @@ def test_grey_palette_and_bits_have_no_notes(tmp_path, texture):
     assert bits.notes == ()
 
 
-def test_heic_is_called_what_it_is():
+def test_heic_without_a_decoder_is_refused_by_name():
     with pytest.raises(ReadError, match=r"tiny\.heic: .*HEIC.*convert it"):
         read_frame(FILES / "tiny.heic")
 
@@ -173,14 +173,14 @@ def test_orientation_is_applied_once_across_formats(tmp_path, texture, source, s
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("stem", ["Käfer 甲虫 🪲", "a[1]", "b[Q=5]", "c:deflate", "n" * 250, "-o"])
-def test_unusual_names(tmp_path, texture, stem, suffix):
+def test_unusual_names_are_written_and_read(tmp_path, texture, stem, suffix):
     path = tmp_path / (stem[: 255 - len(suffix)] + suffix)
     write_image(path, texture)
     assert read_frame(path).pixels.shape == texture.shape
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-def test_deep_folders(tmp_path, texture):
+def test_deep_folders_are_written_and_read(tmp_path, texture):
     folder = tmp_path.joinpath(*["Ordner mit Käfern " * 8] * 12)
     folder.mkdir(parents=True)
     for suffix in SUFFIXES:
@@ -188,7 +188,7 @@ def test_deep_folders(tmp_path, texture):
         assert read_frame(folder / f"a{suffix}").pixels.shape == texture.shape
 
 
-def test_impossible_names(tmp_path, texture):
+def test_impossible_names_are_refused(tmp_path, texture):
     for name in ("n" * 300 + ".png", "/".join(["n" * 200] * 30) + ".png"):
         with pytest.raises(ReadError):
             read_frame(tmp_path / name)
@@ -217,7 +217,7 @@ def test_no_file_stays_open(tmp_path, texture):
     assert not [link for link in links if str(tmp_path) in link]
 
 
-def test_a_file_without_rights_is_called_that(tmp_path, texture, monkeypatch):
+def test_a_file_without_permission_is_refused(tmp_path, texture, monkeypatch):
     def denied(self, *_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -227,7 +227,7 @@ def test_a_file_without_rights_is_called_that(tmp_path, texture, monkeypatch):
         read_frame(tmp_path / "a.png")
 
 
-def test_a_bomb_is_refused_by_its_header(tmp_path):
+def test_a_decompression_bomb_is_refused_by_its_header(tmp_path):
     black = pyvips.Image.black(60000, 7000)
     black.write_to_file(str(tmp_path / "bomb.png"), bitdepth=1, compression=1)
     with pytest.raises(ReadError, match="60000x7000 pixels; expected at most 400,000,000"):
@@ -238,7 +238,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
     ("kind", "before"),
     [(b"zTXt", b"Comment\0\0"), (b"iTXt", b"Comment\0\1\0en\0x\0"), (b"zTXt", b"x\0\0")],
 )
-def test_a_bomb_of_text_is_refused_before_it_is_opened(tmp_path, texture, kind, before):
+def test_a_decompression_bomb_of_text_is_refused_before_opening(tmp_path, texture, kind, before):
     write_image(tmp_path / "a.png", texture)
     content, packed = (tmp_path / "a.png").read_bytes(), zlib.compress(bytes(9_000_000))
     chunk = kind + before + packed

@@ -1,3 +1,5 @@
+"""Camera RAW files: development with LibRaw, or with a stand-in for it."""
+
 import struct
 import sys
 from types import ModuleType, SimpleNamespace
@@ -70,7 +72,7 @@ def srgb(light):
 
 
 class FakeRaw:
-    """Stands for rawpy where that is not installed."""
+    """Stand-in for a file opened by rawpy."""
 
     sizes = SimpleNamespace(width=64, height=48)
 
@@ -97,14 +99,14 @@ def fake_rawpy(monkeypatch):
     return module
 
 
-def test_without_rawpy_the_way_to_it_is_said(tmp_path, monkeypatch):
+def test_without_rawpy_the_message_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
     write_dng(tmp_path / "a.dng")
     with pytest.raises(BackendUnavailable, match=r"pip install 'drpl\[raw\]'"):
         read_frame(tmp_path / "a.dng")
 
 
-def test_no_step_looks_at_the_content(tmp_path, fake_rawpy):
+def test_development_does_not_depend_on_the_content(tmp_path, fake_rawpy):
     write_dng(tmp_path / "a.DNG")
     frame = read_frame(tmp_path / "a.DNG")
     assert frame.pixels.shape == (48, 64, 3)
@@ -145,13 +147,13 @@ def test_libraw_gives_linear_light_with_the_srgb_curve(tmp_path):
     centre = frame.pixels[8:-8, 8:-8].reshape(-1, 3) / 65535
     assert np.ptp(centre, axis=0) == pytest.approx(0, abs=1e-3)
     assert centre[0] == pytest.approx(srgb(LIGHT), abs=0.01)
-    # half the light stays half the light: nothing is stretched
+    # half the light stays half the light: no automatic brightness
     write_dng(tmp_path / "dim.dng", [value / 2 for value in LIGHT])
     dim = read_frame(tmp_path / "dim.dng").pixels[20, 20] / 65535
     assert dim == pytest.approx(srgb(np.divide(LIGHT, 2)), abs=0.01)
 
 
-def test_libraw_turns_and_refuses(tmp_path):
+def test_raw_is_turned_upright_and_damage_is_refused(tmp_path):
     pytest.importorskip("rawpy")
     write_dng(tmp_path / "turned.dng", orientation=6)
     frame = read_frame(tmp_path / "turned.dng")

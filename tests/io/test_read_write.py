@@ -1,3 +1,5 @@
+"""Reading and writing: metadata, orientation, refusals, atomic replacement."""
+
 import os
 from pathlib import Path
 
@@ -18,7 +20,7 @@ def picture_of(dtype, channels, size=(33, 47)):
     return picture[..., 0] if channels == 1 else picture
 
 
-def test_metadata_is_carried(tmp_path):
+def test_metadata_is_kept(tmp_path):
     profile = pyvips.Image.profile_load("srgb")
     source = pyvips.Image.new_from_array(picture_of(np.uint8, 3)).copy(xres=11.8, yres=11.8)
     source.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
@@ -76,7 +78,7 @@ def test_truncated_files_are_refused(tmp_path, suffix, share):
         read_frame(path)
 
 
-def test_what_is_not_an_image(tmp_path):
+def test_files_that_are_no_images_are_refused(tmp_path):
     (tmp_path / "text.jpg").write_text("not a picture", encoding="utf-8")
     (tmp_path / "empty.png").touch()
     for name in ("text.jpg", "empty.png"):
@@ -88,7 +90,7 @@ def test_what_is_not_an_image(tmp_path):
         read_frame(tmp_path)
 
 
-def test_formats_pages_samples_and_size_are_checked_first(tmp_path):
+def test_formats_pages_samples_and_size_are_checked_before_decoding(tmp_path):
     image = pyvips.Image.new_from_array(picture_of(np.uint8, 3))
     image.write_to_file(str(tmp_path / "a.gif"))
     with pytest.raises(ReadError, match="format that is not read"):
@@ -106,7 +108,7 @@ def test_formats_pages_samples_and_size_are_checked_first(tmp_path):
         read_frame(tmp_path / "big.png", max_pixels=1000)
 
 
-def test_an_input_is_never_an_output(tmp_path):
+def test_an_input_is_never_overwritten(tmp_path):
     source = tmp_path / "source.png"
     write_image(source, picture_of(np.uint8, 3))
     before = source.read_bytes()
@@ -125,17 +127,18 @@ def test_an_input_is_never_an_output(tmp_path):
         ("a.jpg", np.uint16, 3, "does not hold uint16"),
         ("a.png", np.float32, 3, "does not hold float32"),
         ("a.jpg", np.uint8, 4, "does not hold transparency"),
-        ("a.bmp", np.uint8, 3, "format '.bmp' is not written"),
+        ("a.bmp", np.uint8, 3, "format '.bmp' is not written; expected .jpg, .jpeg, .png"),
+        ("a", np.uint8, 3, "a: has no suffix; expected .jpg, .jpeg, .png"),
         ("nowhere/a.png", np.uint8, 3, "its folder does not exist"),
     ],
 )
-def test_what_cannot_be_written(tmp_path, name, dtype, channels, message):
+def test_unsuitable_pixels_and_places_are_refused(tmp_path, name, dtype, channels, message):
     with pytest.raises(WriteError, match=message):
         write_image(tmp_path / name, picture_of(dtype, channels))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_existing_files_stay_without_overwrite(tmp_path):
+def test_existing_files_are_kept_without_overwrite(tmp_path):
     path = tmp_path / "a.png"
     path.write_text("mine", encoding="utf-8")
     with pytest.raises(WriteError, match="exists already"):
@@ -159,7 +162,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert path.read_text(encoding="utf-8") == "mine"
 
 
-def test_check_output_refuses_a_folder(tmp_path):
+def test_a_folder_is_refused_as_output(tmp_path):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(WriteError, match="is a folder"):
         check_output(tmp_path / "a.png", overwrite=True)

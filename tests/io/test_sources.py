@@ -1,3 +1,5 @@
+"""Source images by files, folders and patterns."""
+
 import os
 
 import pytest
@@ -25,20 +27,20 @@ def test_a_folder_is_read_in_natural_order(folder):
     assert names([str(folder)]) == ["img1.png", "img2.jpg", "img10.JPG"]
 
 
-def test_files_stay_in_the_order_given(folder):
+def test_files_stay_in_the_given_order(folder):
     given = [folder / "img10.JPG", folder / "img1.png"]
     assert find_sources(given) == given
-    # named outright, a file may be called anything
+    # a file that is named explicitly may have any suffix
     assert names([folder / "notes.txt", folder / ".hidden.jpg"]) == ["notes.txt", ".hidden.jpg"]
 
 
-def test_patterns_are_expanded_here(folder):
+def test_patterns_are_expanded(folder):
     assert names([folder / "img*"]) == ["img1.png", "img2.jpg", "img10.JPG"]
     assert names([folder / "img?.png", folder / "img[2-9].*"]) == ["img1.png", "img2.jpg"]
     assert names([folder.parent / "**" / "*.png"]) == ["img1.png"]
 
 
-def test_a_file_with_a_patterns_name_is_a_file(folder):
+def test_a_file_whose_name_is_a_pattern_is_a_file(folder):
     (folder / "img[1].png").touch()
     assert names([folder / "img[1].png"]) == ["img[1].png"]
 
@@ -69,7 +71,7 @@ def test_one_picture_in_two_formats_is_refused(folder):
     assert names([folder / "*.NEF"]) == ["img2.NEF"]
 
 
-def test_nothing_found_is_refused(tmp_path, folder):
+def test_finding_no_image_is_refused(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ReadError, match="empty: the folder holds no image"):
         find_sources([tmp_path / "empty"])

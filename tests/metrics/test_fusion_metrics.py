@@ -1,4 +1,4 @@
-"""The metrics as a set: goldens of the field's code, identity, symmetry, range, bad input."""
+"""All metrics: published values, identity, symmetry, range, refusals."""
 
 import csv
 import math
@@ -17,7 +17,7 @@ from drpl.metrics.boundary import boundary_band, psnr_band, psnr_outside
 from drpl.metrics.cards import METRICS
 from drpl.metrics.images import grey_levels
 
-GOLDENS = {"QG": "q_abf"} | {
+PUBLISHED = {"QG": "q_abf"} | {
     symbol.upper().replace("_", ""): symbol
     for symbol in METRICS
     if symbol not in ("q_abf", "sd", "ms_ssim", "psnr_band", "psnr_outside")
@@ -34,7 +34,7 @@ def by_name(cards):
 
 
 def call(card, fused, sources):
-    """A metric with two sources; the first stands for the truth, the left half for the band."""
+    """Score with two sources; the first serves as truth, the left half as band."""
     band = np.zeros(fused.shape[:2], bool)
     band[:, : fused.shape[1] // 2] = True
     arguments = {"truth": (sources[0],), "band": (sources[0], band)}.get(card.needs, sources)
@@ -45,8 +45,8 @@ def read_grey(path):
     return grey_levels(np.ascontiguousarray(cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1]))
 
 
-def golden_rows(data, symbol):
-    """Fused image, sources and value of each row of a metric."""
+def published_rows(data, symbol):
+    """Fused image, sources and published value, for each row of a metric."""
     with (data / "metric_goldens.csv").open(encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["metric"] == symbol]
     for row in rows:
@@ -57,30 +57,30 @@ def golden_rows(data, symbol):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("symbol", GOLDENS)
-def test_goldens_of_the_reference_code(data, symbol):
+@pytest.mark.parametrize("symbol", PUBLISHED)
+def test_scores_match_the_reference_code(data, symbol):
     found, expected = [], []
-    for fused, sources, value in golden_rows(data, symbol):
-        found.append(call(METRICS[GOLDENS[symbol]], fused, sources))
+    for fused, sources, value in published_rows(data, symbol):
+        found.append(call(METRICS[PUBLISHED[symbol]], fused, sources))
         expected.append(value)
     assert len(found) == (11 if symbol == "QY" else 12)
     assert found == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.data
-def test_golden_deviation_is_that_of_columns(data):
-    for fused, _, value in golden_rows(data, "SDcol"):
+def test_the_reference_deviation_is_the_mean_over_columns(data):
+    for fused, _, value in published_rows(data, "SDcol"):
         assert fused.std(axis=0, ddof=1).mean() == pytest.approx(value, rel=1e-6)
         assert metrics.sd(fused) > value
 
 
 def improvement(card, score, other):
-    """Lead of a score over another, in the metric's own sense."""
+    """Lead of one score over another, in the direction of the metric."""
     return score - other if card.better == "higher" else other - score
 
 
 @by_name(SOURCE_CARDS)
-def test_identity(card):
+def test_identical_images_score_best(card):
     one = draw_texture(72, 81, channels=1)[..., 0]
     score = card.function(one, one, one)
     if card.name in IDEAL:
@@ -90,7 +90,7 @@ def test_identity(card):
 
 
 @by_name(SOURCE_CARDS)
-def test_noise_costs(card):
+def test_noise_worsens_the_score(card):
     source_a, source_b, truth = half_sharp_pair(90, 120)
     noise = np.random.default_rng(0).normal(0, 20, truth.shape)
     noisy = np.clip(truth + noise, 0, 255).astype(np.uint8)
@@ -119,12 +119,12 @@ def test_sources_may_be_swapped(card):
     source_a, source_b, truth = half_sharp_pair(61, 75)
     one = card.function(truth, source_a, source_b)
     assert card.function(truth, source_b, source_a) == pytest.approx(one, rel=1e-6)
-    if card.name != "q_ncie":  # which is of all images alike
+    if card.name != "q_ncie":  # symmetric in all images
         assert card.function(source_a, truth, source_b) != pytest.approx(one, rel=1e-3)
 
 
 @by_name(MANY_CARDS)
-def test_many_sources(card):
+def test_the_order_of_many_sources_does_not_matter(card):
     frames, truth, _ = striped_stack(3, 64, 90)
     one = card.function(truth, *frames)
     assert card.function(truth, *frames[::-1]) == pytest.approx(one, rel=1e-6)
@@ -133,14 +133,14 @@ def test_many_sources(card):
 
 
 @by_name(card for card in MANY_CARDS if card.name not in ("q_mi", "q_ncie"))
-def test_a_source_without_content_counts_nothing(card):
+def test_a_flat_source_has_no_weight(card):
     source_a, source_b, truth = half_sharp_pair(61, 75)
     two = card.function(truth, source_a, source_b)
     three = card.function(truth, source_a, np.zeros_like(truth), source_b)
     assert three == pytest.approx(two, rel=1e-6)
 
 
-def test_information_of_many_sources():
+def test_information_metrics_extend_to_many_sources():
     images = [draw_texture(60, 70, seed, channels=1)[..., 0] for seed in range(3)]
     fused = images[0] // 2 + images[1] // 2
     pairs = [(0, 1), (0, 2), (1, 2)]
@@ -152,7 +152,7 @@ def test_information_of_many_sources():
     assert metrics.q_ncie(ramp, ramp, 255 - ramp) == pytest.approx(1.0)
 
 
-def test_values_by_hand():
+def test_values_computed_by_hand():
     image = np.array([[0, 2, 0], [0, 2, 0]], np.uint8)
     assert metrics.en(image) == pytest.approx(-(2 / 3 * math.log2(2 / 3) + math.log2(1 / 3) / 3))
     assert metrics.sd(image) == pytest.approx(math.sqrt(8) / 3)
@@ -164,7 +164,7 @@ def test_values_by_hand():
 
 
 def drawn_images(height, width):
-    """Noise, few levels, flat, or a texture."""
+    """Images of noise, of two levels, flat, or of texture."""
     shape = (height, width)
     seeds = st.integers(0, 2**32 - 1)
     noise = seeds.map(lambda s: np.random.default_rng(s).integers(0, 256, shape).astype(np.uint8))
@@ -175,7 +175,7 @@ def drawn_images(height, width):
 
 
 @given(images=st.tuples(*[drawn_images(24, 19)] * 3))
-def test_range(images):
+def test_scores_stay_in_range(images):
     for card in METRICS.values():
         if card.name != "ms_ssim":
             score = call(card, images[0], images[1:])
@@ -183,13 +183,13 @@ def test_range(images):
 
 
 @given(images=st.tuples(*[drawn_images(161, 170)] * 2))
-def test_range_of_ms_ssim(images):
+def test_ms_ssim_stays_in_range(images):
     assert 0 <= metrics.ms_ssim(*images) <= 1 + 1e-9
 
 
 @by_name(SOURCE_CARDS)
 @pytest.mark.parametrize("level", [0, 77, 255])
-def test_flat_images(card, level):
+def test_flat_images_have_finite_scores(card, level):
     flat = np.full((33, 40), level, np.uint8)
     score = card.function(flat, flat, flat)
     assert math.isfinite(score)
@@ -228,7 +228,7 @@ def test_colours_are_reduced_to_rounded_luma(card):
     assert card.function(*alpha) == pytest.approx(expected, rel=1e-7)
 
 
-def test_sixteen_bit_colours_and_value_range():
+def test_sixteen_bit_colours_and_value_range_give_the_same_score():
     source_a, source_b, truth = half_sharp_pair(41, 55)
     expected = metrics.q_abf(truth, source_a, source_b)
     wide = [image.astype(np.uint16) * 257 for image in (truth, source_a, source_b)]
@@ -238,7 +238,7 @@ def test_sixteen_bit_colours_and_value_range():
 
 
 @by_name(SOURCE_CARDS)
-def test_bad_sources(card):
+def test_unsuitable_sources_are_refused(card):
     image = np.zeros((40, 40), np.uint8)
     with pytest.raises(MetricError, match="found 1 source images; expected two"):
         card.function(image, image)
@@ -254,19 +254,19 @@ def test_bad_sources(card):
 
 
 @by_name(card for card in METRICS.values() if card.needs in ("truth", "band"))
-def test_bad_truth(card):
+def test_an_unsuitable_truth_is_refused(card):
     image = np.zeros((170, 170), np.uint8)
     with pytest.raises(MetricError, match=r"the truth is \(170, 171\)"):
         call(card, image, (np.zeros((170, 171), np.uint8),))
 
 
 @by_name(ALONE_CARDS)
-def test_bad_fused_image(card):
+def test_an_unsuitable_fused_image_is_refused(card):
     with pytest.raises(MetricError, match=r"has shape \(4,\)"):
         card.function(np.zeros(4, np.uint8))
 
 
-def test_pairs_only():
+def test_pair_metrics_refuse_more_sources():
     image = np.zeros((40, 40), np.uint8)
     for card in SOURCE_CARDS:
         if card.needs == "pair":
@@ -278,19 +278,19 @@ def test_pairs_only():
     ("name", "least"),
     [("q_s", 8), ("q_e", 8), ("q_c", 8), ("q_y", 7), ("q_m", 4), ("q_p", 8), ("ms_ssim", 161)],
 )
-def test_smallest_sizes(name, least):
+def test_images_below_the_smallest_size_are_refused(name, least):
     function, count = METRICS[name].function, 2 if name == "ms_ssim" else 3
     assert math.isfinite(function(*[np.eye(least, dtype=np.uint8)] * count))
     with pytest.raises(MetricError, match=f"expected at least {least} pixels"):
         function(*[np.eye(least - 1, least, dtype=np.uint8)] * count)
 
 
-def test_errors_are_of_the_house_and_value_errors():
+def test_metric_errors_are_drpl_errors_and_value_errors():
     assert issubclass(MetricError, DrplError)
     assert issubclass(MetricError, ValueError)
 
 
-def test_ms_ssim_and_gmsd():
+def test_ms_ssim_and_gmsd_have_identity_symmetry_and_order():
     one, two = (draw_texture(192, 208, seed, channels=1)[..., 0] for seed in (1, 2))
     assert metrics.ms_ssim(one, one) == pytest.approx(1.0)
     assert metrics.gmsd(one, one) == pytest.approx(0.0, abs=1e-9)
@@ -312,7 +312,7 @@ def test_ms_ssim_agrees_with_torchmetrics():
     assert metrics.ms_ssim(two, one) == pytest.approx(float(expected), abs=1e-5)
 
 
-def test_band_and_outside_make_the_whole():
+def test_band_and_outside_add_up_to_the_whole():
     source_a, _, truth = half_sharp_pair(60, 90)
     band = boundary_band(np.broadcast_to(np.arange(90) < 45, (60, 90)), radius=9)
     assert band.sum() == 60 * 18
@@ -329,7 +329,7 @@ def test_band_and_outside_make_the_whole():
     assert math.isnan(psnr_band(source_a, truth, np.zeros_like(band)))
 
 
-def test_the_band_is_that_of_training():
+def test_the_band_equals_the_band_of_training():
     torch = pytest.importorskip("torch")
     from drpl.scenes.rendering import boundary_band as training_band
 
@@ -339,7 +339,7 @@ def test_the_band_is_that_of_training():
     assert 0 < expected.mean() < 1
 
 
-def test_bad_bands():
+def test_unsuitable_bands_are_refused():
     image = np.zeros((20, 20), np.uint8)
     with pytest.raises(MetricError, match="whole numbers"):
         boundary_band(np.zeros((4, 4)))
@@ -359,7 +359,7 @@ def test_the_benchmark_calls_every_metric():
     assert bench.table(seconds).splitlines()[-1] == f"| whole set | {2 * len(METRICS)} |"
 
 
-def test_cards():
+def test_every_metric_has_a_complete_card():
     assert set(METRICS) == {name for name in metrics.__all__ if name.islower()} - {"boundary_band"}
     for name, card in METRICS.items():
         assert name == card.name == card.function.__name__

@@ -1,6 +1,5 @@
-import csv
+"""PSNR and SSIM by hand: values, regions, ranges, refusals."""
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +16,7 @@ def test_psnr_of_a_constant_error(error):
     assert psnr(fused, truth) == pytest.approx(20 * np.log10(255 / error))
 
 
-def test_psnr_ranges_and_regions():
+def test_psnr_follows_the_value_range_and_the_region():
     truth = np.zeros((4, 4), np.float32)
     fused = truth.copy()
     fused[:2] = 0.1
@@ -34,7 +33,7 @@ def test_psnr_ranges_and_regions():
     assert psnr(wide, np.zeros_like(wide)) == pytest.approx(0.0)
 
 
-def test_ssim_identity_symmetry_and_range():
+def test_ssim_has_identity_symmetry_and_range():
     one, two = draw_texture(40, 50, 1), draw_texture(40, 50, 2)
     assert ssim(one, one) == pytest.approx(1.0)
     assert ssim(one, two) == pytest.approx(ssim(two, one))
@@ -51,35 +50,8 @@ def test_ssim_does_not_depend_on_the_scale():
     assert ssim(*wide) == pytest.approx(ssim(one, two), abs=1e-6)
 
 
-def test_wrong_arguments():
+def test_unsuitable_images_are_refused():
     with pytest.raises(ValueError, match="the same shape and dtype"):
         psnr(np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8))
     with pytest.raises(ValueError, match="at least 11"):
         ssim(np.zeros((4, 40), np.uint8), np.zeros((4, 40), np.uint8))
-
-
-def grey(path):
-    """Luma as the reference code has it: rounded to 8 bits."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1].astype(np.float64)
-    return np.rint(picture @ [0.298936021293776, 0.587043074451121, 0.114020904255103]).astype(
-        np.uint8
-    )
-
-
-@pytest.mark.data
-def test_goldens_of_the_reference_code(data):
-    """Values of the field's MATLAB code; see the data's own description."""
-    with (data / "metric_goldens.csv").open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    wanted = {"PSNR": psnr, "SSIM": ssim}
-    checked = 0
-    for row in rows:
-        if row["metric"] not in wanted:
-            continue
-        name = row["pair"]
-        source = grey(data / "pairs" / name / f"{name}_A.jpg")
-        fused = grey(data / "peers" / row["method"] / f"{name}.jpg")
-        expected = float(row["value"])
-        assert wanted[row["metric"]](fused, source) == pytest.approx(expected, rel=1e-3)
-        checked += 1
-    assert checked > 0
