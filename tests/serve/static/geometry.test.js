@@ -124,7 +124,12 @@ test("visible tiles start in the middle of the canvas", () => {
 
 test("rectangles that only touch do not overlap", () => {
   const rect = (left, top) => ({ left, top, width: 10, height: 10 });
-  assert.equal(overlap(rect(0, 0), rect(10, 0)), false);
-  assert.equal(overlap(rect(0, 0), rect(0, 10)), false);
-  assert.equal(overlap(rect(0, 0), rect(9, 9)), true);
+  for (const [left, top, expected] of [
+    [10, 0, false],
+    [0, 10, false],
+    [9, 9, true],
+  ]) {
+    assert.equal(overlap(rect(0, 0), rect(left, top)), expected);
+    assert.equal(overlap(rect(left, top), rect(0, 0)), expected);
+  }
 });

@@ -35,8 +35,8 @@ const KEYS = [
     [
       ["Arrows", "Move between frames"],
       ["Alt Arrows", "Move the frame"],
-      ["Space", "Use the frame or leave it out"],
-      ["R", "Make it the reference frame"],
+      ["Space", "Use or leave out"],
+      ["R", "Make it the reference"],
       ["Delete", "Remove the frame"],
     ],
   ],
