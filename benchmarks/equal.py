@@ -44,9 +44,9 @@ def find_jobs(data: Path) -> Jobs:
     jobs["edits"] = ["fuse", flies, *fuse, "--edits", "OUT/edits.json"]
     jobs["sheet"] = ["fuse", flies, *fuse, "--debug", "OUT", "--z-step", "2.5"]
     jobs["scale"] = ["fuse", flies, *fuse, "--scale", "2", "--crop"]
-    jobs["paper"] = ["fuse", *first, *fuse, "--model", "drpl", "--no-align"]
+    jobs["paper"] = ["fuse", *first, *fuse, "-m", "drpl", "--no-align"]
     for method in ("average", "laplacian-pyramid", "wavelet", "gff", "dsift", "dct"):
-        jobs[f"classical {method}"] = ["fuse", flies, *fuse, "--model", method]
+        jobs[f"classical {method}"] = ["fuse", flies, *fuse, "-m", method]
     jobs["align"] = ["align", flies, "-o", "OUT/aligned"]
     jobs["transforms"] = [
         "fuse",

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 from drpl.version import __version__
 
 if TYPE_CHECKING:
-    from drpl.classical.table import available_baselines
     from drpl.core.options import FusionOptions
     from drpl.decide.networks import decide_pair
     from drpl.files.fuse import fuse_files
+    from drpl.files.outputs import Outputs
     from drpl.models.cards import available_models, load_model
+    from drpl.models.methods import available_methods
     from drpl.pipeline.fuse import fuse
     from drpl.results.result import FusionResult
 
 __all__ = [
     "FusionOptions",
     "FusionResult",
+    "Outputs",
     "__version__",
-    "available_baselines",
+    "available_methods",
     "available_models",
     "decide_pair",
     "fuse",
@@ -33,7 +35,8 @@ __all__ = [
 _HOMES = {
     "FusionOptions": "drpl.core.options",
     "FusionResult": "drpl.results.result",
-    "available_baselines": "drpl.classical",
+    "Outputs": "drpl.files.outputs",
+    "available_methods": "drpl.models.methods",
     "available_models": "drpl.models.cards",
     "decide_pair": "drpl.decide.networks",
     "fuse": "drpl.pipeline.fuse",

@@ -9,9 +9,9 @@ from drawing import striped_stack
 from drpl.align.order import focus_order, focus_profile, in_sequence
 from drpl.core.luma import luma_plane
 from drpl.core.options import FusionOptions
-from drpl.files.fuse import fuse_files
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
+from fusing import fuse_to
 
 STILL = FusionOptions(align=False)
 
@@ -118,9 +118,7 @@ def test_what_is_out_of_order_is_told_and_depth_follows_focus(tmp_path, swept):
     paths = [tmp_path / f"f{number}.png" for number in range(9)]
     for path, frame in zip(paths, frames, strict=True):
         write_image(path, frame, inputs=[], overwrite=False)
-    result, about = fuse_files(
-        paths, tmp_path / "out.png", STILL, maps=tmp_path / "maps", z_step=10.0
-    )
+    result, about = fuse_to(paths, tmp_path / "out.png", STILL, maps=tmp_path / "maps", z_step=10.0)
     assert about["focus_order"] == [0, 6, 2, 3, 4, 5, 1, 7, 8]
     height = read_frame(tmp_path / "maps" / "height_um.tif").pixels
     assert np.array_equal(np.unique(height[result.index_map == 6]), [10.0])

@@ -32,7 +32,11 @@ def test_transforms_come_back_as_they_were_written(stack, tmp_path):
     assert stored.exposures == tuple(exposures)
     for found, wanted in zip(stored.alignments, alignments, strict=True):
         assert np.array_equal(found.transform, wanted.transform)
-        assert (found.model, found.status, found.note) == (wanted.model, wanted.status, wanted.note)
+        assert (found.motion, found.status, found.note) == (
+            wanted.motion,
+            wanted.status,
+            wanted.note,
+        )
         assert found.residual == pytest.approx(wanted.residual, nan_ok=True)
     assert json.loads(path.read_text())["reference"] == 2
     assert [entry.name for entry in tmp_path.iterdir()] == ["transforms.json"]

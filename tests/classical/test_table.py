@@ -10,17 +10,15 @@ from drpl.classical.guided import guided_filter
 from drpl.classical.pyramid import measure_energy
 from drpl.classical.ranking import Ranking, majority, pick
 from drpl.classical.sift import DESCRIPTOR, measure_sift_activity
-from drpl.classical.table import BASELINES
+from drpl.classical.table import CLASSICAL_METHODS
 from drpl.classical.views import View
-from drpl.decide.networks import decide_pair
 from drpl.errors import StackError
 from drpl.metrics.reference import psnr
-from drpl.models.cards import load_model
 
-EVERY = pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)
-SHARP = [baseline for name, baseline in BASELINES.items() if name != "average"]
-EVERY_SHARP = pytest.mark.parametrize("baseline", SHARP, ids=lambda baseline: baseline.id)
-DECIDING = [baseline for baseline in SHARP if baseline.decides]
+EVERY = pytest.mark.parametrize("method", CLASSICAL_METHODS.values(), ids=CLASSICAL_METHODS)
+SHARP = [method for name, method in CLASSICAL_METHODS.items() if name != "average"]
+EVERY_SHARP = pytest.mark.parametrize("method", SHARP, ids=lambda method: method.id)
+DECIDING = [method for method in SHARP if method.decides]
 FULL = {np.uint8: 1, np.uint16: 257, np.float32: 1 / 255}
 
 
@@ -40,10 +38,10 @@ def views(frames, covered=None):
     st.sampled_from([np.uint8, np.uint16, np.float32]),
 )
 @settings(max_examples=15)
-def test_identical_frames_are_kept(baseline, height, width, channels, dtype):
+def test_identical_frames_are_kept(method, height, width, channels, dtype):
     frame = draw_texture(height, width, channels=channels or 1).astype(dtype) * dtype(FULL[dtype])
     frame = frame[..., 0] if channels is None else frame
-    fused = baseline.fuse_arrays([frame, frame, frame])
+    fused = method.fuse_arrays([frame, frame, frame])
     assert (fused.dtype, fused.shape) == (frame.dtype, frame.shape)
     if dtype is np.float32:
         assert np.allclose(fused, frame, atol=2e-6)
@@ -52,101 +50,91 @@ def test_identical_frames_are_kept(baseline, height, width, channels, dtype):
 
 
 @EVERY
-def test_the_order_of_frames_does_not_matter(baseline):
+def test_the_order_of_frames_does_not_matter(method):
     frames = [draw_texture(81, 90, seed) for seed in range(4)]
     order = [2, 0, 3, 1]
-    plain = baseline.fuse(views(frames))
-    shuffled = baseline.fuse(views([frames[n] for n in order]))
+    plain = method.fuse_views(views(frames))
+    shuffled = method.fuse_views(views([frames[n] for n in order]))
     assert np.allclose(plain.fused, shuffled.fused, atol=1e-3)
     certain = plain.confidence > 0
     assert np.array_equal(np.array(order)[shuffled.index_map][certain], plain.index_map[certain])
 
 
 @EVERY_SHARP
-def test_sharp_halves_are_found(baseline):
+def test_sharp_halves_are_found(method):
     source_a, source_b, truth = half_sharp_pair(160, 200)
-    average = BASELINES["average"].fuse_arrays([source_a, source_b])
+    average = CLASSICAL_METHODS["average"].fuse_arrays([source_a, source_b])
     best = max(psnr(picture, truth) for picture in (source_a, source_b, average))
-    assert psnr(baseline.fuse_arrays([source_a, source_b]), truth) > best + 5
-    index = baseline.fuse(views([source_a, source_b])).index_map
+    assert psnr(method.fuse_arrays([source_a, source_b]), truth) > best + 5
+    index = method.fuse_views(views([source_a, source_b])).index_map
     assert (index[:, :80] == 1).mean() > 0.9
     assert (index[:, 120:] == 0).mean() > 0.9
 
 
 @EVERY_SHARP
-def test_sharp_stripes_are_found(baseline):
+def test_sharp_stripes_are_found(method):
     frames, truth, index = striped_stack(5, 120, 250)
-    average = BASELINES["average"].fuse_arrays(frames)
+    average = CLASSICAL_METHODS["average"].fuse_arrays(frames)
     best = max(psnr(picture, truth) for picture in (*frames, average))
-    assert psnr(baseline.fuse_arrays(frames), truth) > best + 5
-    assert (baseline.fuse(views(frames)).index_map == index).mean() > 0.85
+    assert psnr(method.fuse_arrays(frames), truth) > best + 5
+    assert (method.fuse_views(views(frames)).index_map == index).mean() > 0.85
 
 
 @EVERY
 @pytest.mark.parametrize("dtype", FULL)
-def test_depth_does_not_change_the_result(baseline, dtype):
+def test_depth_does_not_change_the_result(method, dtype):
     frames, _, _ = striped_stack(3, 65, 99)
-    fused = baseline.fuse_arrays([f.astype(dtype) * dtype(FULL[dtype]) for f in frames])
-    as_bytes = baseline.fuse_arrays(frames)
+    fused = method.fuse_arrays([f.astype(dtype) * dtype(FULL[dtype]) for f in frames])
+    as_bytes = method.fuse_arrays(frames)
     apart = np.abs(fused.astype(np.float64) / FULL[dtype] - as_bytes)
     assert np.quantile(apart, 0.999) <= 0.51
 
 
 @EVERY
-def test_grey_is_the_colour_of_grey(baseline):
+def test_grey_is_the_colour_of_grey(method):
     frames = [np.ascontiguousarray(f[..., 0]) for f in striped_stack(3, 65, 99)[0]]
-    colour = baseline.fuse_arrays([np.repeat(f[..., None], 3, axis=2) for f in frames])
-    grey = baseline.fuse_arrays(frames)
+    colour = method.fuse_arrays([np.repeat(f[..., None], 3, axis=2) for f in frames])
+    grey = method.fuse_arrays(frames)
     apart = np.abs(colour.astype(int) - grey[..., None])
     assert (apart > 1).mean() < 1e-3
 
 
 @EVERY
-def test_value_range_is_only_a_unit(baseline):
+def test_value_range_is_only_a_unit(method):
     frames = [f.astype(np.float32) for f in striped_stack(3, 40, 60)[0]]
-    wide = baseline.fuse_arrays(frames, value_range=255.0)
-    unit = baseline.fuse_arrays([f / np.float32(255) for f in frames])
+    wide = method.fuse_arrays(frames, value_range=255.0)
+    unit = method.fuse_arrays([f / np.float32(255) for f in frames])
     assert np.quantile(np.abs(wide - unit * 255), 0.999) < 0.01
 
 
-@pytest.mark.parametrize("baseline", [BASELINES["dsift"], BASELINES["dct"]])
-def test_what_is_picked_is_exact(baseline):
+@pytest.mark.parametrize("method", [CLASSICAL_METHODS["dsift"], CLASSICAL_METHODS["dct"]])
+def test_what_is_picked_is_exact(method):
     frames = [f.astype(np.float32) * np.float32(np.pi) for f in striped_stack(3, 40, 61)[0]]
-    fused = baseline.fuse_arrays(frames, value_range=801.0)
+    fused = method.fuse_arrays(frames, value_range=801.0)
     assert (np.stack(frames) == fused).all(axis=-1).any(axis=0).all()
 
 
 @EVERY
-def test_what_a_frame_does_not_show_is_not_taken(baseline):
+def test_what_a_frame_does_not_show_is_not_taken(method):
     truth = draw_texture(64, 128)
     blurred = cv2.GaussianBlur(truth, (0, 0), 2)
     wild = draw_texture(64, 128, seed=9)
     covered = np.ones((64, 128), bool)
     covered[:, :64] = False
     frames = views([np.where(covered[..., None], truth, wild), blurred], [covered, None])
-    fusion = baseline.fuse(frames)
+    fusion = method.fuse_views(frames)
     assert (fusion.index_map[:, :64] == 1).all()
     # guides, pyramids and wavelets look some pixels across the border of what is shown
     apart = np.abs(fusion.fused - blurred)[:, :40].max()
-    assert apart < (1e-3 if baseline.decides else 1)
+    assert apart < (1e-3 if method.decides else 1)
 
 
 @EVERY
-def test_wrong_frames(baseline):
+def test_wrong_frames(method):
     with pytest.raises(StackError, match="expected"):
-        baseline.fuse_arrays([np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8)])
+        method.fuse_arrays([np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8)])
     with pytest.raises(StackError, match="expected"):
-        baseline.fuse_arrays([np.zeros((8, 8), np.uint8)])
-
-
-@EVERY_SHARP
-def test_a_baseline_decides_pairs_like_a_model(baseline):
-    source_a, source_b, _ = half_sharp_pair(90, 121)
-    assert load_model(baseline.id) is baseline
-    masks = decide_pair(baseline, source_a, source_b)
-    assert np.array_equal(masks.mask_a + masks.mask_b, np.ones((90, 121)))
-    assert masks.mask_b[:, :45].mean() > 0.9
-    assert masks.mask_a[:, 75:].mean() > 0.9
+        method.fuse_arrays([np.zeros((8, 8), np.uint8)])
 
 
 def test_guided_filter_is_its_definition():

@@ -121,7 +121,7 @@ def bad_inputs(folder):
         ([a, b, "-o", a, "--overwrite"], 8, "is an input"),
         ([a, b, "-o", folder / "there.png"], 8, "exists already; give --overwrite"),
         ([a, b, "-o", folder / "out.xyz"], 8, "format '.xyz' is not written"),
-        ([a, b, "-o", out, "--model", "nothing"], 6, "model 'nothing' is unknown"),
+        ([a, b, "-o", out, "--method", "nothing"], 6, "method 'nothing' is unknown"),
         ([a, b, "-o", out, "--tile", "100"], 9, "tile is 100; expected a multiple of 64"),
         ([a, b, "-o", out, "--threads", "-1"], 9, "threads is -1"),
         ([a, b, "-o", out, "--maps", a], 8, "its folder does not exist"),

@@ -15,11 +15,11 @@ from drpl.core.frames import Metadata
 from drpl.core.masks import PairDecision, clearness
 from drpl.core.options import FusionOptions
 from drpl.errors import ConfigError, WriteError
-from drpl.files.fuse import fuse_files
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
 from drpl.metrics.reference import psnr
 from drpl.results.sheet import DECISIONS, LINE, WIDTH
+from fusing import fuse_to
 
 PLAIN = FusionOptions(align=False, exposure=False)
 RUNS = [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8]]
@@ -48,12 +48,12 @@ def names(folder):
 
 def test_slabs_come_out_as_one_pass(folder, nine):
     _, truth, index = nine
-    one, about = fuse_files([folder], folder.parent / "one.png", PLAIN)
+    one, about = fuse_to([folder], folder.parent / "one.png", PLAIN)
     assert one.slabs == ()
     assert about["slabs"] == []
     output, report = folder.parent / "out.png", folder.parent / "out.json"
     told = []
-    result, _ = fuse_files(
+    result, _ = fuse_to(
         [folder],
         output,
         PLAIN,
@@ -98,8 +98,8 @@ def test_a_stack_that_moves_keeps_its_geometry(tmp_path, breathing, crop):
     frames, truth = breathing
     folder = write_stack(tmp_path / "shots", frames)
     options = FusionOptions(crop=crop)
-    one, _ = fuse_files([folder], tmp_path / "one.tif", options)
-    result, _ = fuse_files([folder], tmp_path / "out.tif", options, slab=4, overlap=1)
+    one, _ = fuse_to([folder], tmp_path / "one.tif", options)
+    result, _ = fuse_to([folder], tmp_path / "out.tif", options, slab=4, overlap=1)
     assert result.plan.reference == one.plan.reference == 4
     assert result.window == one.window
     assert psnr(result.fused, one.fused) > 35
@@ -116,7 +116,7 @@ def test_what_a_slab_does_not_show_is_taken_from_another(tmp_path):
     frame = cv2.GaussianBlur(draw_texture(240, 420, 3), (0, 0), 1.2)
     frames = [moved(frame, number, 2, scale=0, shift=(20, 0)) for number in range(5)]
     folder = write_stack(tmp_path / "shots", frames)
-    result, _ = fuse_files([folder], tmp_path / "out.tif", slab=2)
+    result, _ = fuse_to([folder], tmp_path / "out.tif", slab=2)
     assert [slab.frames for slab in result.slabs] == [(0, 1), (2, 3), (4,)]
     error = np.abs(result.fused.astype(int) - frames[2]).max(axis=2)
     # the last slab, one frame that lies 40 pixels aside, shows a mirrored edge there
@@ -128,8 +128,8 @@ def test_what_a_slab_does_not_show_is_taken_from_another(tmp_path):
 
 
 def test_a_lossy_format_costs_the_slabs_only(tmp_path, folder):
-    exact, _ = fuse_files([folder], tmp_path / "a.png", PLAIN, slab=4, overlap=1)
-    lossy, _ = fuse_files([folder], tmp_path / "b.jpg", PLAIN, slab=4, overlap=1)
+    exact, _ = fuse_to([folder], tmp_path / "a.png", PLAIN, slab=4, overlap=1)
+    lossy, _ = fuse_to([folder], tmp_path / "b.jpg", PLAIN, slab=4, overlap=1)
     assert np.array_equal(exact.fused, lossy.fused)
     assert np.array_equal(exact.confidence, lossy.confidence)
     assert [slab.file.suffix for slab in lossy.slabs] == [".jpg"] * 3
@@ -140,15 +140,15 @@ def test_a_rejected_frame_is_in_no_slab(tmp_path, breathing):
     frames[1] = np.random.default_rng(0).integers(0, 255, frames[0].shape, np.uint8)
     folder = write_stack(tmp_path / "shots", frames)
     options = FusionOptions(reference=4)
-    result, _ = fuse_files([folder], tmp_path / "out.png", options, slab=4, overlap=2)
+    result, _ = fuse_to([folder], tmp_path / "out.png", options, slab=4, overlap=2)
     assert [s.frames for s in result.slabs] == [(0, 2, 3, 4), (3, 4, 5, 6), (5, 6, 7, 8)]
     assert result.coverage()[1] == 0
 
 
 def test_one_slab_of_all_is_one_pass(tmp_path, pair):
     folder = write_stack(tmp_path / "shots", pair[:2])
-    one, _ = fuse_files([folder], tmp_path / "one.png", PLAIN)
-    result, _ = fuse_files([folder], tmp_path / "out.png", PLAIN, slab=5, overlap=2)
+    one, _ = fuse_to([folder], tmp_path / "one.png", PLAIN)
+    result, _ = fuse_to([folder], tmp_path / "out.png", PLAIN, slab=5, overlap=2)
     assert np.array_equal(result.fused, one.fused)
     assert np.array_equal(result.masks.mask_a, one.masks.mask_a)
     assert [slab.frames for slab in result.slabs] == [(0, 1)]
@@ -158,7 +158,7 @@ def test_one_slab_of_all_is_one_pass(tmp_path, pair):
 def test_each_slab_has_a_frame_of_its_own_and_none_is_left_out(tmp_path, count):
     for size in range(2, 6):
         for overlap in range(size):
-            runs = Slabs(size, overlap, tmp_path / "out.png").runs(range(count))
+            runs = Slabs(size, overlap).runs(range(count))
             assert sorted({n for run in runs for n in run}) == list(range(count))
             for before, run in pairwise(runs):
                 assert len(before) == size
@@ -177,7 +177,7 @@ def test_each_slab_has_a_frame_of_its_own_and_none_is_left_out(tmp_path, count):
 )
 def test_impossible_slabs(folder, slab, overlap, words):
     with pytest.raises(ConfigError, match=words):
-        fuse_files([folder], folder.parent / "out.png", slab=slab, overlap=overlap)
+        fuse_to([folder], folder.parent / "out.png", slab=slab, overlap=overlap)
 
 
 def test_nothing_is_begun_where_a_slab_cannot_be_written(folder):
@@ -185,7 +185,7 @@ def test_nothing_is_begun_where_a_slab_cannot_be_written(folder):
     write_image(there, draw_texture(9, 9))
     told = []
     with pytest.raises(WriteError, match=r"out_slab_03\.png: exists already"):
-        fuse_files(
+        fuse_to(
             [folder],
             folder.parent / "out.png",
             slab=4,
@@ -198,7 +198,7 @@ def test_nothing_is_begun_where_a_slab_cannot_be_written(folder):
     (folder / "shot1.png").rename(folder / "x_slab_01.png")
     inputs[1] = folder / "x_slab_01.png"
     with pytest.raises(WriteError, match="is an input"):
-        fuse_files(inputs, folder / "x.png", slab=2, overwrite=True)
+        fuse_to(inputs, folder / "x.png", slab=2, overwrite=True)
 
 
 def test_the_same_frame_in_two_slabs_is_no_doubt():
@@ -219,9 +219,9 @@ def test_the_same_frame_in_two_slabs_is_no_doubt():
 
 
 def test_the_sheet_shows_every_decision(folder, nine):
-    plain, _ = fuse_files([folder], folder.parent / "plain.png", PLAIN)
+    plain, _ = fuse_to([folder], folder.parent / "plain.png", PLAIN)
     debug = folder.parent / "debug"
-    result, _ = fuse_files([folder], folder.parent / "out.png", PLAIN, debug=debug)
+    result, _ = fuse_to([folder], folder.parent / "out.png", PLAIN, sheet=debug)
     assert np.array_equal(result.fused, plain.fused)
     assert np.array_equal(result.index_map, plain.index_map)
     assert np.array_equal(result.confidence, plain.confidence)
@@ -252,7 +252,7 @@ def test_the_sheet_shows_slabs_and_any_depth(tmp_path):
     folder = write_stack(tmp_path / "shots", deep)
     debug = tmp_path / "debug"
     options = FusionOptions(align=False, scale=2)
-    fuse_files([folder], tmp_path / "out.png", options, slab=2, debug=debug)
+    fuse_to([folder], tmp_path / "out.png", options, slab=2, sheet=debug)
     assert read_frame(debug / DECISIONS).pixels.shape == ((4 + 2) * (LINE + 64), 3 * 96, 3)
     with pytest.raises(WriteError, match=r"decisions\.png: exists already"):
-        fuse_files([folder], tmp_path / "other.png", options, debug=debug)
+        fuse_to([folder], tmp_path / "other.png", options, sheet=debug)

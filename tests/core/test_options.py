@@ -3,9 +3,9 @@
 from dataclasses import fields
 
 import pytest
-from drpl.cli.main import app
 from typer.testing import CliRunner
 
+from drpl.cli.main import app
 from drpl.core.options import PRESETS, FusionOptions, resolve_options
 from drpl.errors import ConfigError
 
@@ -34,7 +34,7 @@ def test_presets_are_options(preset):
         ("value_range = true", "value_range is True"),
         ('motion = "wild"', "motion is 'wild'; expected one of"),
         ('preset = "moon"', "preset is 'moon'; expected one of macro"),
-        ("tiles = 1", "unknown option 'tiles'; known: model"),
+        ("tiles = 1", "unknown option 'tiles'; known: method"),
         ("tile 1", "is not a TOML file"),
     ],
 )

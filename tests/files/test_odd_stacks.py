@@ -10,10 +10,10 @@ import pyvips
 from drawing import draw_texture, striped_stack
 from drpl.core.options import FusionOptions
 from drpl.errors import AlignmentError, ReadError, StackError, WriteError
-from drpl.files.fuse import fuse_files
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
 from drpl.metrics.reference import psnr
+from fusing import fuse_to
 
 OPTIONS = FusionOptions(threads=1)
 
@@ -36,7 +36,7 @@ def test_grey_colour_and_alpha_of_any_depth(tmp_path, suffix, dtype, channels, s
     scale = np.iinfo(dtype).max // 255
     frames = [np.dstack([frame, *alpha]).astype(dtype) * dtype(scale) for frame in frames]
     folder = save_all(tmp_path / "in", frames, suffix)
-    fuse_files([folder], tmp_path / f"out{suffix}", OPTIONS)
+    fuse_to([folder], tmp_path / f"out{suffix}", OPTIONS)
     fused = read_frame(tmp_path / f"out{suffix}").pixels
     assert fused.dtype == dtype
     assert fused.shape == (size if channels == 1 else (*size, channels))
@@ -49,9 +49,9 @@ def test_stacks_of_a_few_pixels(tmp_path, size):
     frames = [np.full((*size, 3), value, np.uint8) for value in (90, 110, 100)]
     folder = save_all(tmp_path / "in", frames)
     with pytest.raises(AlignmentError, match=r"no frame fits .*\d\.png.*\(no-align\)"):
-        fuse_files([folder], tmp_path / "out.png", OPTIONS)
+        fuse_to([folder], tmp_path / "out.png", OPTIONS)
     unaligned = FusionOptions(align=False, threads=1)
-    fuse_files([folder], tmp_path / "out.png", unaligned, maps=tmp_path / "maps", z_step=2)
+    fuse_to([folder], tmp_path / "out.png", unaligned, maps=tmp_path / "maps", z_step=2)
     fused = read_frame(tmp_path / "out.png").pixels
     assert fused.shape == (*size, 3)
     assert fused.min() >= 89
@@ -61,7 +61,7 @@ def test_stacks_of_a_few_pixels(tmp_path, size):
 def test_identical_files_come_out_exactly(tmp_path):
     texture = draw_texture(75, 101)
     folder = save_all(tmp_path / "in", [texture] * 3)
-    result, _ = fuse_files([folder], tmp_path / "out.png", OPTIONS)
+    result, _ = fuse_to([folder], tmp_path / "out.png", OPTIONS)
     assert np.array_equal(read_frame(tmp_path / "out.png").pixels, texture)
     assert {a.status for a in result.plan.alignments} <= {"aligned", "reference"}
 
@@ -84,7 +84,7 @@ def test_palette_bits_and_cmyk_are_stacks_too(tmp_path):
                 cmyk = pyvips.Image.new_from_array(four).copy(interpretation="cmyk")
                 cmyk.write_to_file(str(folder / f"{number}.tif"))
         output = tmp_path / f"{kind}.png"
-        _, report = fuse_files([folder], output, OPTIONS)
+        _, report = fuse_to([folder], output, OPTIONS)
         first = read_frame(next(folder.iterdir())).pixels
         assert np.array_equal(read_frame(output).pixels, first)
         assert any("CMYK" in n for n in report["frames"][0]["notes"]) == (kind == "cmyk")
@@ -99,7 +99,7 @@ def test_frames_turned_by_their_tag_are_one_stack(tmp_path):
         image = pyvips.Image.new_from_array(np.ascontiguousarray(stored))
         image.set_type(pyvips.GValue.gint_type, "orientation", turn)
         image.write_to_file(str(folder / f"{number}.tif"))
-    fuse_files([folder], tmp_path / "out.tif", OPTIONS)
+    fuse_to([folder], tmp_path / "out.tif", OPTIONS)
     fused = read_frame(tmp_path / "out.tif").pixels
     assert fused.shape == truth.shape
     assert psnr(fused, truth) > psnr(frames[1], truth) + 4
@@ -112,7 +112,7 @@ def test_a_float_frame_with_a_hole_is_named_and_nothing_written(tmp_path, value)
     frames[2][5, 6, 1] = value
     folder = save_all(tmp_path / "in", frames, ".tif")
     with pytest.raises(StackError, match=r"2\.tif: holds NaN or infinite"):
-        fuse_files([folder], tmp_path / "out.tif", OPTIONS)
+        fuse_to([folder], tmp_path / "out.tif", OPTIONS)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
@@ -122,7 +122,7 @@ def test_a_late_frame_that_is_cut_short_is_named_and_nothing_written(tmp_path):
     (folder / "2.png").write_bytes(whole[: len(whole) // 2])
     for options in (OPTIONS, FusionOptions(align=False, threads=1)):
         with pytest.raises(ReadError, match=r"2\.png: is damaged or cut short"):
-            fuse_files([folder], tmp_path / "out.png", options, maps=tmp_path / "maps")
+            fuse_to([folder], tmp_path / "out.png", options, maps=tmp_path / "maps")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
@@ -132,7 +132,7 @@ def test_a_moving_subject_is_taken_from_one_frame_at_a_time(tmp_path):
     for number, frame in enumerate(frames):
         frame[100:140, 120 + 30 * number : 160 + 30 * number] = subject
     folder = save_all(tmp_path / "in", frames)
-    result, _ = fuse_files([folder], tmp_path / "out.png", OPTIONS)
+    result, _ = fuse_to([folder], tmp_path / "out.png", OPTIONS)
     fused = read_frame(tmp_path / "out.png").pixels
     # it does not drag the scene along
     assert all(a.status in ("aligned", "reference") for a in result.plan.alignments)
@@ -154,9 +154,9 @@ def test_a_moving_subject_is_taken_from_one_frame_at_a_time(tmp_path):
 def test_a_frame_blurred_everywhere_costs_nothing(tmp_path):
     frames, truth, _ = striped_stack(3, 160, 240)
     folder = save_all(tmp_path / "in", frames)
-    fuse_files([folder], tmp_path / "without.png", OPTIONS)
+    fuse_to([folder], tmp_path / "without.png", OPTIONS)
     write_image(folder / "3.png", cv2.GaussianBlur(truth, (0, 0), 6))
-    result, report = fuse_files([folder], tmp_path / "with.png", OPTIONS)
+    result, report = fuse_to([folder], tmp_path / "with.png", OPTIONS)
     scores = [psnr(read_frame(tmp_path / f"{n}.png").pixels, truth) for n in ("without", "with")]
     assert scores[1] > scores[0] - 0.3
     assert report["frames"][3]["coverage"] < 0.02
@@ -166,7 +166,7 @@ def test_a_frame_blurred_everywhere_costs_nothing(tmp_path):
 def test_a_stack_blurred_everywhere_is_fused_nevertheless(tmp_path):
     blurred = [cv2.GaussianBlur(draw_texture(120, 160), (0, 0), s) for s in (6, 7, 8)]
     folder = save_all(tmp_path / "in", blurred)
-    fuse_files([folder], tmp_path / "out.png", OPTIONS)
+    fuse_to([folder], tmp_path / "out.png", OPTIONS)
     assert psnr(read_frame(tmp_path / "out.png").pixels, blurred[0]) > 30
 
 
@@ -174,7 +174,7 @@ def test_a_frame_out_of_exposure_is_matched_in_files(tmp_path):
     frames, truth, _ = striped_stack(3, 200, 300)
     frames[2] = np.rint(frames[2] * 0.75).astype(np.uint8)
     folder = save_all(tmp_path / "in", frames)
-    fuse_files([folder], tmp_path / "out.png", OPTIONS, report=tmp_path / "out.json")
+    fuse_to([folder], tmp_path / "out.png", OPTIONS, report=tmp_path / "out.json")
     assert psnr(read_frame(tmp_path / "out.png").pixels, truth) > 28
     report = json.loads((tmp_path / "out.json").read_text())
     gains = report["frames"][2]["exposure"]["gain"]
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_work(tmp_path, place):
     folder = save_all(tmp_path / "in", striped_stack(2, 40, 60)[0])
     for bad in (folder / "0.png" / "deep" / "x", tmp_path / ("n" * 300) / "x"):
         with pytest.raises(WriteError, match=r"0\.png is a file|too long"):
-            fuse_files([folder], tmp_path / "out.png", OPTIONS, **{place: bad})
+            fuse_to([folder], tmp_path / "out.png", OPTIONS, **{place: bad})
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
@@ -194,7 +194,7 @@ def test_a_report_whose_name_is_too_long_is_refused_before_work(tmp_path):
     folder = save_all(tmp_path / "in", striped_stack(2, 40, 60)[0])
     output = tmp_path / ("n" * 251 + ".tif")
     with pytest.raises(WriteError, match="too long"):
-        fuse_files([folder], output, OPTIONS, report=output.with_suffix(".json"))
+        fuse_to([folder], output, OPTIONS, report=output.with_suffix(".json"))
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
-    fuse_files([folder], output, OPTIONS)
+    fuse_to([folder], output, OPTIONS)
     assert output.exists()

@@ -13,10 +13,10 @@ from drpl.align.transforms import read_transforms
 from drpl.core.options import FusionOptions
 from drpl.errors import AlignmentError, ReadError, StackError, WriteError
 from drpl.files.align import TRANSFORMS, align_files
-from drpl.files.fuse import fuse_files
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
 from drpl.metrics.reference import psnr
+from fusing import fuse_to
 
 SIZE = (240, 420)
 
@@ -125,7 +125,7 @@ def test_a_folder_is_fused_in_natural_order_with_maps_and_report(folder, breathi
     output = folder.parent / "out.tif"
     report = folder.parent / "out.json"
     told = []
-    result, about = fuse_files(
+    result, about = fuse_to(
         [folder],
         output,
         maps=folder.parent / "maps",
@@ -145,7 +145,7 @@ def test_a_folder_is_fused_in_natural_order_with_maps_and_report(folder, breathi
     assert sum(frame["coverage"] for frame in stored["frames"]) == pytest.approx(1, abs=1e-4)
     assert stored["reference"] == 2
     assert stored["options"]["motion"] == "affine"
-    assert stored["model"]["id"] == "drpl-fast"
+    assert stored["method"]["id"] == "drpl-fast"
     assert stored["versions"]["numpy"] == np.__version__
     maps = {p.name: read_frame(p).pixels for p in (folder.parent / "maps").iterdir()}
     assert set(maps) == {"index_map.png", "confidence.png", "depth.png", "height_um.tif"}
@@ -171,35 +171,35 @@ def test_one_alignment_serves_another_light(folder, breathing, model):
     other.mkdir()
     for path in sorted(folder.iterdir()):
         write_image(other / path.name, 255 - read_frame(path).pixels)
-    first, _ = fuse_files([folder], folder.parent / "a.png", transforms=aligned / TRANSFORMS)
-    second, _ = fuse_files([other], folder.parent / "b.png", transforms=aligned / TRANSFORMS)
+    first, _ = fuse_to([folder], folder.parent / "a.png", transforms=aligned / TRANSFORMS)
+    second, _ = fuse_to([other], folder.parent / "b.png", transforms=aligned / TRANSFORMS)
     expected = 255 - breathing[1][INNER].astype(int)
     assert psnr(second.fused[INNER], expected.astype(np.uint8)) > 30
     assert [a.status for a in second.plan.alignments] == [a.status for a in first.plan.alignments]
     # aligned frames fused as they lie are the same as the stack fused with its alignment
     tifs = sorted(aligned.glob("*.tif"), key=lambda path: int(path.stem[4:]))
-    third, _ = fuse_files(tifs, folder.parent / "c.png", FusionOptions(align=False, exposure=False))
+    third, _ = fuse_to(tifs, folder.parent / "c.png", FusionOptions(align=False, exposure=False))
     assert psnr(third.fused[INNER], first.fused[INNER]) > 40
     with pytest.raises(AlignmentError, match="frames"):
-        fuse_files(tifs[:3], folder.parent / "d.png", transforms=aligned / TRANSFORMS)
+        fuse_to(tifs[:3], folder.parent / "d.png", transforms=aligned / TRANSFORMS)
 
 
 def test_nothing_is_begun_where_something_is_wrong(folder):
     before = {p.name for p in folder.parent.rglob("*")}
     write_image(folder.parent / "there.png", np.zeros((9, 9), np.uint8))
     with pytest.raises(WriteError, match="exists already"):
-        fuse_files([folder], folder.parent / "there.png")
+        fuse_to([folder], folder.parent / "there.png")
     with pytest.raises(WriteError, match="is an input"):
-        fuse_files([folder], folder / "shot9.png", overwrite=True)
+        fuse_to([folder], folder / "shot9.png", overwrite=True)
     with pytest.raises(StackError, match="named twice"):
-        fuse_files([folder, folder / "shot9.png"], folder.parent / "x.png")
+        fuse_to([folder, folder / "shot9.png"], folder.parent / "x.png")
     with pytest.raises(ReadError, match="matches no image"):
-        fuse_files([str(folder / "*.jpg")], folder.parent / "x.png")
+        fuse_to([str(folder / "*.jpg")], folder.parent / "x.png")
     write_image(folder / "shot99.png", np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(StackError, match="differ in size: 420x240 and 9x9"):
-        fuse_files([folder], folder.parent / "x.png")
+        fuse_to([folder], folder.parent / "x.png")
     (folder / "shot99.png").unlink()
     (folder.parent / "x.json").write_text("mine")
     with pytest.raises(WriteError, match=r"x\.json: exists already"):
-        fuse_files([folder], folder.parent / "x.png", report=folder.parent / "x.json")
+        fuse_to([folder], folder.parent / "x.png", report=folder.parent / "x.json")
     assert {p.name for p in folder.parent.rglob("*")} == before | {"there.png", "x.json"}

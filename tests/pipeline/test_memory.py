@@ -12,7 +12,19 @@ from drawing import draw_texture, striped_stack
 from drpl.core.options import FusionOptions
 from drpl.errors import ConfigError
 from drpl.io.write import write_image
-from drpl.pipeline.memory import estimate_mb, within_memory
+from drpl.models.methods import find_method
+from drpl.pipeline import memory
+
+METHOD = find_method("drpl-fast")
+IN_SLABS = METHOD.extended(observe=None, slabs=object())
+
+
+def estimate_mb(options, like, count, method=METHOD):
+    return method.needs(options, like, count).megabytes(like)
+
+
+def within_memory(options, like, count, method=METHOD):
+    return memory.within_memory(method, options, like, count)
 
 
 def stand_in(height, width, dtype=np.uint8, channels=3):
@@ -51,10 +63,10 @@ def test_a_frame_more_takes_a_few_bits_of_each_pixel():
 def test_slabs_need_more_for_their_maps():
     options, frame = FusionOptions(threads=2, scale=1), stand_in(4000, 6000)
     needed = estimate_mb(options, frame, 10)
-    assert estimate_mb(options, frame, 10, slabs=True) > needed + 3 * 24
+    assert estimate_mb(options, frame, 10, IN_SLABS) > needed + 3 * 24
     limited = replace(options, max_memory=int(needed) + 1)
     assert within_memory(limited, frame, 10) == limited
-    assert within_memory(limited, frame, 10, slabs=True).tile < limited.tile
+    assert within_memory(limited, frame, 10, IN_SLABS).tile < limited.tile
 
 
 def test_what_cannot_be_kept_is_refused_with_what_it_takes():

@@ -17,12 +17,12 @@ from drpl.align.transforms import read_transforms, write_transforms
 from drpl.core.frames import full_scale
 from drpl.core.options import FusionOptions
 from drpl.errors import ConfigError, WriteError
-from drpl.files.fuse import fuse_files
 from drpl.io.read import read_frame
 from drpl.io.stacks import FileStack
 from drpl.io.write import write_image
 from drpl.results.edits import Edits, Stroke, changed_window, check_edits, edits_as_json, read_edits
 from drpl.results.retouch import retouch
+from fusing import fuse_to
 
 
 def write_edits(path, edits):
@@ -63,17 +63,17 @@ def edits_for(result):
     [
         (OPTIONS, {}),
         (replace(OPTIONS, crop=True), {}),
-        (replace(OPTIONS, model="average"), {}),
+        (replace(OPTIONS, method="average"), {}),
         (OPTIONS, {"slab": 3, "overlap": 1}),
     ],
     ids=["plain", "cropped", "baseline", "slabs"],
 )
 def test_replayed_later_is_replayed_at_once(tmp_path, breathing, options, more):
-    plain, _ = fuse_files([breathing], tmp_path / "a.tif", options, **more)
+    plain, _ = fuse_to([breathing], tmp_path / "a.tif", options, **more)
     write_edits(tmp_path / "edits.json", edits_for(plain))
     told = []
     output, report = tmp_path / "b.tif", tmp_path / "b.json"
-    result, about = fuse_files(
+    result, about = fuse_to(
         [breathing],
         output,
         options,
@@ -100,11 +100,11 @@ def test_replayed_later_is_replayed_at_once(tmp_path, breathing, options, more):
     stored = tmp_path / "transforms.json"
     names = [str(number) for number in range(6)]
     write_transforms(stored, names, plan.alignments, plan.shape, exposures=plan.exposures)
-    lie = read_transforms(stored)
+    geometry = read_transforms(stored)
     edits = read_edits(tmp_path / "edits.json")
-    check_edits(edits, lie.alignments, plain.window)
+    check_edits(edits, geometry.alignments, plain.window)
     stack = FileStack(sorted(breathing.iterdir()), max_pixels=10**6)
-    read = partial(prepared_frame, stack, lie, options, window=plain.window)
+    read = partial(prepared_frame, stack, geometry, options, window=plain.window)
     white = full_scale(plain.fused, options.value_range)
     planes = plain.fused, plain.index_map, plain.confidence
     retouch(*planes, edits, read, white=white)
@@ -113,13 +113,13 @@ def test_replayed_later_is_replayed_at_once(tmp_path, breathing, options, more):
 
 
 def test_strokes_one_by_one_are_strokes_together_and_undo_is_without_the_last(tmp_path, breathing):
-    plain, _ = fuse_files([breathing], tmp_path / "a.tif", OPTIONS)
+    plain, _ = fuse_to([breathing], tmp_path / "a.tif", OPTIONS)
     edits = edits_for(plain)
 
     def fused(name, strokes):
         path = tmp_path / f"{name}.json"
         write_edits(path, Edits(edits.size, strokes))
-        return fuse_files([breathing], tmp_path / f"{name}.tif", OPTIONS, edits=path)[0]
+        return fuse_to([breathing], tmp_path / f"{name}.tif", OPTIONS, edits=path)[0]
 
     whole, undone = fused("whole", edits.strokes), fused("undone", edits.strokes[:-1])
     assert np.array_equal(fused("none", ()).fused, plain.fused)
@@ -138,10 +138,10 @@ def test_strokes_one_by_one_are_strokes_together_and_undo_is_without_the_last(tm
 
 
 def test_a_stroke_shows_the_frame_as_it_was_registered_and_exposed(tmp_path, breathing):
-    plain, _ = fuse_files([breathing], tmp_path / "a.tif", OPTIONS)
+    plain, _ = fuse_to([breathing], tmp_path / "a.tif", OPTIONS)
     stroke = Stroke(1, 20, 0.3, ((300, 120),))
     write_edits(tmp_path / "edits.json", Edits((420, 240), (stroke,)))
-    result, _ = fuse_files([breathing], tmp_path / "b.tif", OPTIONS, edits=tmp_path / "edits.json")
+    result, _ = fuse_to([breathing], tmp_path / "b.tif", OPTIONS, edits=tmp_path / "edits.json")
     stack = FileStack(sorted(breathing.iterdir()), max_pixels=10**6)
     frame = prepared_frame(stack, plain.plan, OPTIONS, 1).frame
     core = np.s_[112:129, 292:309]
@@ -164,7 +164,7 @@ def test_edits_of_another_result_are_refused_before_fusing(tmp_path, breathing, 
     write_edits(tmp_path / "edits.json", Edits(size, strokes))
     told = set()
     with pytest.raises(ConfigError, match=rf"edits\.json: .*{words}"):
-        fuse_files(
+        fuse_to(
             [breathing],
             tmp_path / "out.tif",
             OPTIONS,
@@ -180,7 +180,7 @@ def test_the_edits_are_never_overwritten(tmp_path, breathing):
     write_edits(path, Edits((420, 240), ()))
     before = path.read_bytes()
     with pytest.raises(WriteError, match="is an input"):
-        fuse_files([breathing], tmp_path / "out.tif", edits=path, report=path, overwrite=True)
+        fuse_to([breathing], tmp_path / "out.tif", edits=path, report=path, overwrite=True)
     assert path.read_bytes() == before
 
 
@@ -197,7 +197,7 @@ def test_the_terminal_replays_edits(tmp_path, breathing):
     assert done.returncode == 0, done.stderr
     assert "retouched by 1 stroke," in done.stdout
     assert json.loads((tmp_path / "out.json").read_text())["edits"]["strokes"] == [0, 0, 0, 1, 0, 0]
-    result, _ = fuse_files([breathing], tmp_path / "b.tif", OPTIONS, edits=tmp_path / "edits.json")
+    result, _ = fuse_to([breathing], tmp_path / "b.tif", OPTIONS, edits=tmp_path / "edits.json")
     assert np.array_equal(read_frame(tmp_path / "out.tif").pixels, result.fused)
     done = run("--edits", tmp_path / "absent.json", "--overwrite")
     assert done.returncode == 9

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from drawing import draw_photo, draw_texture
 from drpl.compose.blend import LEVELS, blend_pyramids, pyramid_reach
-from drpl.core.frames import Prepared, full_scale
+from drpl.core.composite import Prepared
+from drpl.core.frames import full_scale
 from drpl.core.options import FusionOptions
 from drpl.errors import ConfigError
 from drpl.metrics.reference import psnr

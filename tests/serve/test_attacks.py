@@ -7,8 +7,7 @@ import zlib
 
 import pytest
 
-from drpl.serve.http import refusals
-from drpl.serve.http import guard, server
+from drpl.serve.http import guard, refusals, server
 from drpl.serve.settings import Settings
 from serving import answer_of, ask, files_of, line, served_here, small_stack
 

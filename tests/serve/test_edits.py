@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from drpl.core.options import FusionOptions
-from drpl.files.fuse import fuse_files
 from drpl.io.read import read_frame
 from drpl.serve.jobs.store import Store
 from drpl.serve.settings import Settings
+from fusing import fuse_to
 from serving import Client, files_of, served_here, small_stack
 
 SIZE = [330, 280]
@@ -79,7 +79,7 @@ def by_terminal(folder, files, edits):
     for name, content in files.items():
         (folder / name).write_bytes(content)
     options = FusionOptions(motion="translation")
-    _, about = fuse_files(
+    _, about = fuse_to(
         list(files), "fused.tif", options, maps="maps", report="report.json", edits="edits.json"
     )
     maps = {path.name: path.read_bytes() for path in (folder / "maps").iterdir()}

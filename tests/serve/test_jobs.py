@@ -13,10 +13,10 @@ import pytest
 
 from drawing import draw_texture
 from drpl.core.options import FusionOptions
-from drpl.files.fuse import fuse_files
 from drpl.io.formats import WRITABLE
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
+from fusing import fuse_to
 from serving import (
     PATIENCE,
     Served,
@@ -90,7 +90,7 @@ class TestALife:
         for name, content in small_stack(4).items():
             (tmp_path / name).write_bytes(content)
         options = FusionOptions(exposure=False, motion="translation", reference=1)
-        _, about = fuse_files(
+        _, about = fuse_to(
             list(small_stack(4)), "fused.tif", options, maps="maps", report="report.json"
         )
         answer = client.ask("GET", f"/jobs/{job}/download/fused.tif")
@@ -309,7 +309,7 @@ class TestWhatIsOffered:
         assert options["compose"]["choices"] == ["select", "pyramid"]
         assert options["scale"]["choices"] == [0, 1, 2, 4]
         assert options["align"]["type"] == "bool"
-        assert "drpl-fast" in options["model"]["choices"]
+        assert "drpl-fast" in options["method"]["choices"]
         assert {"threads", "tile", "max_memory", "value_range", "reference"}.isdisjoint(options)
         assert offered["limits"]["frames"] == 1000
         assert ".png" in offered["formats"]

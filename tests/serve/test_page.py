@@ -7,7 +7,7 @@ import pytest
 
 from browsing import COUNT, HEIGHT, WIDTH, seen, settled
 from drpl.core.options import FusionOptions
-from drpl.files.fuse import fuse_files
+from fusing import fuse_to
 from serving import slow_stack
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -20,7 +20,7 @@ def cards(page):
 
 def fused_by_the_terminal(folder, names, options, **how):
     output = folder.parent / "terminal.tif"
-    fuse_files([folder / name for name in names], output, options, overwrite=True, **how)
+    fuse_to([folder / name for name in names], output, options, overwrite=True, **how)
     return output.read_bytes()
 
 

@@ -1,9 +1,10 @@
-"""Frames as the reference would have them: read, exposed alike, warped; one ahead of the work."""
+"""Registered frames: read, exposed like the reference frame and warped, one ahead of the work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -11,9 +12,10 @@ from drpl.align.exposure import apply_exposure
 from drpl.align.geometry import valid_area, warp
 from drpl.align.plan import Plan, plan_stack
 from drpl.align.transforms import StackTransforms
-from drpl.core.frames import Pixels, Prepared, full_scale
+from drpl.core.composite import Prepared
+from drpl.core.frames import Pixels, full_scale
 from drpl.core.options import FusionOptions
-from drpl.core.progress import Progress
+from drpl.core.progress import Clock, Progress
 from drpl.core.tiling import Window
 from drpl.io.stacks import Stack
 
@@ -27,45 +29,64 @@ def plan_alignment(
     known: StackTransforms | None = None,
     progress: Progress | None = None,
 ) -> Plan:
-    """Plan a stack from a look at each of its frames; see `drpl.align.plan.plan_stack`."""
+    """Plan a stack from one pass over its frames; see `drpl.align.plan.plan_stack`."""
 
     def look(numbers: Sequence[int]) -> Iterator[Pixels]:
-        looks = _ahead([partial(stack.read, number) for number in numbers])
-        return _told(looks, "look", len(numbers), progress)
+        frames = _prefetched([partial(stack.read, number) for number in numbers])
+        return _reported(frames, "look", len(numbers), progress)
 
     return plan_stack(look, options, stack.names, known=known)
 
 
-def prepared_frames(
-    stack: Stack,
-    plan: Plan,
-    options: FusionOptions,
-    *,
-    stage: str,
-    numbers: Sequence[int] | None = None,
-    progress: Progress | None = None,
-) -> Iterator[Prepared]:
-    """The frames that a plan uses, in turn.
+@dataclass(frozen=True)
+class RegisteredFrames:
+    """Frames of a stack as a plan registers them, read anew on each pass.
 
-    Parameters
+    Attributes
     ----------
     stack : Stack
     plan : Plan
     options : FusionOptions
-    stage : str
-        What ``progress`` is told.
-    numbers : sequence of int, optional
-        Frames to prepare, in place of all that are used.
+    clock : Clock
+        Receives the seconds of each step.
     progress : callable, optional
-
-    Yields
-    ------
-    Prepared
-        The next is made while the one before is used. Arrays may be the stack's own.
     """
-    prepare = partial(prepared_frame, stack, plan, options)
-    works = [partial(prepare, number) for number in numbers or plan.used]
-    return _told(_ahead(works), stage, len(works), progress)
+
+    stack: Stack
+    plan: Plan
+    options: FusionOptions
+    clock: Clock = field(default_factory=Clock)
+    progress: Progress | None = None
+
+    def __iter__(self) -> Iterator[Prepared]:
+        """Iterate over the frames that the plan uses, in the order of focus."""
+        return self.read(self.plan.used)
+
+    @property
+    def white(self) -> float:
+        """Value of white."""
+        return full_scale(self.stack.like, self.options.value_range)
+
+    def read(self, numbers: Sequence[int], *, stage: str = "fuse") -> Iterator[Prepared]:
+        """Read frames one by one; the next is prepared while the current one is used.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+        stage : str
+            Name of the work, for ``progress``.
+
+        Yields
+        ------
+        Prepared
+            Its arrays may belong to the stack (`drpl.io.stacks.Stack.borrowed`).
+        """
+        works = [partial(self.frame, number) for number in numbers]
+        return _reported(_prefetched(works), stage, len(works), self.progress)
+
+    def frame(self, number: int, *, window: Window | None = None) -> Prepared:
+        """Read one frame; see `prepared_frame`."""
+        return prepared_frame(self.stack, self.plan, self.options, number, window=window)
 
 
 def prepared_frame(
@@ -76,19 +97,19 @@ def prepared_frame(
     *,
     window: Window | None = None,
 ) -> Prepared:
-    """A frame as it is fused: read, exposed alike, warped.
+    """Read a frame, match its exposure and warp it onto the reference frame.
 
     Parameters
     ----------
     stack : Stack
     geometry : Plan or StackTransforms
-        How the frames geometry and are exposed.
+        Alignment and exposure of each frame.
     options : FusionOptions
-        Only ``value_range`` counts.
+        Only ``value_range`` is used.
     number : int
-        Of the frame.
+        Number of the frame.
     window : tuple of two slices, optional
-        Rows and columns of the reference frame to give; by default all.
+        Rows and columns of the reference frame to return; all by default.
 
     Raises
     ------
@@ -105,8 +126,8 @@ def prepared_frame(
     return Prepared(number, warped, covered)
 
 
-def _ahead(works: Sequence[Callable[[], Item]]) -> Iterator[Item]:
-    """What pieces of work give, in turn; the next is done while the one before is used."""
+def _prefetched(works: Sequence[Callable[[], Item]]) -> Iterator[Item]:
+    """Yield results in order; a thread works on the next while the current one is used."""
     with ThreadPoolExecutor(1) as worker:
         following = worker.submit(works[0])
         for work in works[1:]:
@@ -116,10 +137,10 @@ def _ahead(works: Sequence[Callable[[], Item]]) -> Iterator[Item]:
         yield following.result()
 
 
-def _told(
+def _reported(
     items: Iterable[Item], stage: str, count: int, progress: Progress | None
 ) -> Iterator[Item]:
-    """The same items; how many are done is told."""
+    """Pass items on and report how many are done."""
     for done, item in enumerate(items):
         if progress is not None:
             progress(stage, done, count)

@@ -28,6 +28,8 @@ from drpl.errors import AlignmentError
 from drpl.io.write import write_text
 
 VERSION = 1
+TRANSFORMS = "transforms.json"
+"""Name of the file beside aligned frames."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from drpl.models.methods import network_method
 from drpl.pipeline.fuse import fuse_stack
 
 Entry = Callable[[BenchScene], Bytes]
-"""Fuses a scene: a model with a way to compose, or a classical method."""
+"""Fuses a scene: a model with a compose mode, or a classical method."""
 SOURCE = "source A"
 CEILING = "selection ceiling"
 CEILINGS = {f"{CEILING} 7x7": 7, f"{CEILING} 3x3": 3, CEILING: 1}
@@ -33,7 +33,7 @@ REFERENCES = (SOURCE, *CEILINGS, SCALE_CEILING)
 def own_entries(
     models: Sequence[str], modes: Sequence[str], *, exposure: bool = False
 ) -> dict[str, Entry]:
-    """Load each model with each way to compose, on one thread each.
+    """Load each model with each compose mode, on one thread each.
 
     The entries do not estimate alignment: scenes come registered, alike for every entry. Where a
     scene knows its frames before registration, they are warped here by the known transforms, so
@@ -44,7 +44,7 @@ def own_entries(
     models : sequence of str
         Ids of models, or folders.
     modes : sequence of str
-        Ways to compose, from `drpl.core.options.COMPOSE_MODES`.
+        Compose modes, from `drpl.core.options.COMPOSE_MODES`.
     exposure : bool
         True to match exposure first, as `drpl.fuse` does by default.
 
@@ -70,7 +70,7 @@ def own_entries(
 
 
 def own_name(model: str, mode: str) -> str:
-    """Return the name in reports of a model with a way to compose."""
+    """Return the name in reports of a model with a compose mode."""
     return f"{model} {mode}"
 
 

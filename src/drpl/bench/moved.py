@@ -247,7 +247,7 @@ def bench_truth(
         Scores of each scene, for JSON.
     """
     scores = [score_stack(scene, model, SEED + number) for number, scene in enumerate(scenes)]
-    head = f"## Truth: {len(scores)} rendered stacks, PSNR of the inner part"
+    head = f"### Truth: {len(scores)} rendered stacks, PSNR of the inner part"
     values = [
         {
             "psnr": score.psnr,

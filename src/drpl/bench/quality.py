@@ -66,7 +66,7 @@ class QualitySettings:
     models : tuple of str
         Our models, the one of interest first; empty for all shipped models.
     compose : tuple of str
-        Ways to compose; empty for the default one.
+        Compose modes; empty for the default one.
     exposure : bool
         True if our models match exposure first, as `drpl.fuse` does by default.
     baselines : bool

@@ -94,7 +94,7 @@ def rank_table(scores: SetScores) -> Table:
     average, means = by_metric.mean(axis=0), mean(within_scenes)
     low, high = bootstrap(within_scenes)
     rows = []
-    for n in _best_first(scores, by_rank=True):
+    for n in best_first(scores, by_rank=True):
         bounded = interval(means[n], low[n], high[n], 2)
         cells = [f"{value:g}" for value in by_metric[:, n]]
         rows.append([scores.entries[n], f"{average[n]:.2f}", bounded, *cells])
@@ -118,10 +118,10 @@ def mean_table(scores: SetScores) -> Table:
             cells.append([f"{v:.2f}" for v in np.percentile(values, 10, axis=0)])
     if scores.has_truth and CEILING in scores.references:
         columns.append("way to the ceiling")
-        cells.append(_ways(scores))
+        cells.append(ways_to_ceiling(scores))
     names = [*scores.entries, *scores.references]
     rows = [list(row) for row in zip(names, *cells, strict=True)]
-    order = _best_first(scores)
+    order = best_first(scores)
     rows = [rows[n] for n in order] + rows[len(order) :]
     caption = "Means over the scenes, with 95 % confidence intervals"
     return Table(caption, ["method", *columns], rows, references=len(scores.references))
@@ -132,7 +132,7 @@ def _bounded(mean: float, low: float, high: float, digits: int) -> str:
     return "" if np.isnan(mean) else interval(mean, low, high, digits)
 
 
-def _best_first(scores: SetScores, *, by_rank: bool = False) -> list[int]:
+def best_first(scores: SetScores, *, by_rank: bool = False) -> list[int]:
     """Return indices of the entries, best first: by mean PSNR, else by average rank."""
     count = len(scores.entries)
     if scores.has_truth and not by_rank:
@@ -140,7 +140,7 @@ def _best_first(scores: SetScores, *, by_rank: bool = False) -> list[int]:
     return [int(n) for n in np.argsort(scores.mean_ranks().mean(axis=0), kind="stable")]
 
 
-def _ways(scores: SetScores) -> list[str]:
+def ways_to_ceiling(scores: SetScores) -> list[str]:
     """Place each row between the best classical method (0 %) and the ceiling (100 %)."""
     names = [*scores.entries, *scores.references]
     means = dict(zip(names, mean(scores.of("psnr")), strict=True))
@@ -160,7 +160,7 @@ def lead_table(scores: SetScores) -> Table:
         bounded = zip(mean(leads), *bootstrap(leads), strict=True)
         cells.append([interval(*numbers, digits, sign="+") for numbers in bounded])
     rows = [list(row) for row in zip(scores.entries, *cells, strict=True)]
-    rows = [rows[n] for n in _best_first(scores) if n != 0]
+    rows = [rows[n] for n in best_first(scores) if n != 0]
     caption = (
         f"Lead of {scores.entries[0]} over each other entry (negative: it trails), in units of the "
         "metric: mean differences within scenes, with 95 % confidence intervals"
@@ -197,7 +197,7 @@ def box_values(scores: SetScores) -> tuple[list[str], list[Values], str]:
         values, label = scores.image_ranks(), "mean rank within a scene (1 is best)"
         names = scores.entries
     places = {name: n for n, name in enumerate([*scores.entries, *scores.references])}
-    order = [0, *(n for n in _best_first(scores) if n != 0), *range(count, len(names))]
+    order = [0, *(n for n in best_first(scores) if n != 0), *range(count, len(names))]
     ordered = [names[n] for n in order]
     return ordered, [np.asarray(values[:, places[name]]) for name in ordered], label
 

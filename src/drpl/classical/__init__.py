@@ -1,12 +1,5 @@
-"""Classical fusion of focal stacks: the baselines that a learned decision has to beat.
+"""Classical fusion of focal stacks.
 
-A method goes through registered frames (`Views`) one at a time, as often as it needs, so that its
-memory does not grow with their number. `BASELINES` is the table of them, by id.
+A method reads registered frames (`drpl.classical.views.Views`) one at a time, as often as it needs,
+so that its memory does not grow with their number. `drpl.classical.table` lists the methods.
 """
-
-from __future__ import annotations
-
-from drpl.classical.table import BASELINES, Baseline, available_baselines
-from drpl.classical.views import Fusion, View, Views
-
-__all__ = ["BASELINES", "Baseline", "Fusion", "View", "Views", "available_baselines"]

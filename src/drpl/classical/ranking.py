@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.classical.views import Coverage, Images, Labels, Plane, Views, box_mean
+from drpl.classical.views import Images, Labels, Plane, Views, box_mean
+from drpl.core.composite import Coverage
 
 NEAR = 1e-3
 """Distance, in units of white, below which two frames are about equally near."""

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from drpl.classical.ranking import Ranking, pick
-from drpl.classical.views import Coverage, Fusion, Labels, Plane, Views, box_mean
+from drpl.classical.views import Fusion, Labels, Plane, Views, box_mean
+from drpl.core.composite import Coverage
 
 DESCRIPTOR = 16
 """Side of a descriptor in pixels; it has 4x4 cells."""

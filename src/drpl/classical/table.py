@@ -1,52 +1,64 @@
-"""The table of classical methods, each behind the interface of a model."""
+"""The table of classical methods, behind the same seam as networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from drpl.align.plan import Plan
+from drpl.align.prepare import RegisteredFrames
 from drpl.classical.average import fuse_average
 from drpl.classical.dct import fuse_dct
 from drpl.classical.guided import fuse_guided
 from drpl.classical.pyramid import fuse_laplacian
 from drpl.classical.ranking import nearest
 from drpl.classical.sift import fuse_dsift
-from drpl.classical.views import Coverage, Fusion, Images, View, Views
+from drpl.classical.views import Fusion, Images, View, Views, as_pixels, as_view
 from drpl.classical.wavelet import fuse_wavelet
+from drpl.compose.fold import Observer
+from drpl.compose.method import Method, Needs
+from drpl.compose.slabs import SlabOutput
+from drpl.core.composite import Composite
 from drpl.core.frames import Pixels, check_stack, full_scale
 from drpl.core.masks import PairDecision
+from drpl.core.options import FusionOptions
+from drpl.errors import ConfigError
 
 Composer = Callable[[Views], Images]
-"""Joins coefficients: there is no decision to be shown."""
+"""Fuses coefficients; no pixel is decided."""
 Decider = Callable[[Views], Fusion]
+BASE_MB, MAPS = 130.0, 8
+"""Megabytes of Python and libraries; bytes per pixel of index map, confidence and coverage."""
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """A classical method.
-
-    It is a `DecisionModel` too, so that whatever takes a model takes a baseline;
-    `drpl.fuse` lets it fuse all frames together instead of pairs.
+class ClassicalMethod:
+    """A classical `drpl.compose.method.Method`: it fuses all frames together.
 
     Attributes
     ----------
     id, title : str
     doi : str
-        Of the paper; empty for what needs none.
+        DOI of the paper; empty for plain averaging.
+    passes : int
+        Passes over the frames.
     images, planes : float
-        Float32 images of the frames' channels, and float32 planes, that the method holds at most,
-        whatever the number of frames.
+        Float32 images (with all channels) and float32 planes held at most, whatever the number of
+        frames.
     decide_all : callable, optional
-        Fuses by deciding which frame each pixel is from.
+        Decides which frame each pixel is taken from.
     compose_all : callable, optional
-        Fuses otherwise; a pixel then counts as from the frame that it is nearest to.
+        Fuses without deciding; the index map then names the frame nearest to each pixel.
     """
 
     id: str
     title: str
     doi: str
+    passes: int
     images: float
     planes: float
     decide_all: Decider | None = None
@@ -54,25 +66,69 @@ class Baseline:
 
     @property
     def decides(self) -> bool:
-        """Whether the index map is what the method decided."""
+        """True if the index map is what the method decided."""
         return self.decide_all is not None
 
-    def held(self, channels: float) -> float:
-        """Bytes for each pixel of a frame that the method holds at most."""
-        return 4 * (self.images * channels + self.planes)
+    def resolve(self, options: FusionOptions) -> FusionOptions:
+        """See `Method`; every pixel is fused at full resolution.
 
-    def fuse(self, views: Views) -> Fusion:
+        Raises
+        ------
+        ConfigError
+            If an option needs decisions of pairs.
+        """
+        self._refuse(options.compose != "select", f"compose {options.compose}")
+        self._refuse(options.scale > 1, f"scale {options.scale}")
+        return replace(options, scale=1)
+
+    def extended(self, *, observe: Observer | None, slabs: SlabOutput | None) -> Method:
+        """See `Method`."""
+        self._refuse(slabs is not None, "slabs")
+        self._refuse(observe is not None, "a picture of decisions (debug)")
+        return self
+
+    def _refuse(self, asked: bool, what: str) -> None:
+        """Raise an error if what only networks do is asked for."""
+        if asked:
+            raise ConfigError(
+                f"method {self.id} joins all frames together in its own way; {what} needs a "
+                "model that decides pairs (see `drpl models`)"
+            )
+
+    def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
+        """See `Method`; three frames are held, and what the table says.
+
+        Notes
+        -----
+        The constants were fitted to measured peaks of 1, 6 and 24 megapixels (``drpl fuse --json``,
+        three frames of 8 and 16 bits).
+        """
+        sample = like.nbytes / (like.shape[0] * like.shape[1])
+        channels = sample / like.dtype.itemsize
+        held = 4 * (self.images * channels + self.planes)
+        return Needs(self.passes, 0, BASE_MB, 3 * sample + MAPS + held)
+
+    def fuse(self, frames: RegisteredFrames, plan: Plan, options: FusionOptions) -> Composite:
+        """See `Method`; the masks are hard: all frames against the last one."""
+        count, like = len(frames.stack.names), frames.stack.like
+        fusion = self.fuse_views(_FrameViews(frames))
+        fused = as_pixels(fusion.fused, like, frames.white)
+        numbers: NDArray[np.unsignedinteger[Any]] = np.asarray(
+            plan.used, np.uint8 if count <= 256 else np.uint16
+        )
+        last = fusion.index_map == len(numbers) - 1
+        masks = PairDecision(*(mask.astype(np.float16) for mask in (~last, last)))
+        index_map, doubt = numbers[fusion.index_map], 255 - fusion.confidence
+        frames.clock.lap("fuse")
+        return Composite(fused, fused, index_map, doubt, None, 1, masks)
+
+    def fuse_views(self, views: Views) -> Fusion:
         """Fuse registered frames.
 
         Parameters
         ----------
         views : Views
-            Two or more, alike in shape and white. They are gone through once or twice, and once
-            more for the index map of a method that does not decide.
-
-        Returns
-        -------
-        Fusion
+            Two or more, alike in shape and white, read ``passes`` times.
         """
         if self.decide_all is not None:
             return self.decide_all(views)
@@ -103,91 +159,82 @@ class Baseline:
         fused = self._fused([as_view(pixels, white) for pixels in sources])
         return as_pixels(fused, sources[0], white)
 
-    def decide(
-        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
-    ) -> None:
-        """See `DecisionModel`; the masks are hard, and ``tile`` is not looked at."""
-        fusion = self.fuse([as_view(pixels, white) for pixels in (source_a, source_b)])
-        masks.mask_a[:] = fusion.index_map == 0
-        masks.mask_b[:] = fusion.index_map == 1
-
-    def release(self) -> None:
-        """See `drpl.decide.networks.DecisionModel`; nothing is kept."""
+    def describe(self) -> dict[str, Any]:
+        """See `Method`."""
+        return {
+            "id": self.id,
+            "sha256": {},
+            "passes": self.passes,
+            "doi": self.doi,
+            "decides": self.decides,
+        }
 
     def _fused(self, views: Views) -> Images:
-        """The fused image only."""
+        """Return the fused image alone."""
         if self.compose_all is not None:
             return self.compose_all(views)
-        return self.fuse(views).fused
+        return self.fuse_views(views).fused
 
 
-def as_view(pixels: Pixels, white: float, covered: Coverage | None = None) -> View:
-    """A registered frame (H, W) or (H, W, C) of any dtype as methods see it."""
-    image = pixels if pixels.ndim == 3 else pixels[..., None]
-    return View(np.ascontiguousarray(image, np.float32), white, covered)
+@dataclass(frozen=True)
+class _FrameViews:
+    """Registered frames as classical methods read them, anew on each pass."""
 
+    frames: RegisteredFrames
 
-def as_pixels(fused: Images, like: Pixels, white: float) -> Pixels:
-    """A fused image in shape and dtype of a source; integers are rounded, within [0, white]."""
-    if like.dtype.kind == "u":
-        fused = np.rint(np.clip(fused, 0, np.float32(white)))
-    return fused.reshape(like.shape).astype(like.dtype)
+    def __iter__(self) -> Iterator[View]:
+        """Iterate over the frames."""
+        white = self.frames.white
+        return (as_view(frame, white, covered) for _, frame, covered, _ in self.frames)
 
 
 _TABLE = (
-    Baseline("average", "Plain averaging", "", 4, 3, compose_all=fuse_average),
-    Baseline(
+    ClassicalMethod("average", "Plain averaging", "", 2, 4, 3, compose_all=fuse_average),
+    ClassicalMethod(
         "laplacian-pyramid",
         "Laplacian pyramid, strongest 5x5 energy (Burt and Adelson 1983)",
         "10.1109/TCOM.1983.1095851",
+        2,
         5,
         2,
         compose_all=fuse_laplacian,
     ),
-    Baseline(
+    ClassicalMethod(
         "wavelet",
         "Shift-invariant wavelets, strongest energy (Rockinger 1997; Starck et al. 2007)",
         "10.1109/TIP.2006.887733",
+        2,
         12.5,
         6,
         compose_all=fuse_wavelet,
     ),
-    Baseline(
+    ClassicalMethod(
         "gff",
         "Guided-filter fusion (Li, Kang and Hu 2013)",
         "10.1109/TIP.2013.2244222",
+        2,
         5.5,
         27,
         decide_all=fuse_guided,
     ),
-    Baseline(
+    ClassicalMethod(
         "dsift",
         "Dense SIFT with consistency verification (Liu, Liu and Wang 2015)",
         "10.1016/j.inffus.2014.05.004",
+        2,
         4.5,
         7.5,
         decide_all=fuse_dsift,
     ),
-    Baseline(
+    ClassicalMethod(
         "dct",
         "DCT variance with consistency verification (Haghighat et al. 2011)",
         "10.1016/j.compeleceng.2011.04.016",
+        2,
         4,
         1.5,
         decide_all=fuse_dct,
     ),
 )
-BASELINES = {baseline.id: baseline for baseline in _TABLE}
+CLASSICAL_METHODS = {method.id: method for method in _TABLE}
 """Classical methods by id."""
-
-
-def available_baselines() -> tuple[str, ...]:
-    """Ids of the baselines, which `drpl.load_model` and ``--model`` take like those of models.
-
-    Examples
-    --------
-    >>> import drpl
-    >>> "gff" in drpl.available_baselines()
-    True
-    """
-    return tuple(BASELINES)

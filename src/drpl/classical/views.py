@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.core.composite import Coverage
+from drpl.core.frames import Pixels
 from drpl.core.luma import luma_plane
 
 Images = NDArray[np.float32]
 Plane = NDArray[np.float32]
 Labels = NDArray[np.uint16]
-Coverage = NDArray[np.bool_]
 
 
 class View(NamedTuple):
@@ -86,3 +87,25 @@ def box_mean(image: Plane, side: int) -> Plane:
     """Mean over a square window, mirrored at the borders."""
     mean = cv2.boxFilter(image, -1, (side, side), borderType=cv2.BORDER_REFLECT)
     return np.asarray(mean, np.float32)
+
+
+def as_view(pixels: Pixels, white: float, covered: Coverage | None = None) -> View:
+    """View a registered frame (H, W) or (H, W, C) of any dtype as float32."""
+    image = pixels if pixels.ndim == 3 else pixels[..., None]
+    return View(np.ascontiguousarray(image, np.float32), white, covered)
+
+
+def as_pixels(fused: Images, like: Pixels, white: float) -> Pixels:
+    """Convert a fused image to the shape and dtype of a source; integers are rounded and clipped.
+
+    Parameters
+    ----------
+    fused : ndarray, shape (H, W, C), float32
+    like : ndarray
+        A source image, or an array of its shape and dtype.
+    white : float
+        Upper bound of integers.
+    """
+    if like.dtype.kind == "u":
+        fused = np.rint(np.clip(fused, 0, np.float32(white)))
+    return fused.reshape(like.shape).astype(like.dtype)

@@ -14,7 +14,7 @@ from drpl.cli.terminal import console
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what this installation can do: versions, memory, formats, models."""
+    """Show what this installation can do: versions, memory, formats, methods."""
     from drpl.cli.doctor import examine
 
     found = examine()
@@ -30,8 +30,8 @@ def doctor(
 
 
 def models() -> None:
-    """List the models that ship with drpl, and the baselines: classical methods to compare with."""
-    from drpl.classical.table import BASELINES
+    """List the models that ship with drpl, and the classical methods to compare with."""
+    from drpl.classical.table import CLASSICAL_METHODS
     from drpl.models.cards import available_models, model_folder, read_card
 
     table = Table("id", "parameters", "MAC per pixel", "licence", "what it is")
@@ -41,8 +41,8 @@ def models() -> None:
             name, f"{card.parameters:,}", f"{card.macs_per_pixel:,}", card.licence, card.title
         )
     console.print(table)
-    table = Table("baseline", "what it is", "paper (DOI)", "index map")
-    for baseline in BASELINES.values():
-        decided = "decided" if baseline.decides else "nearest frame"
-        table.add_row(baseline.id, baseline.title, baseline.doi, decided)
+    table = Table("classical method", "what it is", "paper (DOI)", "index map")
+    for method in CLASSICAL_METHODS.values():
+        decided = "decided" if method.decides else "nearest frame"
+        table.add_row(method.id, method.title, method.doi, decided)
     console.print(table)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from drpl.cli.flags import MaxPixels, Overwrite, Quiet, Sources, with_options
-from drpl.cli.terminal import progress_bar, say, tell_alignments
+from drpl.cli.flags import Overwrite, Quiet, Sources, with_options
+from drpl.cli.terminal import progress_bar, say, show_alignments
 from drpl.core.machine import share_heap
 from drpl.core.options import FusionOptions
 
@@ -20,7 +20,6 @@ def align(
         Path, typer.Option("--output", "-o", help="Folder for aligned frames and transforms.json.")
     ],
     suffix: Annotated[str, typer.Option(help="Format of the aligned frames.")] = ".tif",
-    max_pixels: MaxPixels = 400_000_000,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     *,
@@ -40,9 +39,8 @@ def align(
             options,
             suffix=suffix,
             overwrite=overwrite,
-            max_pixels=max_pixels,
             progress=progress,
         )
     if not quiet:
-        tell_alignments(plan)
+        show_alignments(plan)
         say(f"{output}: {len(plan.used)} frames")

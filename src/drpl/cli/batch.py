@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from drpl.cli.flags import MaxPixels, Overwrite, Quiet, with_options
-from drpl.cli.terminal import progress_bar, say, tell_counts, tell_outcome
+from drpl.cli.flags import Overwrite, Quiet, with_options
+from drpl.cli.terminal import progress_bar, say, show_counts, show_outcome
 from drpl.core.options import FusionOptions
 from drpl.errors import BatchError
 
@@ -42,7 +42,6 @@ def batch(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a line of JSON for each stack, and only these.")
     ] = False,
-    max_pixels: MaxPixels = 400_000_000,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     *,
@@ -67,16 +66,15 @@ def batch(
             output,
             jobs=jobs,
             overwrite=overwrite,
-            max_pixels=max_pixels,
             show=lambda item: progress_bar(quiet=silent, title=item.name),
         ):
             counts[outcome.status] += 1
             if as_json:
                 typer.echo(json.dumps(outcome.summary()))
             else:
-                tell_outcome(outcome, quiet=quiet)
+                show_outcome(outcome, quiet=quiet)
     finally:
         if not silent:
-            tell_counts(counts)
+            show_counts(counts)
     if counts["failed"]:
         raise BatchError(f"{counts['failed']} of {counts.total()} stacks failed; see above")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from drpl.cli.flags import complete_model
+from drpl.cli.flags import complete_method
 from drpl.cli.terminal import load_extra, progress_bar, say
 from drpl.core.options import COMPOSE_MODES
 from drpl.errors import ConfigError
@@ -59,7 +59,7 @@ def quality(
             "--model",
             "-m",
             help="Model to score (repeatable), the first is compared with all; all by default.",
-            autocompletion=complete_model,
+            autocompletion=complete_method,
         ),
     ] = None,
     compose: Annotated[

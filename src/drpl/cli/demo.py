@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from drpl.cli.flags import Compose, Model, Overwrite, Threads
+from drpl.cli.flags import Overwrite, with_fields
 from drpl.cli.terminal import console, say
 from drpl.core.options import FusionOptions
 
 
+@with_fields(FusionOptions, "options", only=("method", "compose", "threads"))
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures.")] = Path(
         "demo"
     ),
-    model: Model = "drpl-fast",
-    compose: Compose = "select",
-    threads: Threads = 0,
     overwrite: Overwrite = False,
+    *,
+    options: partial[FusionOptions],
 ) -> None:
     """Draw a scene, photograph it twice, fuse it and compare with the truth."""
     from drpl.files.demo import run_demo
 
-    options = FusionOptions(model, compose, align=False, threads=threads)
-    done = run_demo(output, options, overwrite=overwrite)
+    done = run_demo(output, options(align=False), overwrite=overwrite)
     table = Table("picture", "PSNR (dB)", title="Against the all-in-focus truth")
     for name, value in done.psnr.items():
         table.add_row(name, f"{value:.2f}")

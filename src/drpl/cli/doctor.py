@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from drpl.classical.table import available_baselines
 from drpl.core.machine import memory_mb, usable_cores
 from drpl.decide.backend import runtime_providers
 from drpl.errors import DrplError
 from drpl.io.formats import FORMATS
 from drpl.models.cards import available_models, load_model
+from drpl.models.methods import available_methods
 from drpl.version import versions
 
 
@@ -20,8 +20,8 @@ def examine() -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        ``versions``, ``machine``, ``formats`` and ``models``; a library that is not installed has
-        the value None, a model that does not load says why.
+        ``versions``, ``machine``, ``formats`` and ``methods``; a library that is not installed has
+        the value None, a network that does not load says why.
     """
     return {
         "versions": versions(optional=True),
@@ -32,14 +32,15 @@ def examine() -> dict[str, dict[str, Any]]:
             "providers": ", ".join(runtime_providers()),
         },
         "formats": {form.name: form.available() for form in FORMATS},
-        "models": {name: _model(name) for name in (*available_models(), *available_baselines())},
+        "methods": {name: _method(name) for name in available_methods()},
     }
 
 
-def _model(name: str) -> str:
-    """Whether a shipped model loads."""
+def _method(name: str) -> str:
+    """Load a method; return "ok", or why it fails."""
     try:
-        load_model(name, threads=1)
+        if name in available_models():
+            load_model(name, threads=1)
     except DrplError as error:
         return str(error)
     return "ok"

@@ -1,28 +1,20 @@
-"""Flags that commands share, and flags derived from `FusionOptions`."""
+"""Flags that commands share, and flags derived from the fields of dataclasses."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from dataclasses import Field, fields
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
-from drpl.core.options import PRESETS, ComposeMode, FusionOptions, resolve_options
+from drpl.core.options import PRESETS, FusionOptions, resolve_options
 
-
-def complete_model(incomplete: str) -> list[str]:
-    """Ids of models, for the shell; it adds folders itself where none fits."""
-    from drpl.classical.table import available_baselines
-    from drpl.models.cards import available_models
-
-    names = (*available_models(), *available_baselines())
-    return [name for name in names if name.startswith(incomplete)]
-
-
+Command = Callable[..., None]
 Sources = Annotated[
     list[Path],
     typer.Argument(
@@ -30,94 +22,135 @@ Sources = Annotated[
         metavar="FRAME",
     ),
 ]
-MaxPixels = Annotated[
-    int, typer.Option(help="Refuse files with more pixels, before they are decoded.")
-]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is planned and done.")]
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        help="Id of a model (see `drpl models`) or its folder.",
-        autocompletion=complete_model,
-    ),
-]
-Compose = Annotated[
-    ComposeMode,
-    typer.Option(
-        help="How the pictures are joined: select takes pixels and blends along seams only; "
-        "pyramid blends scale by scale."
-    ),
-]
-Threads = Annotated[int, typer.Option(help="Threads of the network; 0 takes all cores.")]
-PANEL = "How to fuse"
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log the plan and each step.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
-PRESET_HELP = "Options for a kind of work; what is given besides it counts more."
-CONFIG_HELP = "TOML file with options; counts more than a preset, less than what is given here."
+PANEL = "How to fuse"
+PRESET_HELP = "Options for a kind of work; explicit options override it."
+CONFIG_HELP = "TOML file with options; overrides a preset, explicit options override it."
 
 
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, in place of its parameter ``options``, one flag for each fusion option.
+def with_options(command: Command) -> Command:
+    """Replace the parameter ``options`` of a command by one flag per fusion option.
 
     A flag that is not given leaves its option to ``--config``, ``--preset`` or the default.
     """
-
-    @functools.wraps(command)
-    def run(**arguments: Any) -> None:
-        given = {entry.name: arguments.pop(entry.name) for entry in fields(FusionOptions)}
-        preset, config = arguments.pop("preset"), arguments.pop("config")
-        command(**arguments, options=resolve_options(given, preset=preset, config=config))
-
-    hints = get_type_hints(command, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[name])
-        for name, parameter in inspect.signature(command).parameters.items()
-        if name != "options"
-    ]
+    presets = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
     added = [
-        _parameter("preset", Annotated[_one_of(tuple(PRESETS)), typer.Option(help=PRESET_HELP)]),
+        _parameter("preset", Annotated[presets | None, typer.Option(help=PRESET_HELP)]),
         _parameter("config", Annotated[Path | None, typer.Option(help=CONFIG_HELP)]),
-        *(_flag(entry) for entry in fields(FusionOptions)),
+        *flags_of(FusionOptions, panel=PANEL),
     ]
-    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in (*own, *added)} | {"return": None}
-    return run
+
+    def resolve(given: dict[str, Any]) -> FusionOptions:
+        preset, config = given.pop("preset"), given.pop("config")
+        return resolve_options(given, preset=preset, config=config)
+
+    return _replacing("options", added, resolve)(command)
+
+
+def with_fields(
+    kind: type, name: str, *, only: Sequence[str] = (), skip: Sequence[str] = ()
+) -> Callable[[Command], Command]:
+    """Replace a parameter of a command by one flag per field of a dataclass.
+
+    The command receives the dataclass as a `functools.partial` that holds what was given.
+
+    Parameters
+    ----------
+    kind : type
+        Dataclass whose fields carry `drpl.core.options.described` metadata.
+    name : str
+        Parameter to replace.
+    only, skip : sequence of str
+        Fields to take (all if empty), and fields to leave out.
+    """
+    added = flags_of(kind, only=only, skip=skip)
+
+    def bind(given: Mapping[str, Any]) -> functools.partial[Any]:
+        known = {key: value for key, value in given.items() if value is not None}
+        return functools.partial(kind, **known)
+
+    return _replacing(name, added, bind)
+
+
+def _replacing(
+    name: str, added: list[inspect.Parameter], build: Callable[[dict[str, Any]], object]
+) -> Callable[[Command], Command]:
+    """Return a decorator that replaces a parameter by others and builds its value from them."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(**arguments: Any) -> None:
+            given = {parameter.name: arguments.pop(parameter.name) for parameter in added}
+            command(**arguments, **{name: build(given)})
+
+        hints = get_type_hints(command, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[parameter.name])
+            for parameter in inspect.signature(command).parameters.values()
+            if parameter.name != name
+        ]
+        run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in (*own, *added)} | {"return": None}
+        return run
+
+    return decorate
+
+
+def flags_of(
+    kind: type, *, only: Sequence[str] = (), skip: Sequence[str] = (), panel: str | None = None
+) -> list[inspect.Parameter]:
+    """Derive a flag from each field of a dataclass; see `with_fields`."""
+    hints = get_type_hints(kind)
+    return [
+        _flag(entry, hints[entry.name], panel)
+        for entry in fields(kind)
+        if entry.name not in skip and (not only or entry.name in only)
+    ]
+
+
+def _flag(entry: Field[Any], hint: Any, panel: str | None) -> inspect.Parameter:
+    """Derive the flag of a field."""
+    words, choices, short = (entry.metadata[key] for key in ("help", "choices", "short"))
+    default = None if entry.default is MISSING else entry.default
+    if default not in (None, "", ()):
+        words = f"{words} \\[default: {_shown(default)}]"
+    long = f"--{entry.metadata['flag'] or entry.name.replace('_', '-')}"
+    if hint is bool and not entry.metadata["flag"]:
+        long = f"{long}/--no-{long.removeprefix('--')}"
+    kind = next(part for part in (_parts(hint) or (hint,)) if part is not type(None))
+    if choices and isinstance(choices[0], str):
+        kind = Literal[tuple(choices)]
+    if get_origin(hint) is tuple:
+        kind = types.GenericAlias(list, (kind if choices else str,))
+    known = complete_method if entry.name in ("method", "models") else None
+    option = typer.Option(
+        long, *filter(None, [short]), help=words, rich_help_panel=panel, autocompletion=known
+    )
+    return _parameter(entry.name, Annotated[kind | None, option])
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    """Return the members of a union, and nothing for other types."""
+    return () if get_origin(hint) in (tuple, Literal) else get_args(hint)
 
 
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:
-    """A keyword parameter that defaults to None: not given."""
+    """Return a keyword parameter that defaults to None: not given."""
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=None, annotation=annotation)
 
 
-def _one_of(choices: tuple[str, ...]) -> Any:
-    """The type of a word from a list, or None."""
-    return Literal[choices] | None
+def complete_method(incomplete: str) -> list[str]:
+    """Complete ids of fusion methods in the shell, which itself completes folders."""
+    from drpl.models.methods import available_methods
 
-
-def _flag(entry: Field[Any]) -> inspect.Parameter:
-    """The flag of a field of `FusionOptions`."""
-    choices, words = entry.metadata["choices"], entry.metadata["help"]
-    if entry.default is not None:
-        words = f"{words} \\[default: {_shown(entry.default)}]"
-    if choices and isinstance(choices[0], str):
-        option = typer.Option(help=words, rich_help_panel=PANEL)
-        return _parameter(entry.name, Annotated[_one_of(choices), option])
-    hint = get_type_hints(FusionOptions)[entry.name]
-    kind = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
-    flag = (f"--{_dashed(entry.name)}/--no-{_dashed(entry.name)}",) if kind is bool else ()
-    known = complete_model if entry.name == "model" else None
-    option = typer.Option(*flag, help=words, rich_help_panel=PANEL, autocompletion=known)
-    return _parameter(entry.name, Annotated[kind | None, option])
-
-
-def _dashed(name: str) -> str:
-    """A field's name as a flag's."""
-    return name.replace("_", "-")
+    return [name for name in available_methods() if name.startswith(incomplete)]
 
 
 def _shown(value: object) -> str:
-    """A default as it would be given."""
+    """Return a default as a user would give it."""
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

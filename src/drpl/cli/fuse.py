@@ -8,21 +8,15 @@ from typing import Annotated
 
 import typer
 
-from drpl.cli.flags import MaxPixels, Overwrite, Quiet, Verbose, with_options
-from drpl.cli.terminal import log_to_terminal, progress_bar, tell
+from drpl.cli.flags import Overwrite, Quiet, Sources, Verbose, with_options
+from drpl.cli.terminal import log_to_terminal, progress_bar, show_report
 from drpl.core.machine import share_heap
 from drpl.core.options import FusionOptions
 
 
 @with_options
 def fuse(
-    sources: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Pictures of one scene, each focused elsewhere; folders; patterns.",
-            metavar="FRAME",
-        ),
-    ],
+    sources: Sources,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Result; the suffix decides the format.")
     ],
@@ -42,25 +36,24 @@ def fuse(
         int | None,
         typer.Option(
             help="Fuse runs of so many frames apart, each into NAME_slab_01 and so on beside the "
-            "result, and these with each other."
+            "result, and then with each other."
         ),
     ] = None,
     overlap: Annotated[
-        int, typer.Option(help="Frames that a slab shares with the one before, with --slab.")
+        int, typer.Option(help="Frames that a slab shares with the previous one, with --slab.")
     ] = 0,
     debug: Annotated[
         Path | None,
-        typer.Option(help="Folder for decisions.png: what was decided, frame by frame."),
+        typer.Option(help="Folder for decisions.png: the decision on each frame."),
     ] = None,
     edits: Annotated[
         Path | None,
-        typer.Option(help="Strokes to retouch the result by (JSON), drawn from the frames."),
+        typer.Option(help="Strokes to retouch the result with (JSON), drawn from the frames."),
     ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write a report beside the result (.json).")
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report, and only it.")] = False,
-    max_pixels: MaxPixels = 400_000_000,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -74,27 +67,24 @@ def fuse(
     """
     share_heap()
     from drpl.files.fuse import fuse_files
+    from drpl.files.outputs import Outputs, cut_slabs
 
     if verbose:
         log_to_terminal()
+    outputs = Outputs(
+        output,
+        maps=maps,
+        z_step=z_step,
+        report=output.with_suffix(".json") if report else None,
+        sheet=debug,
+        slabs=cut_slabs(slab, overlap),
+        overwrite=overwrite,
+    )
     with progress_bar(quiet=quiet or as_json) as progress:
         _, about = fuse_files(
-            sources,
-            output,
-            options,
-            maps=maps,
-            z_step=z_step,
-            transforms=transforms,
-            slab=slab,
-            overlap=overlap,
-            debug=debug,
-            edits=edits,
-            report=output.with_suffix(".json") if report else None,
-            overwrite=overwrite,
-            max_pixels=max_pixels,
-            progress=progress,
+            sources, outputs, options, transforms=transforms, edits=edits, progress=progress
         )
     if as_json:
         typer.echo(json.dumps(about))
     elif not quiet:
-        tell(about)
+        show_report(about)

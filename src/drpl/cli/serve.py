@@ -7,35 +7,29 @@ import secrets
 import socket
 import sys
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from drpl.cli.flags import with_fields
 from drpl.cli.terminal import console, load_extra, log_to_terminal, say
 from drpl.core.machine import share_heap
 from drpl.errors import ReadError
-from drpl.io.read import MAX_PIXELS
+from drpl.serve.settings import Settings, is_loopback
 
 
+@with_fields(Settings, "settings", skip=("folder", "token"))
 def serve(
     folder: Annotated[
         Path | None, typer.Argument(help="Folder whose folders are offered as stacks.")
     ] = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; others than loopback need a token.")
-    ] = "127.0.0.1",
-    name: Annotated[
-        list[str] | None,
-        typer.Option(help="Name by which others reach this machine, as of a proxy (repeatable)."),
-    ] = None,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8765,
-    store: Annotated[Path | None, typer.Option(help="Folder where jobs are kept.")] = None,
     token: Annotated[
         str,
         typer.Option(
             envvar="DRPL_TOKEN",
-            help="What clients must show; made where one is needed and none given.",
+            help="Token that clients must show; one is made if it is needed.",
         ),
     ] = "",
     open_page: Annotated[
@@ -44,48 +38,20 @@ def serve(
             "--open/--no-open", help="Open the page in the browser, if there is a desktop."
         ),
     ] = True,
-    demo: Annotated[bool, typer.Option("--demo", help="Offer a drawn scene to try.")] = False,
-    jobs: Annotated[int, typer.Option(help="Stacks at a time.")] = 1,
-    max_memory: Annotated[
-        int, typer.Option(help="Megabytes that the stacks at a time may take; 0: no limit.")
-    ] = 0,
-    max_pixels: Annotated[int, typer.Option(help="Pixels of a frame, at most.")] = MAX_PIXELS,
-    max_bytes: Annotated[
-        int, typer.Option(help="Bytes of the frames of a job, at most.")
-    ] = 8_000_000_000,
-    max_frames: Annotated[int, typer.Option(help="Frames of a job, at most.")] = 1000,
-    quota: Annotated[int, typer.Option(help="Bytes of all jobs, at most.")] = 40_000_000_000,
-    queue: Annotated[int, typer.Option(help="Jobs that may wait.")] = 100,
-    keep: Annotated[float, typer.Option(help="Days after which a job is removed.")] = 14.0,
+    *,
+    settings: partial[Settings],
 ) -> None:
     """Open a page on this machine to drop stacks on, watch, retouch and save."""
     share_heap()
     server = load_extra("drpl.serve.http.server", "web")
-    allowed = load_extra("drpl.serve.settings", "web")
     if folder is not None and not folder.is_dir():
         raise ReadError(f"{folder}: is not a folder; expected one that holds stacks")
-    if not token and not allowed.is_loopback(host):
+    if not token and not is_loopback(settings.keywords.get("host", Settings.host)):
         token = secrets.token_urlsafe(24)
-    settings = allowed.Settings(
-        store=store or allowed.default_store(),
-        folder=folder,
-        host=host,
-        port=port,
-        token=token,
-        demo=demo,
-        jobs=jobs,
-        max_memory=max_memory,
-        max_pixels=max_pixels,
-        max_bytes=max_bytes,
-        max_frames=max_frames,
-        quota=quota,
-        queue=queue,
-        keep=keep,
-        names=tuple(name or ()),
-    )
+    chosen = settings(folder=folder, token=token)
     log_to_terminal()
-    listening = server.bind(settings)
-    shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    listening = server.bind(chosen)
+    shown = socket.gethostname() if chosen.host in ("0.0.0.0", "::") else chosen.host
     shown = f"[{shown}]" if ":" in shown else shown
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     address += f"?token={token}" if token else ""
@@ -96,7 +62,7 @@ def serve(
             webbrowser.open(address)
 
     try:
-        server.make_server(settings, started).run(sockets=[listening])
+        server.make_server(chosen, started).run(sockets=[listening])
     except KeyboardInterrupt:
         console.print("ended; what was not done goes on at the next start", highlight=False)
 

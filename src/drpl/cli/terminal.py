@@ -59,7 +59,7 @@ SHOWN = 6
 """Frames out of place that are named."""
 
 
-def tell(report: dict[str, Any]) -> None:
+def show_report(report: dict[str, Any]) -> None:
     """Say in a few lines what was done."""
     frames = report["frames"]
     width, height = report["size"]
@@ -91,7 +91,7 @@ def _counted(strokes: list[int]) -> str:
     return f"{sum(strokes)} stroke{'s' * (sum(strokes) != 1)}"
 
 
-def tell_alignments(plan: Plan) -> None:
+def show_alignments(plan: Plan) -> None:
     """Say how each frame was registered."""
     table = Table("frame", "status", "motion", "residual (px)", "score", "note")
     for number, found in enumerate(plan.alignments):
@@ -100,7 +100,7 @@ def tell_alignments(plan: Plan) -> None:
     console.print(table)
 
 
-def tell_outcome(outcome: Outcome, *, quiet: bool) -> None:
+def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
     """Say what became of a stack of a batch; of failures also where only errors are wanted."""
     item, status = outcome.item, outcome.status
     if status == "failed":
@@ -113,7 +113,7 @@ def tell_outcome(outcome: Outcome, *, quiet: bool) -> None:
         say(text)
 
 
-def tell_counts(counts: Counter[str]) -> None:
+def show_counts(counts: Counter[str]) -> None:
     """Say how many stacks of a batch ended in which way."""
     if not counts:
         console.print("no stack found", highlight=False)

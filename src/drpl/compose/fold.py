@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.align.prepare import RegisteredFrames
 from drpl.compose.blend import BAND, compose_pyramid, mix, take, weights
-from drpl.core.frames import Composite, Coverage, Maps, Pixels, Prepared, full_scale
+from drpl.core.composite import Composite, Coverage, Maps, Prepared
+from drpl.core.frames import Pixels, full_scale
 from drpl.core.masks import PairDecision, clearness, decision_map
-from drpl.core.options import FusionOptions
 from drpl.core.strips import each_strip, enlarged_rows, reduced
-from drpl.decide.clipped import Ceilings, prefer_unclipped
+from drpl.decide.clipped import Ceilings, clipped_ceilings, prefer_unclipped
 from drpl.decide.contenders import Contenders
 from drpl.decide.networks import DecisionModel
 
@@ -205,103 +207,98 @@ Observer = Callable[[Composite, NewFrame, Decision | None], None]
 
 @dataclass(frozen=True)
 class Folding:
-    """How frames are folded into a composite.
+    """Fold of frames into a composite, one by one.
 
     Attributes
     ----------
     load : callable
-        Gives the model that decides.
-    options : FusionOptions
-    count : int
-        Frames of the stack.
-    scale : int
-        Pixels for each decision, along an axis.
-    lap : callable
-        Told the name of each step when it is over.
-    borrowed : bool
-        Whether frames are somebody else's, who wants them unchanged.
+        Returns the model that decides.
+    frames : RegisteredFrames
     observe : Observer, optional
-    ceilings : Ceilings, optional
-        See `drpl.decide.clipped`.
-    preferred : int, optional
-        See `drpl.decide.contenders`.
     """
 
     load: Callable[[], DecisionModel]
-    options: FusionOptions
-    count: int
-    scale: int
-    lap: Callable[[str], None]
-    borrowed: bool = False
+    frames: RegisteredFrames
     observe: Observer | None = None
-    ceilings: Ceilings | None = None
-    preferred: int | None = None
 
-    def fold(self, frames: Iterator[Prepared], *, last: int) -> tuple[Composite, PairDecision]:
-        """Fold frames one by one.
+    def fold(self, frames: Iterator[Prepared], *, last: int) -> Composite:
+        """Fold frames, or fused slabs.
 
         Parameters
         ----------
         frames : iterator of Prepared
         last : int
-            Number of the last.
+            Number of the last one.
 
         Returns
         -------
-        composite : Composite
-        masks : PairDecision
-            Of the last frame against those before.
+        Composite
+            ``masks`` are those of the last frame against all before it.
         """
+        lap, options, scale = self.frames.clock.lap, self.frames.options, self.frames.plan.scale
         model = self.load()
-        self.lap("load")
+        lap("load")
         number, frame, covered, maps = next(frames)
-        self.lap("read")
-        options, scale = self.options, self.scale
+        lap("read")
         white = full_scale(frame, options.value_range)
-        own = frame.copy() if self.borrowed else frame
+        own = frame.copy() if self.frames.stack.borrowed else frame
+        count = len(self.frames.stack.names)
         composite = start_composite(
-            own, number, count=self.count, scale=scale, covered=covered, maps=maps
+            own, number, count=count, scale=scale, covered=covered, maps=maps
         )
         if self.observe is not None:
             self.observe(composite, NewFrame(own, composite.seen, number, covered, maps), None)
         masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
         contenders = None
-        if self.count > 2 and maps is None:  # a part is the sharpest of its frames everywhere
-            contenders = Contenders(self.count, white, self.preferred)
+        if count > 2 and maps is None:  # a slab is the sharpest of its frames everywhere
+            contenders = Contenders(count, white, self.frames.plan.untouched)
             contenders.meet(number, composite.seen, _thinned(covered, scale))
         for number, frame, covered, maps in frames:
-            self.lap("read")
+            lap("read")
             new = NewFrame(frame, reduced(frame, scale), number, covered, maps)
             model.decide(composite.seen, new.seen, white=white, tile=options.tile, masks=masks)
-            if contenders is not None:
-                contenders.meet(number, new.seen, _thinned(covered, scale))
-                owners = composite.index_map[::scale, ::scale]
-                contenders.restrict(masks, owners, (composite.seen, new.seen))
-            self._reject_clipped(masks, composite, new, white)
+            self._correct(masks, composite, new, contenders)
             if number == last:
-                del model  # one loaded here gives its buffers back before the result is made
-            self.lap("decide")
-            mode = options.compose
+                del model  # frees the buffers of a model loaded here before the result is made
+            lap("decide")
             decision = merge_frame(
-                composite, new, masks, mode=mode, white=white, last=number == last
+                composite, new, masks, mode=options.compose, white=white, last=number == last
             )
-            self.lap("compose")
+            lap("compose")
             if self.observe is not None:
                 self.observe(composite, new, decision)
-                self.lap("observe")
-            # they would stay while the next frame is read or decided
+                lap("observe")
+            # these would be held while the next frame is read or decided
             del decision, new, frame, covered, maps
-        return composite, masks
+        composite.masks = masks
+        return composite
 
-    def _reject_clipped(
-        self, masks: PairDecision, composite: Composite, new: NewFrame, white: float
+    def _correct(
+        self,
+        masks: PairDecision,
+        composite: Composite,
+        new: NewFrame,
+        contenders: Contenders | None,
     ) -> None:
-        """Decide against clipped pixels of frames that were darkened."""
-        if self.ceilings is None:
+        """Correct the network's masks, in place, where detail or clipping leaves no doubt."""
+        step = composite.scale
+        owners = composite.index_map[::step, ::step]
+        sources = (composite.seen, new.seen)
+        if contenders is not None:
+            contenders.meet(new.number, new.seen, _thinned(new.covered, step))
+            contenders.restrict(masks, owners, sources)
+        if self._ceilings is None:
             return
-        step, of_new = self.scale, composite.index_map.dtype.type(new.number)
+        number = composite.index_map.dtype.type(new.number)
         numbers = (
-            np.broadcast_to(of_new, composite.index_map.shape) if new.maps is None else new.maps[0]
+            np.broadcast_to(number, composite.index_map.shape) if new.maps is None else new.maps[0]
         )
-        owners = (composite.index_map[::step, ::step], numbers[::step, ::step])
-        prefer_unclipped(masks, (composite.seen, new.seen), self.ceilings, owners, white)
+        both = (owners, numbers[::step, ::step])
+        prefer_unclipped(masks, sources, self._ceilings, both, self.frames.white)
+
+    @cached_property
+    def _ceilings(self) -> Ceilings | None:
+        """Values of clipped pixels once exposure is matched."""
+        return clipped_ceilings(
+            self.frames.plan.exposures, self.frames.stack.like, self.frames.white
+        )

@@ -1,9 +1,9 @@
-"""Slabs: runs of frames that are fused apart, and their pictures with each other."""
+"""Slabs: runs of frames that are fused apart and then with each other."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -13,46 +13,35 @@ import numpy as np
 
 from drpl.align.plan import Plan
 from drpl.compose.fold import Folding
-from drpl.core.frames import Composite, Metadata, Pixels, Prepared
-from drpl.core.masks import PairDecision
-from drpl.core.tiling import Window
+from drpl.core.composite import Composite, Prepared, Slab
+from drpl.core.frames import Metadata, Pixels
 from drpl.errors import ConfigError, WriteError
-from drpl.io.write import check_output, write_image
 
 
 @dataclass(frozen=True)
 class Slabs:
-    """How a stack is cut into slabs, and where their pictures go.
+    """Cut of a stack into slabs, runs of frames that are fused apart.
 
     Attributes
     ----------
     size : int
-        Frames of a slab, 2 or more; the last may have fewer.
+        Frames of a slab, 2 or more; the last slab may have fewer.
     overlap : int
-        Frames that a slab shares with the one before, fewer than it has.
-    output : Path
-        Picture of the whole stack, beside which those of slabs are written.
-    inputs : tuple of Path
-        Files that must not be touched.
-    overwrite : bool
-        Whether existing files may be replaced.
+        Frames that a slab shares with the previous one, fewer than ``size``.
 
     Raises
     ------
     ConfigError
-        If a slab would have too few frames, or none of its own.
+        If a slab has fewer than two frames, or none of its own.
 
     Examples
     --------
-    >>> Slabs(4, 1, Path("out.tif")).runs(range(9))
+    >>> Slabs(4, 1).runs(range(9))
     [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8]]
     """
 
     size: int
-    overlap: int
-    output: Path
-    inputs: tuple[Path, ...] = ()
-    overwrite: bool = False
+    overlap: int = 0
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -65,104 +54,80 @@ class Slabs:
             )
 
     def runs(self, numbers: Sequence[int]) -> list[list[int]]:
-        """Numbers of the frames of each slab; each has a frame that none before it has."""
+        """Return the numbers of each slab's frames; every slab has one that no earlier slab has."""
         starts = range(0, max(1, len(numbers) - self.overlap), self.size - self.overlap)
         return [list(numbers[start : start + self.size]) for start in starts]
 
-    def path(self, number: int) -> Path:
-        """Where the picture of a slab goes, counted from 0."""
-        return self.output.with_name(
-            f"{self.output.stem}_slab_{number + 1:02d}{self.output.suffix}"
-        )
-
-    def check(self, *, count: int, like: Pixels) -> None:
-        """Check before any work that the pictures can be written.
-
-        Parameters
-        ----------
-        count : int
-            Frames of the stack; where some are rejected, there are fewer slabs.
-        like : ndarray
-            Pixels that the format must be able to hold.
-
-        Raises
-        ------
-        WriteError
-        """
-        for number in range(len(self.runs(range(count)))):
-            path = self.path(number)
-            check_output(path, inputs=self.inputs, overwrite=self.overwrite, like=like)
-
-    def write(self, number: int, pixels: Pixels, metadata: Metadata | None) -> Path:
-        """Write the picture of a slab."""
-        path = self.path(number)
-        inputs, overwrite = self.inputs, self.overwrite
-        write_image(path, pixels, metadata=metadata, inputs=inputs, overwrite=overwrite)
-        return path
+    def plan_runs(self, plan: Plan) -> list[list[int]]:
+        """Return the used frames of each slab in the order of folding; slabs as they were given."""
+        runs = self.runs([number for number in plan.focus_order if number in plan.used])
+        return runs if plan.focus_order == plan.order else [run[::-1] for run in runs]
 
 
-def fold_slabs(
-    folding: Folding,
-    frames: Iterator[Prepared],
-    runs: Sequence[Sequence[int]],
-    slabs: Slabs,
-    *,
-    window: Window,
-    metadata: Metadata | None = None,
-) -> tuple[Composite, PairDecision, tuple[Slab, ...]]:
-    """Fuse slabs apart, write their pictures, and fuse these with each other.
+@dataclass(frozen=True, slots=True)
+class SlabOutput:
+    """Slabs to fuse apart, and where their pictures go.
 
-    Parameters
+    Attributes
     ----------
-    folding : Folding
-    frames : iterator of Prepared
-        Those of all runs, one run after the other.
-    runs : sequence of sequences of int
-        Numbers of the frames of each slab.
     slabs : Slabs
-    window : tuple of two slices
-        Rows and columns that are written.
-    metadata : Metadata, optional
-        Of the pictures.
+    folder : Path
+        Folder that holds the slabs' exact pixels until all are fused.
+    write : callable
+        Writes the picture of a slab, by its number from 0, and returns its file.
+    """
+
+    slabs: Slabs
+    folder: Path
+    write: Callable[[int, Pixels, Metadata | None], Path]
+
+
+def fold_slabs(folding: Folding, output: SlabOutput) -> Composite:
+    """Fuse slabs apart, write their pictures, and fuse the slabs with each other.
 
     Returns
     -------
-    composite : Composite
-        Its index map numbers frames.
-    masks : PairDecision
-        Of the last decision.
-    made : tuple of Slab
+    Composite
+        Its index map holds numbers of frames.
 
     Raises
     ------
-    WriteError
+    ReadError, StackError, ModelError, WriteError
     """
+    plan, stack = folding.frames.plan, folding.frames.stack
+    runs = output.slabs.plan_runs(plan)
+    frames = folding.frames.read([number for run in runs for number in run])
+    window = plan.window(crop=folding.frames.options.crop)
     model = folding.load()
     folding = replace(folding, load=lambda: model)
-    made: list[Slab] = []
+    lap = folding.frames.clock.lap
+    written: list[Slab] = []
 
-    def fuse(number: int) -> tuple[Composite, PairDecision]:
+    def fuse(number: int) -> Composite:
         run = runs[number]
         # the last run exhausts the frames, which ends their reading
         own = islice(frames, len(run)) if number + 1 < len(runs) else frames
-        composite, masks = folding.fold(own, last=run[-1])
+        composite = folding.fold(own, last=run[-1])
         pixels = np.ascontiguousarray(composite.fused[window])
-        made.append(Slab(slabs.write(number, pixels, metadata), tuple(sorted(run))))
-        folding.lap("write")
-        return composite, masks
+        metadata = stack.metadata.get(plan.reference)
+        written.append(Slab(output.write(number, pixels, metadata), tuple(sorted(run))))
+        lap("write")
+        return composite
 
     if len(runs) == 1:
-        return *fuse(0), tuple(made)
-    with _Shelf(slabs.output.parent) as shelf:
-        for number in range(len(runs)):
-            shelf.put(fuse(number)[0])
-            folding.lap("write")
-        composite, masks = folding.fold(shelf.pictures(), last=len(runs) - 1)
-    return composite, masks, tuple(made)
+        composite = fuse(0)
+    else:
+        with _Shelf(output.folder) as shelf:
+            for number in range(len(runs)):
+                shelf.put(fuse(number))
+                lap("write")
+            composite = folding.fold(shelf.pictures(), last=len(runs) - 1)
+    composite.slabs = tuple(written)
+    return composite
 
 
 class _Shelf:
-    """Fused slabs, exact, in a nameless file: memory does not grow with their number."""
+    """Exact pixels of fused slabs in an unnamed file, so that memory does not grow with them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -195,13 +160,13 @@ class _Shelf:
             raise self._trouble(error) from error
 
     def pictures(self) -> Iterator[Prepared]:
-        """The slabs in turn, with their maps."""
+        """Yield the slabs with their maps."""
         self._file.seek(0)
         for number, shape in enumerate(self._shapes):
             yield self._picture(number, shape)  # no name here keeps it
 
     def _picture(self, number: int, shape: tuple[int, ...] | None) -> Prepared:
-        """The next slab, with its maps; ``shape`` is that of its coverage."""
+        """Read the next slab with its maps; ``shape`` is the shape of its coverage."""
         fused, index_map, doubt = (self._next() for _ in range(3))
         covered = None
         if shape is not None:
@@ -210,34 +175,12 @@ class _Shelf:
         return Prepared(number, fused, covered, (index_map, doubt))
 
     def _next(self) -> Any:
-        """The next array of the file."""
+        """Read the next array of the file."""
         return np.load(self._file, allow_pickle=False)
 
     def _trouble(self, error: OSError) -> WriteError:
-        """What to say where the disk fails."""
+        """Return the error of a disk that fails."""
         return WriteError(
             f"{self._folder}: slabs cannot be kept here ({error.strerror or error}); make room or "
             "choose another folder"
         )
-
-
-def _slab_runs(slabs: Slabs, plan: Plan) -> list[list[int]]:
-    """Frames of each slab, in the order of folding; the slabs are in the order given."""
-    runs = slabs.runs([number for number in plan.focus_order if number in plan.used])
-    return runs if plan.focus_order == plan.order else [run[::-1] for run in runs]
-
-
-@dataclass(frozen=True, slots=True)
-class Slab:
-    """A part of a stack that was fused apart.
-
-    Attributes
-    ----------
-    file : Path
-        Where its picture is.
-    frames : tuple of int
-        Numbers of its frames.
-    """
-
-    file: Path
-    frames: tuple[int, ...]

@@ -1,11 +1,11 @@
-"""Frames: pixels with their metadata, and the composite that they are fused into."""
+"""Frames: pixels with their metadata, and the checks that make several of them a stack."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,65 +14,10 @@ from drpl.errors import StackError
 
 Tensor = NDArray[np.float32]
 Plane = NDArray[np.float32]
-Coverage = NDArray[np.bool_]
-"""(H, W): where a frame shows the scene; elsewhere, after alignment, it shows its mirrored edge."""
-Maps = tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint8]]
-"""Index map and doubt of a picture that was fused itself."""
 Pixels = NDArray[Any]
 """(H, W) or (H, W, C), uint8, uint16 or float32."""
 FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
 """Value of white by dtype; for float32 the default of ``value_range``."""
-
-
-class Prepared(NamedTuple):
-    """A frame, or a fused part of the stack, as the reference would have it.
-
-    Attributes
-    ----------
-    number : int
-        Of the frame, or of the part.
-    frame : ndarray, shape (H, W) or (H, W, C)
-    covered : ndarray of bool, shape (H, W), or None
-        Where it shows the scene; None is everywhere.
-    maps : Maps or None
-        Of a part: which frames its pixels are from.
-    """
-
-    number: int
-    frame: Pixels
-    covered: Coverage | None = None
-    maps: Maps | None = None
-
-
-@dataclass
-class Composite:
-    """The best of the frames met so far.
-
-    Attributes
-    ----------
-    seen : ndarray
-        Source pixels as the decisions chose them, at the scale of decisions: what the network
-        compares the next frame with.
-    fused : ndarray, shape (H, W) or (H, W, C)
-        The result: source pixels, blended along the boundaries. One array with ``seen`` as long as
-        they hold the same.
-    index_map : ndarray, shape (H, W), uint8, or uint16 for more than 256 frames
-        Number of the frame that a pixel is (mostly) from.
-    doubt : ndarray, shape (H, W), uint8
-        0 where that frame was clearly better than each that it was compared with, 255 where
-        another would have served as well.
-    covered : ndarray of bool, shape (H, W), or None
-        Where any frame shows the scene; None is everywhere.
-    scale : int
-        Pixels of the picture for each of a decision, along an axis.
-    """
-
-    seen: Pixels
-    fused: Pixels
-    index_map: NDArray[np.unsignedinteger[Any]]
-    doubt: NDArray[np.uint8]
-    covered: Coverage | None
-    scale: int
 
 
 @dataclass(frozen=True, slots=True)

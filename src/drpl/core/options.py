@@ -121,15 +121,33 @@ MOTIONS: tuple[Motion, ...] = get_args(Motion)
 """From the simplest to the most flexible."""
 Unaligned = Literal["reject", "keep"]
 UNALIGNED: tuple[str, ...] = get_args(Unaligned)
+MAX_PIXELS = 400_000_000
+"""Pixels in a file, at most, before it is decoded: a guard against decompression bombs."""
+EFFORT = ("threads", "tile", "max_memory", "max_pixels")
+"""Options that limit resources and do not change the result."""
 TILE_MULTIPLE = 64
 SCALES = (0, 1, 2, 4)
 TILE = 768
 """Side of a tile in pixels, where nothing else is asked for."""
 
 
-def _says(words: str, choices: tuple[Any, ...] = ()) -> dict[str, Any]:
-    """What terminal and web page say of an option, and what it may be."""
-    return {"help": words, "choices": choices}
+def described(
+    words: str, choices: tuple[Any, ...] = (), *, short: str = "", flag: str = ""
+) -> dict[str, Any]:
+    """Return the metadata of a field that terminal, page and TOML files derive an option from.
+
+    Parameters
+    ----------
+    words : str
+        Help text.
+    choices : tuple
+        Values that the option may take; any if empty.
+    short : str
+        Short flag of the terminal, such as ``"-m"``.
+    flag : str
+        Name of the flag, if it is not that of the field; a boolean one then has no ``--no-``.
+    """
+    return {"help": words, "choices": choices, "short": short, "flag": flag}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +162,17 @@ class FusionOptions:
         If a value is out of range.
     """
 
-    model: str = field(
+    method: str = field(
         default="drpl-fast",
-        metadata=_says(
-            "Model that decides, or baseline: an id (see `drpl models`), or the folder of a model."
+        metadata=described(
+            "Fusion method: id of a model or of a classical method (see `drpl models`), or the "
+            "folder of a model.",
+            short="-m",
         ),
     )
     compose: ComposeMode = field(
         default="select",
-        metadata=_says(
+        metadata=described(
             "How frames are joined: select takes pixels and blends along seams only; pyramid "
             "blends scale by scale.",
             COMPOSE_MODES,
@@ -160,53 +180,62 @@ class FusionOptions:
     )
     align: bool = field(
         default=True,
-        metadata=_says("Register the frames first (focus breathing, shift, rotation)."),
+        metadata=described("Register the frames first (focus breathing, shift, rotation)."),
     )
     motion: Motion = field(
         default="affine",
-        metadata=_says(
+        metadata=described(
             "How frames may have moved, from the simplest to the most flexible.", MOTIONS
         ),
     )
     reference: int | None = field(
         default=None,
-        metadata=_says(
+        metadata=described(
             "Number, from 0, of the frame that the others are registered to; default: the middle "
             "one by focus."
         ),
     )
     exposure: bool = field(
-        default=True, metadata=_says("Match brightness and colour of the frames to the reference.")
+        default=True,
+        metadata=described("Match brightness and colour of the frames to the reference."),
     )
     unaligned: Unaligned = field(
         default="reject",
-        metadata=_says(
+        metadata=described(
             "What becomes of a frame that cannot be registered: left out, or used as it is.",
             UNALIGNED,
         ),
     )
-    crop: bool = field(default=False, metadata=_says("Crop to the area that all frames show."))
+    crop: bool = field(default=False, metadata=described("Crop to the area that all frames show."))
     scale: int = field(
         default=0,
-        metadata=_says(
+        metadata=described(
             "Pixels for each decision: 1, 2 or 4; 0 takes the coarsest that loses no detail.",
             SCALES,
         ),
     )
-    threads: int = field(default=0, metadata=_says("Threads of the network; 0 takes all cores."))
+    threads: int = field(
+        default=0, metadata=described("Threads of the network; 0 takes all cores.")
+    )
     tile: int = field(
         default=TILE,
-        metadata=_says("Side of a tile in pixels, a multiple of 64; smaller needs less memory."),
+        metadata=described(
+            "Side of a tile in pixels, a multiple of 64; smaller needs less memory."
+        ),
     )
     max_memory: int = field(
         default=0,
-        metadata=_says(
+        metadata=described(
             "Megabytes that the work may take in all; refused at once if too few. 0: no limit."
         ),
     )
+    max_pixels: int = field(
+        default=MAX_PIXELS,
+        metadata=described("Pixels of a file, at most; larger ones are refused before decoding."),
+    )
     value_range: float | None = field(
         default=None,
-        metadata=_says(
+        metadata=described(
             "Value of white in float images; default 1. Integer images span their type."
         ),
     )
@@ -220,6 +249,8 @@ class FusionOptions:
         for name in ("threads", "max_memory"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more")
+        if self.max_pixels < 1:
+            raise ConfigError(f"max_pixels is {self.max_pixels}; expected 1 or more")
         if self.tile < TILE_MULTIPLE or self.tile % TILE_MULTIPLE:
             raise ConfigError(f"tile is {self.tile}; expected a multiple of {TILE_MULTIPLE} pixels")
         if self.reference is not None and self.reference < 0:

@@ -1,4 +1,4 @@
-"""Progress of long work, and the time that its steps take."""
+"""Progress of long work, and the seconds that its steps take."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import time
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Told the stage, how many frames it has done, and of how many."""
+"""Callback that receives the stage, the number of frames done, and their total."""
 
 
-class _Clock:
-    """Seconds between laps."""
+class Clock:
+    """Stopwatch that adds up the seconds of named steps.
+
+    Parameters
+    ----------
+    seconds : dict, optional
+        Seconds by step, to be continued.
+    """
 
     def __init__(self, seconds: dict[str, float] | None = None) -> None:
         self.seconds = {} if seconds is None else seconds
         self._last = time.perf_counter()
 
     def lap(self, name: str) -> None:
-        """Name the time since the last lap."""
+        """Add the seconds since the last lap to a step."""
         now = time.perf_counter()
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
         self._last = now

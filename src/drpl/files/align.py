@@ -8,16 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from drpl.align.plan import Plan
-from drpl.align.prepare import plan_alignment, prepared_frames
-from drpl.align.transforms import write_transforms
+from drpl.align.prepare import RegisteredFrames, plan_alignment
+from drpl.align.transforms import TRANSFORMS, write_transforms
 from drpl.core.options import FusionOptions
 from drpl.core.progress import Progress
-from drpl.io.read import MAX_PIXELS
 from drpl.io.sources import find_sources
 from drpl.io.stacks import FileStack
 from drpl.io.write import check_output, check_place, make_folder, write_image
-
-TRANSFORMS = "transforms.json"
 
 
 def align_files(
@@ -27,7 +24,6 @@ def align_files(
     *,
     suffix: str = ".tif",
     overwrite: bool = False,
-    max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> Plan:
     """Align files to one of them, and write the aligned frames and their transforms.
@@ -35,15 +31,16 @@ def align_files(
     Parameters
     ----------
     paths : sequence of paths
-        As of `drpl.files.fuse.fuse_files`.
+        See `drpl.files.fuse.fuse_files`.
     output : str or Path
         Folder, made if need be, for a picture for each frame that could be aligned, and for
         `TRANSFORMS`.
     options : FusionOptions, optional
     suffix : str
         Format of the pictures.
-    overwrite, max_pixels, progress
-        As of `drpl.files.fuse.fuse_files`.
+    overwrite : bool
+        True if existing files may be replaced; an input never is.
+    progress : callable, optional
 
     Returns
     -------
@@ -55,16 +52,16 @@ def align_files(
     """
     output = Path(output)
     options = options or FusionOptions()
-    stack = FileStack(find_sources(paths), max_pixels=max_pixels)
+    stack = FileStack(find_sources(paths), max_pixels=options.max_pixels)
     targets = [output / f"{path.stem}{suffix}" for path in stack.paths]
     make_folder(output)
     for target in targets:
         check_output(target, inputs=stack.paths, overwrite=overwrite, like=stack.like)
     check_place(output / TRANSFORMS, inputs=stack.paths, overwrite=overwrite)
     plan = plan_alignment(stack, options, progress=progress)
-    frames = prepared_frames(stack, plan, options, stage="write", progress=progress)
+    frames = RegisteredFrames(stack, plan, options, progress=progress)
     window = plan.window(crop=options.crop)
-    for number, frame, *_ in frames:
+    for number, frame, *_ in frames.read(plan.used, stage="write"):
         write_image(
             targets[number],
             np.ascontiguousarray(frame[window]),

@@ -27,7 +27,7 @@ from drpl.errors import DrplError
 from drpl.files.find import BatchItem
 from drpl.files.fuse import fuse_files
 from drpl.files.journal import Journal
-from drpl.io.read import MAX_PIXELS
+from drpl.files.outputs import Outputs
 from drpl.io.write import make_folder
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,6 @@ def run_batch(
     *,
     jobs: int = 1,
     overwrite: bool = False,
-    max_pixels: int = MAX_PIXELS,
     show: Callable[[BatchItem], AbstractContextManager[Progress | None]] | None = None,
 ) -> Iterator[Outcome]:
     """Fuse stacks; one that fails does not stop the others.
@@ -96,8 +95,6 @@ def run_batch(
     overwrite : bool
         Whether files may be replaced that no earlier run of the batch wrote, or that were changed
         since.
-    max_pixels : int
-        Files with more are refused before they are decoded.
     show : callable, optional
         Gives, for the time that a stack is fused, what is told how far the work is; not used with
         several jobs.
@@ -114,7 +111,6 @@ def run_batch(
         threads=max(1, (options.threads or usable_cores()) // jobs),
         max_memory=options.max_memory // jobs,
     )
-    fuse, fuse_apart = (partial(work, max_pixels=max_pixels) for work in (_fuse, _fuse_apart))
     running: dict[Future[Outcome], BatchItem] = {}
     with ThreadPoolExecutor(jobs) as pool:
         for item in items:
@@ -128,11 +124,11 @@ def run_batch(
             may = journal.begin(item, overwrite=overwrite)
             if jobs == 1:  # where an interruption ends it at once
                 with show(item) if show is not None else nullcontext() as progress:
-                    outcome = _outcome(partial(fuse, progress=progress), item, shared, may)
+                    outcome = _outcome(partial(_fuse, progress=progress), item, shared, may)
                 journal.end(outcome.status, item)
                 yield outcome
                 continue
-            running[pool.submit(_outcome, fuse_apart, item, shared, may)] = item
+            running[pool.submit(_outcome, _fuse_apart, item, shared, may)] = item
             if len(running) == jobs:
                 yield from _ended(running, journal)
         while running:
@@ -177,33 +173,19 @@ def _outcome(
         return Outcome(item, "failed", message=f"unexpected failure ({what}); please report this")
 
 
-def _fuse_apart(
-    item: BatchItem, options: FusionOptions, overwrite: bool, *, max_pixels: int
-) -> float:
+def _fuse_apart(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:
     """Fuse one stack in a process of its own."""
     context = get_context("spawn")
     with ProcessPoolExecutor(1, context, initializer=begin_child) as pool:
-        return pool.submit(_fuse, item, options, overwrite, max_pixels=max_pixels).result()
+        return pool.submit(_fuse, item, options, overwrite).result()
 
 
 def _fuse(
-    item: BatchItem,
-    options: FusionOptions,
-    overwrite: bool,
-    *,
-    max_pixels: int,
-    progress: Progress | None = None,
+    item: BatchItem, options: FusionOptions, overwrite: bool, progress: Progress | None = None
 ) -> float:
-    """Fuse one stack; returns the seconds that it took."""
+    """Fuse one stack and return the seconds that it took."""
     began = time.perf_counter()
     make_folder(item.output.parent)
-    fuse_files(
-        item.sources,
-        item.output,
-        options,
-        report=item.report,
-        overwrite=overwrite,
-        max_pixels=max_pixels,
-        progress=progress,
-    )
+    outputs = Outputs(item.output, report=item.report, overwrite=overwrite)
+    fuse_files(item.sources, outputs, options, progress=progress)
     return time.perf_counter() - began

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drpl.core.options import FusionOptions
+from drpl.core.options import EFFORT, FusionOptions
 from drpl.errors import WriteError
 from drpl.files.find import size_and_time
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from drpl.files.find import BatchItem
 
 
-EFFORT = ("threads", "tile", "max_memory")
-"""Options that say how much is used, not what comes out."""
 FIELDS = {"step", "output", "sources", "options", "own", "result"}
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from drpl.core.frames import Frame, Metadata, Pixels, check_alike, check_count, check_frame
+from drpl.core.options import MAX_PIXELS
 from drpl.io.read import read_frame, read_header
 
 
@@ -75,13 +77,15 @@ class ArrayStack:
 
 
 class FileStack:
-    """Focal stack in files; construction checks by the headers that the frames are alike.
+    """Focal stack in files; construction checks by their headers that the frames are alike.
 
     Parameters
     ----------
     paths : sequence of Path
     max_pixels : int
         Most pixels in a file; larger files are refused before they are decoded.
+    checked : bool
+        True if the frames are known to be alike, as those of a finished result; none is checked.
 
     Attributes
     ----------
@@ -100,22 +104,34 @@ class FileStack:
 
     borrowed = False
 
-    def __init__(self, paths: Sequence[Path], *, max_pixels: int) -> None:
-        check_count(len(paths))
+    def __init__(
+        self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS, checked: bool = False
+    ) -> None:
         self.paths = list(paths)
         self.names = [str(path) for path in paths]
         self.metadata: dict[int, Metadata] = {}
         self.notes: dict[int, tuple[str, ...]] = {}
         self._max_pixels = max_pixels
-        headers = [read_header(path, max_pixels=max_pixels) for path in self.paths]
-        self.like = headers[0]
-        for name, header in zip(self.names, headers, strict=True):
-            check_alike(self.like, header, (self.names[0], name))
+        self._checked = checked
+        if not checked:
+            check_count(len(paths))
+            for path, name in zip(self.paths[1:], self.names[1:], strict=True):
+                check_alike(self.like, self._header(path), (self.names[0], name))
+
+    @cached_property
+    def like(self) -> Pixels:
+        """See `Stack`."""
+        return self._header(self.paths[0])
+
+    def _header(self, path: Path) -> Pixels:
+        """Read the header of a frame."""
+        return read_header(path, max_pixels=self._max_pixels)
 
     def read(self, number: int) -> Pixels:
         """See `Stack`."""
         frame: Frame = read_frame(self.paths[number], max_pixels=self._max_pixels)
-        check_frame(frame.pixels, frame.name)
-        check_alike(self.like, frame.pixels, (self.names[0], frame.name))
+        if not self._checked:
+            check_frame(frame.pixels, frame.name)
+            check_alike(self.like, frame.pixels, (self.names[0], frame.name))
         self.metadata[number], self.notes[number] = frame.metadata, frame.notes
         return np.ascontiguousarray(frame.pixels)

@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from drpl.classical.table import BASELINES, available_baselines
 from drpl.core.machine import usable_cores
 from drpl.decide.backend import OnnxSession
 from drpl.decide.networks import DecisionModel, PairNetwork, StagedNetwork
@@ -108,7 +107,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def available_models() -> tuple[str, ...]:
-    """Ids of the models that ship with drpl.
+    """List the ids of the networks that ship with drpl.
 
     Examples
     --------
@@ -124,45 +123,49 @@ def _shipped() -> Path:
     return Path(str(files("drpl.models")))
 
 
+def find_folder(model: str) -> Path | None:
+    """Find the folder of a model, by its id or path; None if there is no such model."""
+    folder = _shipped() / model if model in available_models() else Path(model)
+    return folder if (folder / CARD).is_file() else None
+
+
 def model_folder(model: str) -> Path:
-    """Folder of a model: shipped, or anywhere if ``model`` is a path.
+    """Return the folder of a model, by its id or path.
 
     Raises
     ------
     ModelError
         If there is no such model.
     """
-    if model in available_models():
-        return _shipped() / model
-    folder = Path(model)
-    if (folder / CARD).is_file():
-        return folder
-    if model in BASELINES:
-        raise ModelError(f"model {model!r} is a baseline, which has no files; expected a network")
-    known = ", ".join((*available_models(), *available_baselines()))
-    raise ModelError(
-        f"model {model!r} is unknown; expected one of {known}, or a folder with a {CARD}"
-    )
+    folder = find_folder(model)
+    if folder is None:
+        known = ", ".join(available_models())
+        raise ModelError(
+            f"model {model!r} is unknown; expected one of {known}, or a folder with a {CARD}"
+        )
+    return folder
 
 
 def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
-    """Load a model, or a baseline, for `drpl.decide_pair` and `drpl.fuse`.
+    """Load a network, for `drpl.decide_pair` and `drpl.fuse`.
 
     Parameters
     ----------
     model : str
-        Id of a shipped model or of a baseline, or path of a folder with a ``card.json``.
+        Id of a shipped model, or path of a folder with a ``card.json``.
     threads : int
-        0 takes one for each core.
+        Threads of the network; 0 takes all cores.
 
     Raises
     ------
     ModelError
-        If the model is unknown or a file of it is missing or not the one its card describes.
+        If the model is unknown, or one of its files is missing or differs from its card.
     """
-    if model in BASELINES:
-        return BASELINES[model]
-    folder = model_folder(model)
+    return load_network(model_folder(model), threads)
+
+
+def load_network(folder: Path, threads: int = 0) -> DecisionModel:
+    """Load the network of a model's folder; see `load_model`."""
     card = read_card(folder)
     threads = threads or usable_cores()
     for stage in card.stages:

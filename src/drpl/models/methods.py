@@ -1,77 +1,62 @@
-"""Fusion methods by their id."""
+"""Fusion methods by id: networks and classical methods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from drpl.classical.table import BASELINES, Baseline
-from drpl.core.options import FusionOptions
-from drpl.decide.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
+from drpl.classical.table import CLASSICAL_METHODS
+from drpl.compose.method import Method
+from drpl.compose.network import NetworkMethod
 from drpl.decide.networks import DecisionModel
-from drpl.decide.two_scales import TwoScaleModel
-from drpl.errors import ConfigError
-from drpl.models.cards import load_model, model_folder, read_card
+from drpl.errors import ModelError
+from drpl.models.cards import CARD, available_models, find_folder, load_network, read_card
 
 
-def find_baseline(model: DecisionModel | None, options: FusionOptions) -> Baseline | None:
-    """The baseline that is asked for, or None if it is a network."""
-    if model is None:
-        return BASELINES.get(options.model)
-    return model if isinstance(model, Baseline) else None
+def available_methods() -> tuple[str, ...]:
+    """List the ids of fusion methods: shipped networks, then classical methods.
+
+    Examples
+    --------
+    >>> import drpl
+    >>> {"drpl-fast", "gff"} <= set(drpl.available_methods())
+    True
+    """
+    return (*available_models(), *CLASSICAL_METHODS)
 
 
-def baseline_options(
-    baseline: Baseline, options: FusionOptions, *, slabs: bool, observed: bool
-) -> FusionOptions:
-    """Options as a baseline follows them: it decides at full resolution.
+def find_method(method: str) -> Method:
+    """Find a fusion method; a network is loaded when it fuses.
 
     Parameters
     ----------
-    baseline : Baseline
-    options : FusionOptions
-    slabs, observed : bool
-        Whether slabs, or a record of the decisions of pairs, are asked for.
+    method : str
+        Id of a shipped network or of a classical method, or path of a folder with a ``card.json``.
 
     Raises
     ------
-    ConfigError
-        If something is asked for that needs decisions of pairs.
+    ModelError
+        If there is no such method.
     """
-    for asked, what in (
-        (options.compose != "select", f"compose {options.compose}"),
-        (options.scale > 1, f"scale {options.scale}"),
-        (slabs, "slabs"),
-        (observed, "a picture of decisions (debug)"),
-    ):
-        if asked:
-            raise ConfigError(
-                f"model {baseline.id} joins all frames together in its own way; {what} needs a "
-                "model that decides pairs (see `drpl models`)"
-            )
-    return replace(options, model=baseline.id, scale=1)
+    if method in CLASSICAL_METHODS:
+        return CLASSICAL_METHODS[method]
+    folder = find_folder(method)
+    if folder is None:
+        known = ", ".join(available_methods())
+        raise ModelError(
+            f"method {method!r} is unknown; expected one of {known}, or a folder with a {CARD}"
+        )
+    card = read_card(folder)
+    hashes = {stage.file: stage.sha256 for stage in card.stages}
+    return NetworkMethod(card.id, partial(load_network, folder), len(card.stages) > 1, hashes)
 
 
-def _loader(
-    model: DecisionModel | None, options: FusionOptions, count: int
-) -> Callable[[], DecisionModel]:
-    """What gives a model: the one at hand, else that of the options."""
-    load = partial(load_model, options.model, threads=options.threads)
+def network_method(model: DecisionModel, id: str = "custom") -> NetworkMethod:
+    """Return the fusion method of a loaded network, which `drpl.fuse` then does not load again.
 
-    def consistent() -> DecisionModel:
-        near, afar = (load(), load()) if model is None else (model, model)
-        around = AROUND if count == 2 else AROUND_IN_STACKS
-        return ConsistentModel(TwoScaleModel(near, afar), around)
-
-    return consistent
-
-
-def _model(model: str) -> dict[str, Any]:
-    """Id and hashes of the model; a baseline has its paper instead."""
-    if model in BASELINES:
-        baseline = BASELINES[model]
-        return {"id": model, "sha256": {}, "doi": baseline.doi, "decides": baseline.decides}
-    card = read_card(model_folder(model))
-    return {"id": card.id, "sha256": {stage.file: stage.sha256 for stage in card.stages}}
+    Parameters
+    ----------
+    model : DecisionModel
+    id : str
+        Id for the report.
+    """
+    return NetworkMethod(id, lambda _: model)

@@ -1,26 +1,22 @@
-"""The visible path: from source images to the fused one."""
+"""The visible path of fusion: align, fuse, result."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
-from drpl.align.prepare import plan_alignment, prepared_frames
+from drpl.align.prepare import RegisteredFrames, plan_alignment
 from drpl.align.transforms import StackTransforms
-from drpl.classical.run import fuse_classical
-from drpl.compose.fold import Folding, Observer
-from drpl.compose.slabs import Slab, Slabs, _slab_runs, fold_slabs
-from drpl.core.frames import Pixels, check_stack, full_scale, source_names
+from drpl.compose.method import Method
+from drpl.core.frames import Pixels, check_stack, source_names
 from drpl.core.options import FusionOptions
-from drpl.core.progress import Progress, _Clock
-from drpl.decide.clipped import clipped_ceilings
+from drpl.core.progress import Clock, Progress
 from drpl.decide.networks import DecisionModel
 from drpl.io.stacks import ArrayStack, Stack
-from drpl.models.methods import _loader, baseline_options, find_baseline
+from drpl.models.methods import find_method, network_method
 from drpl.pipeline.memory import within_memory
 from drpl.results.edits import Edits, check_edits
-from drpl.results.result import FusionResult, _result
-from drpl.results.retouch import _retouch
+from drpl.results.result import FusionResult, as_result
+from drpl.results.retouch import retouch_result
 
 
 def fuse(
@@ -38,9 +34,9 @@ def fuse(
         Two or more, alike in shape and dtype. Integer images span their dtype.
     options : FusionOptions, optional
     model : DecisionModel, optional
-        A loaded model, to be used instead of loading ``options.model``.
+        Loaded network (`drpl.load_model`) that decides in place of ``options.method``.
     names : sequence of str, optional
-        What error messages call the sources.
+        Names of the sources in error messages.
 
     Returns
     -------
@@ -52,9 +48,11 @@ def fuse(
     StackError
         If the sources are not a stack.
     AlignmentError
-        If no frame fits the reference.
+        If no frame fits the reference frame.
     ModelError
-        If the model is unknown or damaged.
+        If the method is unknown or its files are damaged.
+    ConfigError
+        If ``max_memory`` is too small, or the method cannot follow an option.
 
     Examples
     --------
@@ -66,99 +64,54 @@ def fuse(
     """
     names = names or source_names(len(sources))
     check_stack(sources, names)
-    return fuse_stack(ArrayStack(sources, names), options or FusionOptions(), model=model)
+    method = None if model is None else network_method(model)
+    return fuse_stack(ArrayStack(sources, names), options or FusionOptions(), method=method)
 
 
 def fuse_stack(
     stack: Stack,
     options: FusionOptions,
     *,
-    model: DecisionModel | None = None,
+    method: Method | None = None,
     known: StackTransforms | None = None,
-    slabs: Slabs | None = None,
-    observe: Observer | None = None,
     edits: Edits | None = None,
     progress: Progress | None = None,
 ) -> FusionResult:
     """Fuse a stack whose frames are read one at a time; memory does not grow with their number.
 
-    A baseline (`drpl.available_baselines`) reads them three times in all.
-
     Parameters
     ----------
     stack : Stack
     options : FusionOptions
-    model : DecisionModel, optional
-        A loaded model, to be used instead of loading ``options.model``.
+    method : Method, optional
+        Method to use in place of ``options.method``.
     known : StackTransforms, optional
-        Alignment and exposure to take instead of looking for them.
-    slabs : Slabs, optional
-        How to fuse runs of frames apart, and these with each other.
-    observe : Observer, optional
-        Shown each frame as it is merged.
+        Alignment and exposure to use instead of estimating them.
     edits : Edits, optional
-        Strokes to retouch the result by; pictures of slabs and the masks of a pair are left alone.
+        Strokes to retouch the result with; pictures of slabs and the masks of a pair stay as they
+        were decided.
     progress : callable, optional
-        Told how far the work is.
 
     Raises
     ------
     ReadError, StackError, AlignmentError, ModelError, WriteError
     ConfigError
-        If ``max_memory`` is too little, a baseline is asked for what only a network does, or the
-        edits are of another result.
+        If ``max_memory`` is too small, the method cannot follow an option, or the edits belong to
+        another result.
     """
-    clock = _Clock()
-    count = len(stack.names)
-    baseline = find_baseline(model, options)
-    if baseline is not None:
-        options = baseline_options(
-            baseline, options, slabs=slabs is not None, observed=observe is not None
-        )
-    options = within_memory(options, stack.like, count, slabs=slabs is not None)
+    clock = Clock()
+    method = method or find_method(options.method)
+    options = within_memory(method, method.resolve(options), stack.like, len(stack.names))
     plan = plan_alignment(stack, options, known=known, progress=progress)
     window = plan.window(crop=options.crop)
     if edits is not None:
         check_edits(edits, plan.alignments, window)
     clock.lap("align")
-    read = partial(prepared_frames, stack, plan, options, stage="fuse", progress=progress)
-    made: tuple[Slab, ...] = ()
-    if baseline is not None:
-        composite, masks = fuse_classical(
-            baseline,
-            read,
-            plan.used,
-            count=count,
-            like=stack.like,
-            value_range=options.value_range,
-        )
-        clock.lap("fuse")
-    else:
-        folding = Folding(
-            _loader(model, options, count),
-            options,
-            count,
-            plan.scale,
-            clock.lap,
-            borrowed=stack.borrowed,
-            observe=observe,
-            ceilings=clipped_ceilings(
-                plan.exposures, stack.like, full_scale(stack.like, options.value_range)
-            ),
-            preferred=plan.untouched,
-        )
-        runs = [plan.used] if slabs is None else _slab_runs(slabs, plan)
-        frames = read(numbers=[number for run in runs for number in run])
-        if slabs is None:
-            composite, masks = folding.fold(frames, last=plan.used[-1])
-        else:
-            metadata = stack.metadata.get(plan.reference)
-            composite, masks, made = fold_slabs(
-                folding, frames, runs, slabs, window=window, metadata=metadata
-            )
-    result = _result(composite, masks, plan, window, clock.seconds, made)
+    frames = RegisteredFrames(stack, plan, options, clock, progress)
+    composite = method.fuse(frames, plan, options)
+    result = as_result(composite, plan, window, method.describe(), clock.seconds)
     if edits is not None:
-        del composite, masks  # its room is for the frames that are read once more
-        _retouch(result, edits, stack, options, progress)
+        del composite  # makes room for the frames that are read once more
+        retouch_result(result, edits, frames)
         clock.lap("retouch")
     return result

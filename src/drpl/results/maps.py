@@ -1,9 +1,8 @@
-"""Maps of a result as pictures: which frame, how clear, how deep."""
+"""Maps of a result as pictures: index map, confidence, depth, decision masks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast
 
 import cv2
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from drpl.core.frames import Pixels
 from drpl.core.masks import PairDecision
-from drpl.io.write import write_image
 from drpl.results.result import FusionResult
 
 INDEX_MAP, CONFIDENCE, DEPTH = "index_map.png", "confidence.png", "depth.png"
@@ -20,54 +18,36 @@ HEIGHT = "height_um.tif"
 MASKS = ("mask_a.png", "mask_b.png")
 
 
-def map_paths(
-    folder: str | Path | None, *, count: int, z_step: float | None = None
-) -> dict[str, Path]:
-    """Where the maps of a stack go, by their names; none without a folder.
+def map_names(count: int, *, heights: bool = False) -> list[str]:
+    """List the maps of a stack of ``count`` frames.
 
     Parameters
     ----------
-    folder : str, Path or None
     count : int
-        Frames of the stack.
-    z_step : float, optional
-        Micrometres between frames.
+        Number of frames; a pair has decision masks too.
+    heights : bool
+        True for a height map, which needs the distance between frames.
     """
-    if folder is None:
-        return {}
     names = [INDEX_MAP, CONFIDENCE, DEPTH]
-    names += [HEIGHT] if z_step is not None else []
+    names += [HEIGHT] if heights else []
     names += MASKS if count == 2 else ()
-    return {name: Path(folder) / name for name in names}
+    return names
 
 
-def write_maps(
-    paths: dict[str, Path],
-    result: FusionResult,
-    *,
-    inputs: Sequence[Path],
-    overwrite: bool,
-    z_step: float | None = None,
-) -> None:
-    """Write the maps of a result.
+def draw_map(name: str, result: FusionResult, z_step: float | None = None) -> Pixels:
+    """Draw a map of a result.
 
-    ``index_map.png`` holds the number of the frame (8 or 16 bits), ``confidence.png`` 255 where the
-    decision is clear, ``depth.png`` the place of the frame in the order of focus, stretched from
-    black (first frame) to white (last), ``height_um.tif`` (with ``z_step``) micrometres above the
-    focus of the first frame, as float, and ``mask_a.png``, ``mask_b.png`` the network's masks of a
-    pair.
-
-    Raises
-    ------
-    WriteError
+    Parameters
+    ----------
+    name : str
+        ``index_map.png``: number of the frame (uint8 or uint16). ``confidence.png``: 255 where the
+        decision is clear. ``depth.png``: place of the frame in the order of focus, from black
+        (first) to white (last). ``height_um.tif``: micrometres above the focus of the first frame,
+        float32. ``mask_a.png``, ``mask_b.png``: decision masks of a pair.
+    result : FusionResult
+    z_step : float, optional
+        Micrometres between frames, for ``height_um.tif``.
     """
-    for name, path in paths.items():
-        picture = _map(name, result, z_step)
-        write_image(path, picture, inputs=inputs, overwrite=overwrite)
-
-
-def _map(name: str, result: FusionResult, z_step: float | None) -> Pixels:
-    """One map."""
     if name == INDEX_MAP:
         return result.index_map
     if name == CONFIDENCE:
@@ -77,9 +57,15 @@ def _map(name: str, result: FusionResult, z_step: float | None) -> Pixels:
         heights: NDArray[np.float32] = places.astype(np.float32) * np.float32(z_step)
         return np.asarray(heights[result.index_map], np.float32)
     if name == DEPTH:
-        greys = np.rint(np.linspace(0, 255, len(places))[places]).astype(np.uint8)
-        return np.asarray(greys[result.index_map], np.uint8)
+        return np.asarray(depth_greys(result.plan.focus_order)[result.index_map], np.uint8)
     return _mask(result, second=name == MASKS[1])
+
+
+def depth_greys(focus_order: Sequence[int]) -> NDArray[np.uint8]:
+    """Return the grey value of each frame in a depth map, by its number."""
+    places = np.argsort(focus_order)
+    greys: NDArray[np.uint8] = np.rint(np.linspace(0, 255, len(places))[places]).astype(np.uint8)
+    return greys
 
 
 def _mask(result: FusionResult, *, second: bool) -> NDArray[np.uint8]:

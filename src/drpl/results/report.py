@@ -16,7 +16,6 @@ from drpl.align.chain import Alignment
 from drpl.align.exposure import Exposure
 from drpl.core.machine import peak_memory_mb
 from drpl.core.options import FusionOptions
-from drpl.models.methods import _model
 from drpl.results.edits import Edits
 from drpl.results.result import FusionResult
 from drpl.version import versions
@@ -56,7 +55,7 @@ def build_report(
     dict
         ``frames`` (name, sha256, status, transform, residual, exposure, coverage, notes),
         ``slabs`` (file, frames), ``edits`` (file, sha256, strokes of each frame; or None),
-        ``options``, ``model``, ``scale``, ``window``, ``seconds``, ``peak_memory_mb`` and
+        ``options``, ``method``, ``scale``, ``window``, ``seconds``, ``peak_memory_mb`` and
         ``versions``.
     """
     plan = result.plan
@@ -89,7 +88,7 @@ def build_report(
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
         "edits": None if edits is None else describe_edits(edits, len(names)),
         "options": asdict(options),
-        "model": _model(options.model),
+        "method": result.method,
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),

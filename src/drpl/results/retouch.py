@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.align.prepare import prepared_frame
+from drpl.align.prepare import RegisteredFrames
 from drpl.compose.blend import LEVELS, blend_pyramids, pyramid_reach
-from drpl.core.frames import Coverage, Pixels, Plane, Prepared, full_scale
-from drpl.core.options import FusionOptions
+from drpl.core.composite import Coverage, Prepared
+from drpl.core.frames import Pixels, Plane
 from drpl.core.progress import Progress
 from drpl.core.tiling import Window, cover
 from drpl.errors import ConfigError
-from drpl.io.stacks import Stack
 from drpl.results.edits import Edits, Stroke, span_near
 from drpl.results.result import FusionResult
 
@@ -31,6 +30,19 @@ Reader = Callable[[int], Prepared]
 """Gives a frame by its number, registered and exposed, of the size of the result."""
 TILE = 512
 """Side of the tiles that a stroke is blended in, a multiple of ``2 ** LEVELS``."""
+
+
+def retouch_result(result: FusionResult, edits: Edits, frames: RegisteredFrames) -> None:
+    """Replay strokes on a result, in place; see `retouch`."""
+    retouch(
+        result.fused,
+        result.index_map,
+        result.confidence,
+        edits,
+        partial(frames.frame, window=result.window),
+        white=frames.white,
+        progress=frames.progress,
+    )
 
 
 def retouch(
@@ -222,17 +234,3 @@ def _distance(stroke: Stroke, window: Window) -> Plane:
         here = squares[_moved((down, right), -rows.start, -cols.start)]
         np.minimum(here, (y - along * dy) ** 2 + (x - along * dx) ** 2, out=here)
     return np.asarray(np.sqrt(squares), np.float32)
-
-
-def _retouch(
-    result: FusionResult,
-    edits: Edits,
-    stack: Stack,
-    options: FusionOptions,
-    progress: Progress | None,
-) -> None:
-    """Replay strokes on a result."""
-    planes = (result.fused, result.index_map, result.confidence)
-    read = partial(prepared_frame, stack, result.plan, options, window=result.window)
-    white = full_scale(result.fused, options.value_range)
-    retouch(*planes, edits, read, white=white, progress=progress)

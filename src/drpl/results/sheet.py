@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.compose.fold import Decision, NewFrame
-from drpl.core.frames import Composite, Pixels, full_scale
+from drpl.core.composite import Composite
+from drpl.core.frames import Pixels, full_scale
 
 Bytes = NDArray[np.uint8]
 DECISIONS = "decisions.png"

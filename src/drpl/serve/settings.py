@@ -6,11 +6,11 @@ import ipaddress
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from drpl.core.options import MAX_PIXELS, described
 from drpl.errors import ConfigError
-from drpl.io.read import MAX_PIXELS
 
 SHORTEST_TOKEN = 16
 TOKEN = re.compile(rf"[\w.~-]{{{SHORTEST_TOKEN},}}", re.ASCII)
@@ -19,42 +19,22 @@ GIGABYTE = 1_000_000_000
 MEBIBYTE = 1 << 20
 
 
+def default_store() -> Path:
+    """Where jobs are kept, if nothing else is said: the user's folder for data."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "drpl" / "serve"
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the service may use, and for whom it is.
 
-    Attributes
-    ----------
-    store : Path
-        Folder of the jobs.
-    folder : Path or None
-        Whose folders are offered as stacks.
-    host : str
-        Address to listen on.
-    port : int
-        0 takes a free one.
-    token : str
-        What a client must show; empty for none, which only loopback allows.
-    demo : bool
-        Whether the drawn scene is offered.
-    jobs : int
-        Stacks at a time; they share ``max_memory``.
-    max_memory : int
-        Megabytes; 0: no limit.
-    max_pixels : int
-        Of a frame.
-    max_bytes : int
-        Of the frames of a job.
-    max_frames : int
-        Of a job.
-    quota : int
-        Bytes of the whole store.
-    queue : int
-        Jobs that may wait, and jobs that may be open without being started.
-    keep : float
-        Days after which a job that has ended is removed.
-    names : tuple of str
-        Names by which clients may ask, besides those of the machine.
+    The help text of each field is its documentation.
 
     Raises
     ------
@@ -62,21 +42,43 @@ class Settings:
         If a value is out of range, a token is missing or weak, or ``folder`` lies in ``store``.
     """
 
-    store: Path
-    folder: Path | None = None
-    host: str = "127.0.0.1"
-    port: int = 8765
-    token: str = ""
-    demo: bool = False
-    jobs: int = 1
-    max_memory: int = 0
-    max_pixels: int = MAX_PIXELS
-    max_bytes: int = 8 * GIGABYTE
-    max_frames: int = 1000
-    quota: int = 40 * GIGABYTE
-    queue: int = 100
-    keep: float = 14.0
-    names: tuple[str, ...] = ()
+    store: Path = field(
+        default_factory=default_store, metadata=described("Folder where jobs are kept.")
+    )
+    folder: Path | None = field(
+        default=None, metadata=described("Folder whose folders are offered as stacks.")
+    )
+    host: str = field(
+        default="127.0.0.1",
+        metadata=described("Address to listen on; others than loopback need a token."),
+    )
+    names: tuple[str, ...] = field(
+        default=(),
+        metadata=described(
+            "Name by which clients reach this machine, as of a proxy (repeatable).", flag="name"
+        ),
+    )
+    port: int = field(default=8765, metadata=described("0 takes a free port."))
+    token: str = field(
+        default="",
+        metadata=described("Token that clients must show; one is made if it is needed."),
+    )
+    demo: bool = field(
+        default=False, metadata=described("Offer a drawn scene to try.", flag="demo")
+    )
+    jobs: int = field(default=1, metadata=described("Stacks fused at a time."))
+    max_memory: int = field(
+        default=0,
+        metadata=described("Megabytes that all stacks fused at a time may take; 0: no limit."),
+    )
+    max_pixels: int = field(default=MAX_PIXELS, metadata=described("Pixels of a frame, at most."))
+    max_bytes: int = field(
+        default=8 * GIGABYTE, metadata=described("Bytes of the frames of a job, at most.")
+    )
+    max_frames: int = field(default=1000, metadata=described("Frames of a job, at most."))
+    quota: int = field(default=40 * GIGABYTE, metadata=described("Bytes of all jobs, at most."))
+    queue: int = field(default=100, metadata=described("Jobs that may wait."))
+    keep: float = field(default=14.0, metadata=described("Days after which a job is removed."))
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -113,14 +115,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def default_store() -> Path:
-    """Where jobs are kept, if nothing else is said: the user's folder for data."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "drpl" / "serve"

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
-from drpl.classical.table import available_baselines
-from drpl.core.options import FusionOptions, check_options
+from drpl.core.options import EFFORT, FusionOptions, check_options
 from drpl.errors import ConfigError
-from drpl.files.journal import EFFORT
-from drpl.models.cards import available_models
+from drpl.models.methods import available_methods
 
 OPERATORS = (*EFFORT, "value_range")
 """Options that whoever starts the service decides."""
 ELSEWHERE = "reference"
 """Chosen among the frames."""
-FEW = ("model", "align", "motion", "crop")
+FEW = ("method", "align", "motion", "crop")
 """What most people need; the others are folded away."""
 
 
@@ -29,8 +27,8 @@ def offered_options() -> list[dict[str, Any]]:
             continue
         choices = list(entry.metadata["choices"])
         words = entry.metadata["help"]
-        if entry.name == "model":
-            choices, words = models(), "Model that decides, or classical baseline."
+        if entry.name == "method":
+            choices, words = list(available_methods()), "Network, or classical method."
         hint = hints[entry.name]
         kind = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
         names = {bool: "bool", int: "int", float: "float"}
@@ -47,11 +45,6 @@ def offered_options() -> list[dict[str, Any]]:
     return found
 
 
-def models() -> list[str]:
-    """Ids of models that are installed; a folder is none."""
-    return [*available_models(), *available_baselines()]
-
-
 def check_choices(options: Mapping[str, Any]) -> None:
     """Check what a client chose.
 
@@ -65,7 +58,7 @@ def check_choices(options: Mapping[str, Any]) -> None:
         if name not in names:
             raise ConfigError(f"option {name[:40]!r} is not offered; known: {', '.join(names)}")
     check_options(options)
-    model = options.get("model")
-    if model is not None and model not in models():
-        raise ConfigError(f"model {model[:40]!r} is unknown; expected one of {', '.join(models())}")
+    method, known = options.get("method"), available_methods()
+    if method is not None and method not in known:
+        raise ConfigError(f"method {method[:40]!r} is unknown; expected one of {', '.join(known)}")
     FusionOptions(**options)

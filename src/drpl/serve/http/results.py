@@ -13,9 +13,9 @@ from typing import Any
 
 from drpl.results.edits import Edits, edits_as_json
 from drpl.results.report import in_words
+from drpl.serve.http.refusals import Refused
 from drpl.serve.jobs.jobs import Job
 from drpl.serve.jobs.store import Store
-from drpl.serve.http.refusals import Refused
 from drpl.serve.settings import Settings
 from drpl.serve.work.layers import read_info, tile_file
 from drpl.serve.work.retouching import CHANGING, EDITS

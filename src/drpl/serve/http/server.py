@@ -14,8 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from drpl.errors import ConfigError
 from drpl.serve.http.app import create_app
-from drpl.serve.http.service import Service
 from drpl.serve.http.refusals import REFUSALS
+from drpl.serve.http.service import Service
 from drpl.serve.settings import MEBIBYTE, Settings
 
 HEADER_SECONDS = 10.0

@@ -13,9 +13,9 @@ from typing import BinaryIO
 from starlette.requests import ClientDisconnect, Request
 
 from drpl.io.formats import RAW_SUFFIXES
+from drpl.serve.http.refusals import Refused, header
 from drpl.serve.jobs.jobs import WAITING, Frame, Job, free_name, safe_name
 from drpl.serve.jobs.store import Store
-from drpl.serve.http.refusals import Refused, header
 from drpl.serve.settings import MEBIBYTE, Settings
 from drpl.serve.work.workers import TaskFailed, TaskRefused, Tasks
 

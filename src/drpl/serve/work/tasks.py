@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,18 +10,16 @@ from typing import Any
 import numpy as np
 import pyvips
 
-from drpl.align.prepare import prepared_frame
-from drpl.align.transforms import read_transforms
 from drpl.core.frames import full_scale
-from drpl.core.options import FusionOptions
 from drpl.core.progress import Progress
 from drpl.errors import ReadError
-from drpl.files.align import TRANSFORMS
 from drpl.io.formats import RAW_SUFFIXES
 from drpl.io.raw import read_raw
 from drpl.io.read import read_frame, read_header
+from drpl.io.stacks import FileStack
 from drpl.io.write import write_image
 from drpl.results.maps import CONFIDENCE, DEPTH, INDEX_MAP
+from drpl.results.stored import FUSED, MAPS, StoredResult
 from drpl.serve.work.layers import (
     as_shown,
     open_index,
@@ -32,7 +29,7 @@ from drpl.serve.work.layers import (
     read_profile,
     write_layer,
 )
-from drpl.serve.work.retouching import JobFrames, retouch_result, settle_result, write_retouched
+from drpl.serve.work.retouching import retouch_result, settle_result, write_retouched
 
 THUMBNAIL = 320
 """Pixels of the longer side."""
@@ -41,9 +38,9 @@ THUMBNAIL = 320
 def write_result_layers(result: Path, progress: Progress) -> None:
     """Cut fused image and maps of a result into tiles."""
     progress("layers", 0, 4)
-    write_layer(open_photo(result / "fused.tif"), result / "layers" / "fused")
+    write_layer(open_photo(result / FUSED), result / "layers" / "fused")
     progress("layers", 1, 4)
-    maps = result / "maps"
+    maps = result / MAPS
     write_layer(open_index(maps / INDEX_MAP), result / "layers" / "index", exact=True, nearest=True)
     progress("layers", 2, 4)
     write_layer(open_map(maps / CONFIDENCE), result / "layers" / "confidence", exact=True)
@@ -90,15 +87,11 @@ def write_thumbnail(name: str, target: str, max_pixels: int) -> None:
 
 def write_frame_layer(names: list[str], number: int, max_pixels: int) -> None:
     """Cut a frame into tiles, registered, exposed and cropped as the result was."""
-    result = Path("..") / "result"
-    known = read_transforms(result / TRANSFORMS)
-    report = json.loads((result / "report.json").read_text(encoding="utf-8"))
-    (width, height), at = report["size"], report["window"]
-    window = (slice(at["top"], at["top"] + height), slice(at["left"], at["left"] + width))
-    frames = JobFrames(names, max_pixels)
-    prepared = prepared_frame(frames, known, FusionOptions(), number, window=window)
-    image = pixels_shown(prepared.frame, read_profile(result / "fused.tif"))  # as fusing took it
-    write_layer(image, result / "layers" / f"frame-{number}")
+    stored = StoredResult.open(Path("..") / "result")
+    stack = FileStack([Path(name) for name in names], max_pixels=max_pixels, checked=True)
+    frame = stored.frame(stack, number).frame
+    image = pixels_shown(frame, read_profile(stored.folder / FUSED))  # the profile it was fused in
+    write_layer(image, stored.folder / "layers" / f"frame-{number}")
 
 
 def convert(source: str, target: str, max_pixels: int) -> None:

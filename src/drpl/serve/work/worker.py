@@ -17,14 +17,16 @@ from typing import Any
 
 import pyvips
 
-from drpl.align.transforms import write_transforms
+from drpl.align.transforms import TRANSFORMS, write_transforms
 from drpl.core.machine import begin_child
 from drpl.core.options import FusionOptions
 from drpl.errors import DrplError
-from drpl.files.align import TRANSFORMS
 from drpl.files.fuse import fuse_files
+from drpl.files.outputs import Outputs
 from drpl.io.formats import LOADERS
 from drpl.io.write import write_text
+from drpl.results.report import as_json
+from drpl.results.stored import FUSED, MAPS, REPORT
 from drpl.serve.work.tasks import TASKS, write_result_layers
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,6 @@ IDLE = 120.0
 """Seconds without a task after which a process ends."""
 NICENESS = 5
 """The service answers before it fuses."""
-FUSED, REPORT, MAPS, LAYERS = "fused.tif", "report.json", "maps", "layers"
 
 
 def _begin() -> None:
@@ -82,14 +83,13 @@ def run_job(
     folder: str,
     names: list[str],
     options: dict[str, Any],
-    max_pixels: int,
 ) -> None:
     """Fuse the frames of a job, and cut its pictures into tiles."""
     _begin()
     try:
         # where frames have their names and nothing else: so they stand in messages and the report
         os.chdir(Path(folder) / "frames")
-        size = _fuse(pipe, names, FusionOptions(**options), max_pixels)
+        size = _fuse(pipe, names, FusionOptions(**options))
         tell(pipe, {"done": size})
     except DrplError as error:
         tell(pipe, {"failed": str(error)})
@@ -99,32 +99,23 @@ def run_job(
         tell(pipe, {"failed": f"unexpected failure ({what}); please report this"})
 
 
-def _fuse(
-    pipe: Connection, names: list[str], options: FusionOptions, max_pixels: int
-) -> tuple[int, int]:
-    """Fuse as the terminal does; gives width and height."""
+def _fuse(pipe: Connection, names: list[str], options: FusionOptions) -> tuple[int, int]:
+    """Fuse as the terminal does and return width and height."""
 
-    def told(stage: str, done: int, of: int) -> None:
+    def report_progress(stage: str, done: int, of: int) -> None:
         tell(pipe, {"stage": stage, "done": done, "of": of})
 
-    result_folder = Path("..") / "result"
-    result_folder.mkdir()
-    result, about = fuse_files(
-        names,
-        result_folder / FUSED,
-        options,
-        maps=result_folder / MAPS,
-        report=result_folder / REPORT,
-        max_pixels=max_pixels,
-        progress=told,
-    )
-    about["output"] = FUSED
+    folder = Path("..") / "result"
+    folder.mkdir()
+    outputs = Outputs(folder / FUSED, maps=folder / MAPS, report=folder / REPORT)
+    result, report = fuse_files(names, outputs, options, progress=report_progress)
+    report["output"] = FUSED
     plan = result.plan
-    write_text(result_folder / REPORT, json.dumps(about, indent=1) + "\n", overwrite=True)
+    write_text(folder / REPORT, as_json(report), overwrite=True)
     write_transforms(
-        result_folder / TRANSFORMS, names, plan.alignments, plan.shape, exposures=plan.exposures
+        folder / TRANSFORMS, names, plan.alignments, plan.shape, exposures=plan.exposures
     )
     height, width = result.fused.shape[:2]
     del result  # before the tiles, which need memory too
-    write_result_layers(result_folder, told)
+    write_result_layers(folder, report_progress)
     return width, height

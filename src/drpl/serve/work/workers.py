@@ -212,6 +212,7 @@ class Workers:
             resolve_options(given, preset=job.preset),
             threads=0 if jobs == 1 else max(1, usable_cores() // jobs),
             max_memory=self._settings.max_memory // jobs,
+            max_pixels=self._settings.max_pixels,
         )
 
     async def _run(self, job: Job) -> None:
@@ -257,10 +258,9 @@ class Workers:
             return {"failed": "stopped"}
         names = [job.frames[n].name for n in job.order]
         options = asdict(self.options(job))
-        folder, limit = str(self._store.folder(job)), self._settings.max_pixels
-        process, pipe = _start(run_job, folder, names, options, limit)
+        process, pipe = _start(run_job, str(self._store.folder(job)), names, options)
         self._processes[job.id] = process
-        clock = Clock(len(names))
+        forecast = Forecast(len(names))
         try:
             if job.state != "running":  # stopped while it was begun
                 process.kill()
@@ -268,7 +268,7 @@ class Workers:
                 said: dict[str, Any] = json.loads(pipe.recv_bytes())
                 if "stage" not in said:
                     return said
-                loop.call_soon_threadsafe(self._note, job, clock.note(**said))
+                loop.call_soon_threadsafe(self._note, job, forecast.note(**said))
         except (EOFError, OSError):
             return {"failed": "its process was killed; too little memory?"}
         finally:
@@ -283,7 +283,7 @@ class Workers:
             self._store.tell(job)
 
 
-class Clock:
+class Forecast:
     """Guesses from the time that frames took how long the others will take.
 
     Parameters

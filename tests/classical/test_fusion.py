@@ -11,34 +11,30 @@ import pytest
 
 import drpl
 from drawing import draw_texture, striped_stack
-from drpl.classical.table import BASELINES, available_baselines
+from drpl.classical.table import CLASSICAL_METHODS
 from drpl.core.options import FusionOptions
-from drpl.errors import ConfigError, ModelError
+from drpl.errors import ConfigError
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
 from drpl.metrics.reference import psnr
-from drpl.models.cards import model_folder
-from drpl.pipeline.memory import estimate_mb
 
-EVERY = pytest.mark.parametrize("name", available_baselines())
-SHARP = pytest.mark.parametrize("name", [n for n in available_baselines() if n != "average"])
+EVERY = pytest.mark.parametrize("name", CLASSICAL_METHODS)
+SHARP = pytest.mark.parametrize("name", [n for n in CLASSICAL_METHODS if n != "average"])
 
 
 def still(name, **kwargs):
-    return FusionOptions(model=name, align=False, exposure=False, **kwargs)
+    return FusionOptions(method=name, align=False, exposure=False, **kwargs)
 
 
 @EVERY
 def test_fuse_gives_what_the_method_gives(name):
     frames, truth, _ = striped_stack(4, 96, 140)
     result = drpl.fuse(frames, still(name))
-    assert np.array_equal(result.fused, BASELINES[name].fuse_arrays(frames))
+    assert np.array_equal(result.fused, CLASSICAL_METHODS[name].fuse_arrays(frames))
     assert result.index_map.dtype == np.uint8
     assert result.masks is None
     assert result.plan.scale == 1
     assert sum(result.coverage()) == pytest.approx(1)
-    assert np.array_equal(drpl.fuse(frames, still("drpl-fast"), model=BASELINES[name]).fused,
-                          result.fused)  # fmt: skip
     assert psnr(result.fused, truth) > psnr(frames[0], truth)
 
 
@@ -75,7 +71,7 @@ def test_moved_frames_are_aligned_exposed_and_fused(name, dtype):
             frame.astype(np.float32) * gain, shift, (330, 240), borderMode=cv2.BORDER_REFLECT
         )
         moved.append((np.clip(warped, 0, 255) * full).astype(dtype))
-    result = drpl.fuse(moved, FusionOptions(model=name, reference=1))
+    result = drpl.fuse(moved, FusionOptions(method=name, reference=1))
     assert result.fused.dtype == dtype
     assert len(result.plan.used) == 3
     inner = np.s_[20:-20, 20:-20]
@@ -89,7 +85,7 @@ def test_moved_frames_are_aligned_exposed_and_fused(name, dtype):
 def test_a_rejected_frame_is_not_in_the_index_map():
     frames, _, _ = striped_stack(3, 160, 220)
     stranger = draw_texture(160, 220, seed=77)
-    result = drpl.fuse([*frames, stranger], FusionOptions(model="dsift", reference=1))
+    result = drpl.fuse([*frames, stranger], FusionOptions(method="dsift", reference=1))
     assert 3 not in result.plan.used
     assert 3 not in result.index_map
 
@@ -117,15 +113,15 @@ def run(*arguments):
 
 def test_files_maps_and_report(files):
     output = files / "out.tif"
-    done = run("fuse", files / "in", "-o", output, "--model", "gff", "--maps", files / "maps")
+    done = run("fuse", files / "in", "-o", output, "--method", "gff", "--maps", files / "maps")
     assert done.returncode == 0, done.stderr
     pixels = read_frame(output).pixels
     assert (pixels.dtype, pixels.shape) == (np.uint16, (120, 160, 4))
     assert (pixels[..., 3] == 65535).all()
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
-    assert report["model"]["id"] == "gff"
-    assert report["model"]["doi"] == BASELINES["gff"].doi
-    assert report["model"]["decides"]
+    assert report["method"]["id"] == "gff"
+    assert report["method"]["doi"] == CLASSICAL_METHODS["gff"].doi
+    assert report["method"]["decides"]
     assert "fuse" in report["seconds"]
     index = read_frame(files / "maps" / "index_map.png").pixels
     assert set(np.unique(index)) == {0, 1, 2}
@@ -143,7 +139,7 @@ def test_files_maps_and_report(files):
     ],
 )
 def test_what_a_baseline_cannot_do_is_refused_before_work(files, extra, words):
-    done = run("fuse", files / "in", "-o", files / "out.tif", "--model", "wavelet", *extra)
+    done = run("fuse", files / "in", "-o", files / "out.tif", "--method", "wavelet", *extra)
     assert done.returncode == ConfigError.exit_code
     assert words in done.stderr
     assert not (files / "out.tif").exists()
@@ -151,14 +147,7 @@ def test_what_a_baseline_cannot_do_is_refused_before_work(files, extra, words):
 
 def test_models_lists_baselines():
     done = run("models")
-    assert all(name in done.stdout for name in available_baselines())
-
-
-def test_a_baseline_has_no_folder():
-    with pytest.raises(ModelError, match="'gff' is a baseline"):
-        model_folder("gff")
-    with pytest.raises(ModelError, match=r"expected one of .*gff"):
-        model_folder("nothing")
+    assert all(name in done.stdout for name in CLASSICAL_METHODS)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of a child process")
@@ -168,10 +157,11 @@ def test_the_memory_limit_is_kept_whatever_the_number_of_frames(tmp_path, name):
     for number, frame in enumerate(frames):
         write_image(tmp_path / f"{number}.png", cv2.resize(frame, (1600, 1200)))
     like = np.broadcast_to(np.zeros((), np.uint8), (1200, 1600, 3))
-    limit = int(estimate_mb(FusionOptions(model=name, threads=1), like, 6)) + 1
+    needs = CLASSICAL_METHODS[name].needs(FusionOptions(), like, 6)
+    limit = int(needs.megabytes(like)) + 1
     output = tmp_path / "out" / "f.png"
     output.parent.mkdir()
-    done = run("fuse", tmp_path / "*.png", "-o", output, "--model", name, "--max-memory", limit)
+    done = run("fuse", tmp_path / "*.png", "-o", output, "--method", name, "--max-memory", limit)
     assert done.returncode == 0, done.stderr
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     assert report["peak_memory_mb"] <= limit

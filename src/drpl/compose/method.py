@@ -1,0 +1,90 @@
+"""The seam that every fusion method fills: networks and classical methods alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from drpl.align.plan import Plan
+from drpl.align.prepare import RegisteredFrames
+from drpl.compose.fold import Observer
+from drpl.compose.slabs import SlabOutput
+from drpl.core.composite import Composite
+from drpl.core.frames import Pixels
+from drpl.core.options import FusionOptions
+
+MARGIN = 1.08
+"""Factor on estimates of memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Resources that a method needs for frames of one size.
+
+    Attributes
+    ----------
+    passes : int
+        Passes over the frames, besides the one that aligns them.
+    tile_multiple : int
+        Multiple, in pixels, that sides of tiles must be; 0 if frames are fused whole.
+    fixed_mb : float
+        Megabytes that do not depend on the size of the frames.
+    bytes_per_pixel : float
+        Bytes per pixel of a frame, result and maps included.
+    """
+
+    passes: int
+    tile_multiple: int
+    fixed_mb: float
+    bytes_per_pixel: float
+
+    def megabytes(self, like: Pixels) -> float:
+        """Peak memory, in megabytes, for frames shaped like ``like``."""
+        pixels = like.shape[0] * like.shape[1]
+        return float(MARGIN * (self.fixed_mb + pixels * self.bytes_per_pixel / 1e6))
+
+
+class Method(Protocol):
+    """A way to fuse registered frames."""
+
+    @property
+    def id(self) -> str:
+        """Id, as ``FusionOptions.method`` names it."""
+        ...
+
+    def resolve(self, options: FusionOptions) -> FusionOptions:
+        """Return the options as the method follows them.
+
+        Raises
+        ------
+        ConfigError
+            If the method cannot follow one.
+        """
+        ...
+
+    def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
+        """Return what ``count`` frames shaped like ``like`` need."""
+        ...
+
+    def extended(self, *, observe: Observer | None, slabs: SlabOutput | None) -> Method:
+        """Return the method with an observer of its decisions, and slabs.
+
+        Raises
+        ------
+        ConfigError
+            If it does not decide pairs.
+        """
+        ...
+
+    def fuse(self, frames: RegisteredFrames, plan: Plan, options: FusionOptions) -> Composite:
+        """Fuse the frames that the plan uses.
+
+        Raises
+        ------
+        ReadError, StackError, AlignmentError, ModelError, WriteError
+        """
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return the method's entry of a report: its id, and what tells its version."""
+        ...

@@ -1,0 +1,106 @@
+"""Fusion by a network that decides pairs: frames are folded into a composite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from drpl.align.plan import Plan
+from drpl.align.prepare import RegisteredFrames
+from drpl.compose.fold import Folding, Observer
+from drpl.compose.method import Needs
+from drpl.compose.slabs import SlabOutput, fold_slabs
+from drpl.core.composite import Composite
+from drpl.core.frames import Pixels
+from drpl.core.options import TILE_MULTIPLE, FusionOptions
+from drpl.decide.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
+from drpl.decide.contenders import BLOCK
+from drpl.decide.networks import DecisionModel
+from drpl.decide.two_scales import TwoScaleModel
+
+BASE_MB = 200.0
+"""Megabytes of Python, libraries, and a network without its tiles."""
+STAGED_MB, WHOLE_MB = 90.0, 1100.0
+"""Megabytes per megapixel of the tiles decided at a time: networks in three stages, in one."""
+SLAB_MAPS = 3
+"""Bytes per pixel of a slab's index map and doubt, at most."""
+CONTEXT = 64
+"""Pixels by which a tile is larger than what it decides."""
+
+
+@dataclass(frozen=True)
+class NetworkMethod:
+    """A `drpl.compose.method.Method` that decides pairs by a network.
+
+    Attributes
+    ----------
+    id : str
+    load : callable
+        Loads the network for a number of threads; called for each of the two scales.
+    staged : bool
+        True if the network runs in stages on tiles, False if each tile takes all cores.
+    sha256 : mapping
+        Hash of each file of the network.
+    observe : Observer, optional
+    slabs : SlabOutput, optional
+    """
+
+    id: str
+    load: Callable[[int], DecisionModel]
+    staged: bool = True
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    observe: Observer | None = None
+    slabs: SlabOutput | None = None
+
+    def resolve(self, options: FusionOptions) -> FusionOptions:
+        """See `Method`; a network follows every option."""
+        return options
+
+    def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
+        """See `Method`.
+
+        Notes
+        -----
+        Four frames are held (result, newest, and the next before and after its warp), a fifth at
+        the scale of decisions with masks and features; index map, confidence and coverage; two
+        bytes per block and frame. A slab adds its maps. The constants were fitted to measured peaks
+        of 1, 6 and 24 megapixels (``drpl fuse --json --scale 1``, four frames of 8 and 16 bits).
+        """
+        pixels = like.shape[0] * like.shape[1]
+        sample = like.nbytes / pixels
+        shrink = (options.scale or 1) ** 2
+        maps = 10 + (SLAB_MAPS if self.slabs is not None else 0)
+        blocks = 2 * count / BLOCK**2
+        side = options.tile + CONTEXT
+        tiles = min(
+            (options.threads if self.staged else 1) * side**2, 2 * pixels / shrink + side**2
+        )
+        return Needs(
+            passes=1,
+            tile_multiple=TILE_MULTIPLE,
+            fixed_mb=BASE_MB + (STAGED_MB if self.staged else WHOLE_MB) * tiles / 1e6,
+            bytes_per_pixel=4 * sample + maps + (sample + 6 + blocks) / shrink,
+        )
+
+    def extended(self, *, observe: Observer | None, slabs: SlabOutput | None) -> NetworkMethod:
+        """See `Method`."""
+        return replace(self, observe=observe, slabs=slabs)
+
+    def fuse(self, frames: RegisteredFrames, plan: Plan, options: FusionOptions) -> Composite:
+        """See `Method`."""
+        model = partial(self._model, options.threads, len(frames.stack.names))
+        folding = Folding(model, frames, self.observe)
+        if self.slabs is not None:
+            return fold_slabs(folding, self.slabs)
+        return folding.fold(iter(frames), last=plan.used[-1])
+
+    def _model(self, threads: int, count: int) -> DecisionModel:
+        """Load the network at two scales, with consistency verification."""
+        model = TwoScaleModel(self.load(threads), self.load(threads))
+        return ConsistentModel(model, AROUND if count == 2 else AROUND_IN_STACKS)
+
+    def describe(self) -> dict[str, Any]:
+        """See `Method`."""
+        return {"id": self.id, "sha256": dict(self.sha256), "passes": 1}

@@ -1,0 +1,151 @@
+"""A finished result, opened again from its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drpl.align.plan import Plan
+from drpl.align.prepare import prepared_frame
+from drpl.align.transforms import TRANSFORMS, StackTransforms, read_transforms
+from drpl.core.composite import Prepared
+from drpl.core.frames import Pixels
+from drpl.core.options import FusionOptions
+from drpl.core.tiling import Window
+from drpl.errors import ReadError
+from drpl.io.stacks import Stack
+from drpl.results.edits import Edits, check_edits, parse_edits
+from drpl.results.report import describe_edits
+from drpl.results.result import FusionResult
+
+FUSED, REPORT, MAPS = "fused.tif", "report.json", "maps"
+"""Picture, report and folder of maps within the folder of a result."""
+STRIP = 4_000_000
+"""Pixels of an index map that are counted at a time."""
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """Read the report of a result.
+
+    Raises
+    ------
+    ReadError
+        If it is missing or damaged.
+    """
+    path = folder / REPORT
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReadError(f"{path}: cannot be read as a report ({error}); fuse again") from error
+    return report
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A result in a folder: `FUSED`, `REPORT`, `MAPS` and `drpl.align.transforms.TRANSFORMS`.
+
+    Attributes
+    ----------
+    folder : Path
+    report : dict
+        See `drpl.results.report.build_report`.
+    known : StackTransforms
+        Exact alignment and exposure of each frame.
+    """
+
+    folder: Path
+    report: dict[str, Any]
+    known: StackTransforms
+
+    @classmethod
+    def open(cls, folder: Path) -> StoredResult:
+        """Open the result in a folder.
+
+        Raises
+        ------
+        ReadError
+            If the report is missing or damaged.
+        AlignmentError
+            If the transforms are.
+        """
+        return cls(folder, read_report(folder), read_transforms(folder / TRANSFORMS))
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Plan that the stack was fused by."""
+        return Plan(
+            self.known.shape,
+            self.known.alignments,
+            self.known.exposures,
+            self.report["decision_scale"],
+            tuple(self.report["focus_order"]),
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        width, height = self.report["size"]
+        return width, height
+
+    @property
+    def window(self) -> Window:
+        """Rows and columns of the reference frame that the result shows."""
+        (width, height), corner = self.size, self.report["window"]
+        left, top = corner["left"], corner["top"]
+        return slice(top, top + height), slice(left, left + width)
+
+    def frame(self, stack: Stack, number: int) -> Prepared:
+        """Read a frame of the stack as it was fused: registered, exposed and cropped."""
+        options = FusionOptions(value_range=self.report["options"].get("value_range"))
+        return prepared_frame(stack, self.plan, options, number, window=self.window)
+
+    def parse_edits(self, text: str, name: str) -> Edits:
+        """Parse an edit list for this result.
+
+        Raises
+        ------
+        ConfigError
+            If it is damaged or belongs to another result.
+        """
+        edits = parse_edits(text.encode(), name=name)
+        check_edits(edits, self.known.alignments, self.window)
+        return edits
+
+    def result(
+        self,
+        fused: Pixels,
+        index_map: NDArray[np.unsignedinteger[Any]],
+        confidence: NDArray[np.uint8],
+    ) -> FusionResult:
+        """Return the result with the given planes, such as retouched ones."""
+        return FusionResult(
+            fused,
+            index_map,
+            confidence,
+            None,
+            self.plan,
+            self.window,
+            self.report["seconds"],
+            self.report["method"],
+        )
+
+    def retouched_report(
+        self, edits: Edits, index_map: NDArray[np.unsignedinteger[Any]]
+    ) -> dict[str, Any]:
+        """Return the report with strokes, and the coverage of each frame after them."""
+        frames = self.report["frames"]
+        # in strips, since counting converts to 64 bits
+        strips = np.array_split(index_map, max(1, index_map.size // STRIP))
+        counts = [np.bincount(strip.ravel(), minlength=len(frames)) for strip in strips]
+        shares = [round(float(pixels) / index_map.size, 6) for pixels in np.sum(counts, axis=0)]
+        pairs = zip(frames, shares, strict=True)
+        return self.report | {
+            "edits": describe_edits(edits, len(frames)),
+            "frames": [frame | {"coverage": share} for frame, share in pairs],
+        }
