@@ -1,8 +1,8 @@
-"""The service under load, and killed in the middle: ``python -m benchmarks.serve``.
+"""The service under load and killed midway: ``python -m benchmarks.serve``.
 
-Clients drop stacks on `drpl serve` on loopback, while one more asks for the list of jobs and the
-page; when half of the jobs are done the service is killed and started again. Peak memory is read
-on Linux.
+Clients upload stacks to `drpl serve` on loopback, while one more requests the list of jobs and the
+page. When half of the jobs are done, the service is killed and started again. Peak memory is
+measured on Linux only.
 """
 
 from __future__ import annotations
@@ -26,26 +26,35 @@ from typing import IO, Annotated, Any
 
 import typer
 
+from benchmarks.docs import Docs, write_sections
 from benchmarks.speed import SIZES, draw_pair
 from drpl.bench.provenance import provenance
+from drpl.bench.tables import markdown_table
 from drpl.io.write import make_folder, write_image
 
 API = "/api/v1"
-ASKED = {"GET /api/v1/jobs": f"{API}/jobs", "the page": "/"}
+REQUESTS = {"GET /api/v1/jobs": f"{API}/jobs", "the page": "/"}
+"""Paths that are timed under load, by name."""
 PAUSE = 0.05
-"""Seconds between two looks at memory, and two questions of a client."""
+"""Seconds between two rounds of timed requests and memory readings."""
 PATIENCE = 1800.0
-"""Seconds within which all must be done."""
+"""Seconds after which the benchmark gives up waiting for jobs."""
 
 
-class Line:
-    """A connection to the service, made anew where it was lost."""
+class Client:
+    """HTTP client of the service, which reconnects after errors.
+
+    Parameters
+    ----------
+    port : int
+        Port on loopback.
+    """
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
-        """Status and body of an answer; JSON is sent of what is no bytes."""
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Send a request, with a body of bytes or of JSON values; return status and content."""
         headers = {}
         if body is not None and not isinstance(body, bytes):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
@@ -58,20 +67,28 @@ class Line:
             raise
 
     def get(self, path: str) -> Any:
-        """JSON of an answer.
+        """Return the JSON content of a GET request.
 
         Raises
         ------
         RuntimeError
-            If it is another one.
+            If the status is not 200.
         """
         return self.expect(200, "GET", path)
 
     def expect(self, status: int, method: str, path: str, body: Any = None) -> Any:
-        """JSON of an answer with some status."""
-        found, content = self.ask(method, path, body)
+        """Send a request, check its status, and return the JSON content.
+
+        Raises
+        ------
+        RuntimeError
+            If the status is not the expected one.
+        """
+        found, content = self.request(method, path, body)
         if found != status:
-            raise RuntimeError(f"{method} {path}: {found}, {content[:200]!r}")
+            raise RuntimeError(
+                f"{method} {path}: status {found}, expected {status}; {content[:200]!r}"
+            )
         return json.loads(content)
 
 
@@ -82,18 +99,19 @@ class Memory:
     Attributes
     ----------
     service : float
+        Peak of the service itself.
     process : float
-        The largest of the processes that the service began.
+        Peak of the largest child process.
     together : float
-        All of them at a time.
+        Peak of the sum over the service and its child processes.
     """
 
     service: float = 0.0
     process: float = 0.0
     together: float = 0.0
 
-    def look(self, pid: int) -> None:
-        """Take the service and its processes into account."""
+    def update(self, pid: int) -> None:
+        """Read the memory of the service and its child processes."""
         children = _children(pid)
         self.service = max(self.service, _status(pid, "VmHWM"))
         self.process = max([self.process, *(_status(child, "VmHWM") for child in children)])
@@ -102,7 +120,7 @@ class Memory:
 
 
 def _children(pid: int) -> list[int]:
-    """Processes that a process began."""
+    """Return the child processes of a process."""
     found: list[int] = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -111,7 +129,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _status(pid: int, name: str) -> float:
-    """A line of the status of a process, in MB; 0 where it is gone."""
+    """Return a memory field of a process's status in MB; 0 if the process is gone."""
     with suppress(OSError, IndexError):
         text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
         return int(text.split(f"{name}:")[1].split()[0]) * 1024 / 1e6
@@ -120,35 +138,40 @@ def _status(pid: int, name: str) -> float:
 
 @dataclass
 class Watch:
-    """What is noted while the load is on, in a thread of its own.
+    """Measurements under load, taken by a thread that runs `run`.
 
     Attributes
     ----------
     port : int
+        Port of the service.
     pid : int
-        Of the service; 0 while there is none.
-    seconds : dict
-        Times of answers by what was asked.
+        Process id of the service.
+    seconds : dict of str to list of float
+        Response times by request, in seconds.
     away : float
-        Seconds in which nothing answered.
+        Longest time without a response, in seconds.
+    memory : Memory
+        Peaks of memory.
+    ended : Event
+        Set to end the thread.
     """
 
     port: int
-    pid: int = 0
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in ASKED})
+    pid: int
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in REQUESTS})
     away: float = 0.0
     memory: Memory = field(default_factory=Memory)
     ended: Event = field(default_factory=Event)
 
     def run(self) -> None:
-        """Look and ask until the end."""
-        line, since = Line(self.port), time.perf_counter()
+        """Measure until `ended` is set."""
+        client, since = Client(self.port), time.perf_counter()
         while not self.ended.wait(PAUSE):
-            self.memory.look(self.pid)
+            self.memory.update(self.pid)
             try:
-                for name, path in ASKED.items():
+                for name, path in REQUESTS.items():
                     began = time.perf_counter()
-                    status, _ = line.ask("GET", path)
+                    status, _ = client.request("GET", path)
                     if status == 200:
                         self.seconds[name].append(time.perf_counter() - began)
                 since = time.perf_counter()
@@ -159,44 +182,55 @@ class Watch:
 def start(
     store: Path, port: int, max_memory: int, log: IO[str]
 ) -> tuple[subprocess.Popen[str], int]:
-    """Start the service, and wait until it listens; gives its port."""
+    """Start the service and wait until it listens; return its process and port."""
     command = [sys.executable, "-u", "-m", "drpl", "serve", "--store", str(store)]
     command += ["--port", str(port), "--max-memory", str(max_memory)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    said = process.stdout.readline() if process.stdout is not None else ""
-    if "http://" not in said:
+    address = process.stdout.readline() if process.stdout is not None else ""
+    if "http://" not in address:
         raise RuntimeError("drpl serve did not start; see its log")
-    return process, int(said.split("http://127.0.0.1:")[1].split("/")[0])
+    return process, int(address.split("http://127.0.0.1:")[1].split("/")[0])
 
 
-def drop(port: int, pictures: list[Path]) -> str:
-    """What one client does: make a job, send its frames, start it."""
-    line = Line(port)
-    job: str = line.expect(201, "POST", f"{API}/jobs", {"name": "load"})["id"]
+def submit(port: int, pictures: list[Path]) -> str:
+    """Create a job, upload its frames, start it, and return its id."""
+    client = Client(port)
+    job: str = client.expect(201, "POST", f"{API}/jobs", {"name": "load"})["id"]
     for picture in pictures:
-        line.expect(
+        client.expect(
             201, "PUT", f"{API}/jobs/{job}/frames?name={picture.name}", picture.read_bytes()
         )
     order = list(range(len(pictures)))
-    line.expect(202, "POST", f"{API}/jobs/{job}/start", {"order": order})
+    client.expect(202, "POST", f"{API}/jobs/{job}/start", {"order": order})
     return job
 
 
 def wait_for(port: int, count: int, *, fusing: bool = False) -> list[dict[str, Any]]:
-    """The jobs, once so many have ended, and if so asked one is just being fused."""
-    line, deadline = Line(port), time.monotonic() + PATIENCE
+    """Wait until ``count`` jobs have ended and, if ``fusing``, another one is being fused.
+
+    Returns
+    -------
+    list of dict
+        All jobs.
+
+    Raises
+    ------
+    RuntimeError
+        After `PATIENCE` seconds.
+    """
+    client, deadline = Client(port), time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        jobs: list[dict[str, Any]] = line.get(f"{API}/jobs")
+        jobs: list[dict[str, Any]] = client.get(f"{API}/jobs")
         ended = sum(job["state"] in ("done", "failed", "cancelled") for job in jobs)
         stages = [job["progress"]["stage"] for job in jobs if job["progress"]]
         if ended >= count and (not fusing or "fuse" in stages):
             return jobs
         time.sleep(PAUSE / 5)
-    raise RuntimeError(f"after {PATIENCE:.0f} s not {count} jobs have ended")
+    raise RuntimeError(f"fewer than {count} jobs ended within {PATIENCE:.0f} s")
 
 
 def kill(process: subprocess.Popen[str]) -> float:
-    """Kill the service; gives the seconds until its processes were gone, too."""
+    """Kill the service; return the seconds until its child processes were gone."""
     children = _children(process.pid)
     began = time.perf_counter()
     process.send_signal(signal.SIGKILL)
@@ -208,11 +242,11 @@ def kill(process: subprocess.Popen[str]) -> float:
     return time.perf_counter() - began
 
 
-def brush(port: int, job: dict[str, Any]) -> dict[str, float]:
-    """Seconds of what a person waits for when the result of a job is there."""
-    line, seconds = Line(port), {}
+def time_retouching(port: int, job: dict[str, Any]) -> dict[str, float]:
+    """Time strokes, tiles and a download on the result of a job, in seconds."""
+    client, seconds = Client(port), {}
     place = f"{API}/jobs/{job['id']}"
-    size = line.get(place)
+    size = client.get(place)
     middle = [size["width"] / 2, size["height"] / 2]
     strokes = [
         {"frame": 0, "radius": 60, "softness": 0.5, "points": [[x + 40 * n for x in middle]]}
@@ -221,17 +255,17 @@ def brush(port: int, job: dict[str, Any]) -> dict[str, float]:
     edits = {"edits": 1, "size": [size["width"], size["height"]]}
     for name, count in (("first stroke of a frame", 1), ("next stroke", 2), ("undo", 1)):
         began = time.perf_counter()
-        line.expect(200, "PUT", f"{place}/edits", edits | {"strokes": strokes[:count]})
+        client.expect(200, "PUT", f"{place}/edits", edits | {"strokes": strokes[:count]})
         seconds[name] = time.perf_counter() - began
     for name, path in (("tiles of a frame", "layers/frame-1"), ("TIFF", "download/fused.tif")):
         began = time.perf_counter()
-        line.ask("GET", f"{place}/{path}")
+        client.request("GET", f"{place}/{path}")
         seconds[name] = time.perf_counter() - began
     return seconds
 
 
 def under_load(folder: Path, jobs: int, clients: int, size: str, max_memory: int) -> dict[str, Any]:
-    """Put the service under load, kill it in the middle, and look what became of all jobs."""
+    """Put the service under load, kill it midway, and check what became of all jobs."""
     pictures = [folder / name for name in ("a.png", "b.png")]
     for picture, pixels in zip(pictures, draw_pair(*SIZES[size]), strict=True):
         write_image(picture, pixels)
@@ -243,8 +277,8 @@ def under_load(folder: Path, jobs: int, clients: int, size: str, max_memory: int
         began = time.perf_counter()
         try:
             with ThreadPoolExecutor(clients) as pool:
-                made = list(pool.map(lambda _: drop(port, pictures), range(jobs)))
-            dropped = time.perf_counter() - began
+                made = list(pool.map(lambda _: submit(port, pictures), range(jobs)))
+            submitted = time.perf_counter() - began
             wait_for(port, jobs // 2, fusing=True)
             left = kill(process)
             process, _ = start(folder / "store", port, max_memory, log)
@@ -258,12 +292,14 @@ def under_load(folder: Path, jobs: int, clients: int, size: str, max_memory: int
                 process.kill()
         found = {job["id"]: job for job in ended}
         done = [job for job in made if found.get(job, {}).get("state") == "done"]
-        line = Line(port)
-        pixels_of = {
-            hashlib.sha256(line.ask("GET", f"{API}/jobs/{job}/download/fused.tif")[1]).hexdigest()
+        client = Client(port)
+        results = {
+            hashlib.sha256(
+                client.request("GET", f"{API}/jobs/{job}/download/fused.tif")[1]
+            ).hexdigest()
             for job in done
         }
-        seconds = brush(port, found[done[0]])
+        seconds = time_retouching(port, found[done[0]])
         process.send_signal(signal.SIGTERM)
         process.wait()
     text = (folder / "log.txt").read_text(encoding="utf-8")
@@ -274,8 +310,8 @@ def under_load(folder: Path, jobs: int, clients: int, size: str, max_memory: int
         "done": len(done),
         "lost": len(made) - sum(job in found for job in made),
         "queued_again": " ".join(text.split()).count("is queued again"),
-        "different_results": len(pixels_of),
-        "seconds": {"dropping": dropped, "all": total, "away": watch.away, "workers_gone": left},
+        "different_results": len(results),
+        "seconds": {"dropping": submitted, "all": total, "away": watch.away, "workers_gone": left},
         "memory_mb": {"promise": max_memory, **vars(watch.memory)},
         "latency_ms": {name: spread(times) for name, times in watch.seconds.items()},
         "retouching_s": seconds,
@@ -283,7 +319,7 @@ def under_load(folder: Path, jobs: int, clients: int, size: str, max_memory: int
 
 
 def spread(seconds: list[float]) -> dict[str, float]:
-    """Median, 95th percentile and worst of times, in milliseconds."""
+    """Return the number of times, and their median, 95th percentile and worst in milliseconds."""
     cuts = statistics.quantiles(seconds, n=20)
     return {
         "asked": len(seconds),
@@ -294,49 +330,53 @@ def spread(seconds: list[float]) -> dict[str, float]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """What was found as Markdown."""
+    """Format the measurements of `under_load` as Markdown."""
     seconds, memory = found["seconds"], found["memory_mb"]
     kinds = found["different_results"]
-    alike = "all results alike" if kinds == 1 else f"results of {kinds} kinds, expected one"
-    lines = [
+    alike = "all results alike" if kinds == 1 else f"{kinds} different results, expected one"
+    latency = [
+        [
+            name,
+            str(row["asked"]),
+            *(f"{row[key]:.1f}" for key in ("median", "percentile_95", "worst")),
+        ]
+        for name, row in found["latency_ms"].items()
+    ]
+    peaks = [f"{memory[key]:.0f}" for key in ("promise", "process", "service", "together")]
+    parts = [
         f"{found['jobs']} jobs of two frames of {found['size']} from {found['clients']} clients: "
-        f"{found['done']} done, {found['lost']} lost, {alike}; dropped in "
+        f"{found['done']} done, {found['lost']} lost, {alike}; uploaded in "
         f"{seconds['dropping']:.1f} s, done after {seconds['all']:.1f} s.",
-        "",
-        f"Killed in the middle: its processes were gone after {seconds['workers_gone']:.2f} s, it "
-        f"answered again after {seconds['away']:.1f} s, {found['queued_again']} job(s) were queued "
-        "again.",
-        "",
-        "| asked under load | times | median (ms) | 95 % (ms) | worst (ms) |",
-        "| --- | --- | --- | --- | --- |",
+        f"Killed midway: child processes were gone after {seconds['workers_gone']:.2f} s, the "
+        f"service answered again after {seconds['away']:.1f} s; jobs queued again: "
+        f"{found['queued_again']}.",
+        markdown_table(
+            ["request under load", "count", "median (ms)", "95th percentile (ms)", "worst (ms)"],
+            latency,
+        ),
+        markdown_table(
+            ["memory limit of a job (MB)", "peak: child process", "peak: service", "peak: sum"],
+            [peaks],
+        ),
+        markdown_table(
+            ["on the result", "s"],
+            [[name, f"{value:.2f}"] for name, value in found["retouching_s"].items()],
+        ),
     ]
-    for name, row in found["latency_ms"].items():
-        figures = " | ".join(f"{row[key]:.1f}" for key in ("median", "percentile_95", "worst"))
-        lines.append(f"| {name} | {row['asked']} | {figures} |")
-    lines += [
-        "",
-        "| peak memory (MB) | promised | largest process | the service | all at a time |",
-        "| --- | --- | --- | --- | --- |",
-        f"| | {memory['promise']} | {memory['process']:.0f} | {memory['service']:.0f} | "
-        f"{memory['together']:.0f} |",
-        "",
-        "| with the result | seconds |",
-        "| --- | --- |",
-        *(f"| {name} | {value:.2f} |" for name, value in found["retouching_s"].items()),
-    ]
-    return "\n".join(lines)
+    return "\n\n".join(parts)
 
 
 def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.")] = Path(
         "bench-results/serve"
     ),
-    jobs: Annotated[int, typer.Option(min=2, help="Jobs in all.")] = 20,
-    clients: Annotated[int, typer.Option(min=1, help="Clients at a time.")] = 8,
-    size: Annotated[str, typer.Option(help=f"Of a frame: {', '.join(SIZES)}.")] = "6 MP",
-    max_memory: Annotated[int, typer.Option(help="Promise for a job, in megabytes.")] = 450,
+    jobs: Annotated[int, typer.Option(min=2, help="Number of jobs.")] = 20,
+    clients: Annotated[int, typer.Option(min=1, help="Concurrent clients.")] = 8,
+    size: Annotated[str, typer.Option(help=f"Size of a frame: {', '.join(SIZES)}.")] = "6 MP",
+    max_memory: Annotated[int, typer.Option(help="Memory limit of a job in megabytes.")] = 450,
+    docs: Docs = None,
 ) -> None:
-    """Measure whether jobs are lost, how much memory they take, and how fast it answers."""
+    """Measure lost jobs, memory and response times."""
     with tempfile.TemporaryDirectory() as folder:
         found = under_load(Path(folder), jobs, clients, size, max_memory)
     make_folder(output)
@@ -345,6 +385,8 @@ def main(
     about = provenance(["drpl-fast"]) | {"cores": os.cpu_count()} | found
     (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     typer.echo(text)
+    if docs is not None:
+        write_sections(docs, {"serve": text})
 
 
 if __name__ == "__main__":

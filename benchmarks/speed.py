@@ -1,7 +1,7 @@
-"""Speed and memory: ``python -m benchmarks.speed``.
+"""Speed and memory on pairs: ``python -m benchmarks.speed``.
 
-All methods take turns in one run, so that a busy machine slows them alike; medians and ratios are
-what to quote. Peak memory (read on Linux) is that of a fresh process that fuses a pair.
+All methods take turns, so that a busy machine slows them alike; quote medians and ratios. Peak
+memory, measured on Linux only, is that of a fresh process that fuses a pair.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.docs import Docs, write_sections
 from drpl.bench.provenance import provenance
-from drpl.classical.table import BASELINES
+from drpl.bench.tables import markdown_table
+from drpl.classical.table import CLASSICAL_METHODS
 from drpl.decide.networks import decide_pair
 from drpl.io.write import make_folder, write_image
 from drpl.models.cards import available_models, load_model
@@ -34,26 +36,27 @@ SIZES = {
     "6 MP": (2000, 3000),
     "24 MP": (4000, 6000),
 }
-"""Height and width by name."""
+"""Height and width in pixels by name."""
 SLOW_MODEL, TOO_LARGE = "drpl", "24 MP"
-"""The paper's network takes seconds a megapixel: it is not timed on the largest size."""
+"""Model and size left out: the paper's network takes seconds per megapixel."""
 REFERENCE = "drpl-fast"
+"""Model to which times are relative, and whose memory is measured."""
 PAIR = ("a.jpg", "b.jpg")
 FUSE_AND_MEASURE = """
 import sys
-from drpl.pipeline.fuse import fuse_files
+from drpl.files.fuse import fuse_files
 from drpl.core.options import FusionOptions
 
 a, b, model, threads = sys.argv[1:]
-fuse_files([a, b], "fused.jpg", FusionOptions(model=model, threads=int(threads)))
+fuse_files([a, b], "fused.jpg", FusionOptions(method=model, threads=int(threads)))
 # not getrusage: its peak is inherited from the process that started this one
 print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024)
 """
-"""What the measured process does; this module would bring PyTorch, which fusing does without."""
+"""Code of the measured process, which must not import this module: it would load PyTorch."""
 
 
 def draw_pair(height: int, width: int, seed: int = 0) -> tuple[Bytes, Bytes]:
-    """Texture of several finenesses, blurred in the left half and in the right half."""
+    """Draw a texture at three scales, blurred in the left half of A and the right half of B."""
     rng = np.random.default_rng(seed)
     texture = np.zeros((height, width, 3), np.float32)
     for step in (1, 4, 16):
@@ -68,18 +71,18 @@ def draw_pair(height: int, width: int, seed: int = 0) -> tuple[Bytes, Bytes]:
 
 
 def _decision(name: str, pair: tuple[Bytes, Bytes], threads: int) -> Callable[[], object]:
-    """A timed call of one model."""
+    """Return a call that decides a pair."""
     model = load_model(name, threads=threads)
     return lambda: decide_pair(model, *pair)
 
 
 def _laplacian(pair: tuple[Bytes, Bytes]) -> Callable[[], object]:
-    """A timed call of the Laplacian pyramid, conversion included."""
-    return lambda: BASELINES["laplacian-pyramid"].fuse_arrays(pair)
+    """Return a call of Laplacian pyramid fusion, conversions included."""
+    return lambda: CLASSICAL_METHODS["laplacian-pyramid"].fuse_arrays(pair)
 
 
-def time_methods(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call in each round, all calls in turn; one round before is not counted."""
+def time_calls(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Time all calls in turn, in seconds for each round, after one round that is not timed."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():
@@ -91,7 +94,7 @@ def time_methods(calls: dict[str, Callable[[], object]], rounds: int) -> dict[st
 
 
 def speed_rows(models: list[str], threads: int, rounds: int) -> list[dict[str, Any]]:
-    """Median seconds per megapixel of each method at each size, and its ratio to ours."""
+    """Measure median seconds per megapixel by size and method, and the ratio to ours."""
     cv2.setNumThreads(threads)
     rows = []
     for label, (height, width) in SIZES.items():
@@ -99,7 +102,7 @@ def speed_rows(models: list[str], threads: int, rounds: int) -> list[dict[str, A
         timed = [name for name in models if (name, label) != (SLOW_MODEL, TOO_LARGE)]
         calls = {name: _decision(name, pair, threads) for name in timed}
         calls["Laplacian pyramid"] = _laplacian(pair)
-        seconds = time_methods(calls, rounds)
+        seconds = time_calls(calls, rounds)
         for name, times in seconds.items():
             ratios = [t / ours for t, ours in zip(times, seconds[REFERENCE], strict=True)]
             rows.append(
@@ -114,7 +117,7 @@ def speed_rows(models: list[str], threads: int, rounds: int) -> list[dict[str, A
 
 
 def peak_memory(model: str, size: str, threads: int) -> float:
-    """Peak resident memory in MB of a fresh process that reads, fuses and writes JPEG files."""
+    """Measure the peak resident memory in MB of a process that fuses two JPEG files."""
     with tempfile.TemporaryDirectory() as folder:
         for name, source in zip(PAIR, draw_pair(*SIZES[size]), strict=True):
             write_image(Path(folder) / name, source)
@@ -124,12 +127,12 @@ def peak_memory(model: str, size: str, threads: int) -> float:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Rows as Markdown."""
-    lines = ["| size | method | s per megapixel | times ours |", "| --- | --- | --- | --- |"]
-    for row in rows:
-        speed = f"{row['seconds_per_megapixel']:.3f}"
-        lines.append(f"| {row['size']} | {row['method']} | {speed} | {row['ratio']:.2f} |")
-    return "\n".join(lines)
+    """Format rows as Markdown."""
+    cells = [
+        [r["size"], r["method"], f"{r['seconds_per_megapixel']:.3f}", f"{r['ratio']:.2f}"]
+        for r in rows
+    ]
+    return markdown_table(["size", "method", "s per megapixel", "times ours"], cells)
 
 
 def main(
@@ -138,20 +141,26 @@ def main(
     ),
     models: Annotated[list[str] | None, typer.Option(help="Models; all by default.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of every method.")] = 2,
-    rounds: Annotated[int, typer.Option(min=1, help="Counted rounds.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 5,
+    docs: Docs = None,
 ) -> None:
-    """Time the decision of every model and the Laplacian pyramid; measure peak memory."""
+    """Time the decision of every model and Laplacian pyramid fusion; measure peak memory."""
     names = models or list(available_models())
     rows = speed_rows(names, threads, rounds)
     memory = {size: peak_memory(REFERENCE, size, threads) for size in SIZES}
     make_folder(output)
     peaks = "\n".join(f"- {size}: {peak:.0f} MB" for size, peak in memory.items())
-    measured = f"Peak memory of `drpl fuse` on two JPEG files ({REFERENCE}), whole process:"
+    measured = (
+        f"Peak memory of `drpl fuse` on two JPEG files ({REFERENCE}), whole process, threads: "
+        f"{threads}:"
+    )
     text = f"{table(rows)}\n\n{measured}\n\n{peaks}\n"
     (output / "table.md").write_text(text, encoding="utf-8")
     about = provenance(names) | {"threads": threads, "rows": rows, "peak_memory_mb": memory}
     (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     typer.echo(text)
+    if docs is not None:
+        write_sections(docs, {"speed": text})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Whole stacks: ``python -m benchmarks.stacks --stacks DIR --photos DIR``.
 
-Real stacks are fused by fresh processes, methods in turn, for their time and peak memory; rendered
-stacks, as they are and with known movement, are scored against the truth. POSIX only.
+Fresh processes fuse real stacks, methods in turn, for time and peak memory. Rendered stacks are
+scored against the truth, as rendered and with known movement. POSIX only.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ import cv2
 import numpy as np
 import typer
 
-from benchmarks.speed import time_methods
+from benchmarks.docs import Docs, write_sections
+from benchmarks.speed import time_calls
 from drpl.align.geometry import valid_area, warp
-from drpl.bench.moved import STACK_FRAMES, bench_truth, table
+from drpl.bench.moved import STACK_FRAMES, bench_truth
 from drpl.bench.provenance import provenance
 from drpl.bench.rendered import bench_scenes
 from drpl.bench.scenes import SEED
+from drpl.bench.tables import markdown_table
 from drpl.compose.fold import NewFrame, merge_frame, start_composite
 from drpl.core.machine import usable_cores
 from drpl.core.options import FusionOptions
@@ -39,11 +41,12 @@ from drpl.io.sources import find_sources
 from drpl.io.write import make_folder, write_image
 from drpl.models.cards import load_model
 
-MODEL = FusionOptions().model
+MODEL = FusionOptions().method
 SPEED_STACK, MEMORY_STACK = "pcb_button", "connector65"
+"""Stacks that are timed, and whose memory is measured."""
 SPEED_FRAMES = MEMORY_FRAMES = 10
 QUALITY = 92
-"""Of the enlarged JPEG files."""
+"""JPEG quality of the enlarged frames."""
 OURS, OURS_FULL = "drpl fuse", "drpl fuse --scale 1"
 ENFUSE, ALIGNER = "enfuse", "align_image_stack"
 DOES = {
@@ -69,14 +72,24 @@ wall = time.perf_counter() - started
 code = os.waitstatus_to_exitcode(status)
 print(json.dumps([code, wall, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
-"""A small process between this one and the measured, whose peak memory begins at its starter's."""
+"""Code of a small launcher: a process inherits the peak memory of the one that starts it."""
 PEAK_UNIT = 2**20 if sys.platform == "darwin" else 2**10
-"""What a megabyte is in the system's unit of peak memory."""
+"""Megabyte in the unit in which the system reports peak memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process took: seconds by the clock, seconds of all cores, peak memory in MB."""
+    """Resources of a process.
+
+    Attributes
+    ----------
+    wall : float
+        Elapsed seconds.
+    cpu : float
+        CPU seconds of all cores.
+    peak : float
+        Peak resident memory in MB.
+    """
 
     wall: float
     cpu: float
@@ -84,7 +97,7 @@ class Usage:
 
 
 def measure(command: Sequence[str]) -> Usage:
-    """Run a command in a fresh process.
+    """Run a command in a fresh process, and measure it.
 
     Parameters
     ----------
@@ -94,7 +107,7 @@ def measure(command: Sequence[str]) -> Usage:
     Raises
     ------
     RuntimeError
-        If it fails; with the end of what it said.
+        If the command fails; the message ends with its error output.
     """
     launcher = [sys.executable, "-S", "-c", MEASURE, *command]
     done = subprocess.run(launcher, capture_output=True, text=True, check=False)
@@ -107,7 +120,7 @@ def measure(command: Sequence[str]) -> Usage:
 def measure_in_turn(
     commands: dict[str, list[str]], rounds: int, *, after_round: Callable[[], object] | None = None
 ) -> dict[str, Usage]:
-    """Medians over rounds, in each of which all commands are run in turn."""
+    """Run all commands in turn in each round, and return medians over the rounds."""
     found: dict[str, list[Usage]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
@@ -118,13 +131,13 @@ def measure_in_turn(
 
 
 def _median(usages: list[Usage]) -> Usage:
-    """Medians of each quantity."""
+    """Return the median of each resource."""
     rows = [(usage.wall, usage.cpu, usage.peak) for usage in usages]
     return Usage(*(statistics.median(values) for values in zip(*rows, strict=True)))
 
 
 def enlarge(paths: Sequence[Path], folder: Path, width: int) -> list[Path]:
-    """Enlarge pictures to a width (cubic) and write them as JPEG files into a folder."""
+    """Enlarge pictures to a width in pixels (cubic) and write them as JPEG files into a folder."""
     enlarged = []
     for path in paths:
         pixels = read_frame(path).pixels
@@ -137,16 +150,16 @@ def enlarge(paths: Sequence[Path], folder: Path, width: int) -> list[Path]:
 
 
 def _fuse_command(paths: Sequence[Path], output: Path, *options: str) -> list[str]:
-    """Command line of `drpl fuse`."""
+    """Return a command line of `drpl fuse`."""
     files = [str(path) for path in paths]
     end = ["-o", str(output), "--overwrite", "--quiet", *options]
     return [sys.executable, "-m", "drpl", "fuse", *files, *end]
 
 
 def speed_commands(paths: Sequence[Path], folder: Path, model: str) -> dict[str, list[str]]:
-    """Command lines by name: ours, and those of other programs that are found."""
+    """Return command lines by name: ours, and those of other programs that are installed."""
     files = [str(path) for path in paths]
-    ours = ["--model", model]
+    ours = ["--method", model]
     commands = {
         OURS: _fuse_command(paths, folder / "fused.jpg", *ours),
         OURS_FULL: _fuse_command(paths, folder / "full.jpg", "--scale", "1", *ours),
@@ -159,7 +172,7 @@ def speed_commands(paths: Sequence[Path], folder: Path, model: str) -> dict[str,
 def bench_speed(
     paths: Sequence[Path], model: str, *, width: int, rounds: int
 ) -> tuple[list[str], dict[str, Any]]:
-    """Time and memory of enlarged frames, and where our time goes, as tables and as values."""
+    """Measure time and memory on enlarged frames, and our time by step: Markdown and values."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         large, results = enlarge(paths, folder, width), folder / "results"
@@ -179,14 +192,13 @@ def bench_speed(
     width, height = reports[0]["source_size"]
     megapixels = width * height / 1e6
     heads = [
-        f"## Speed: {len(paths)} JPEG frames of {width}x{height} ({megapixels:.1f} MP)",
-        f"## Where the time goes: `{OURS}`",
-        "## One frame, in this process, each step alone",
+        f"### Speed: {len(paths)} JPEG frames of {width}x{height} ({megapixels:.1f} MP)",
+        f"### Time by step: `{OURS}`",
+        "### One frame, each step alone, in one process",
     ]
     note = (
-        f"Enlarged from {paths[0].parent.name}. Pixels for each decision along an axis: "
-        f"{reports[0]['decision_scale']} by default, 1 with `--scale 1`, as for frames with detail "
-        "in single pixels."
+        f"Enlarged from {paths[0].parent.name}. Decision scale: 1/{reports[0]['decision_scale']} "
+        "by default; full resolution with `--scale 1`, as for frames with detail in single pixels."
     )
     bodies = [f"{usage_table(usages)}\n\n{note}", steps_table(steps, usages[OURS].wall)]
     bodies.append(frame_table(frame_steps, megapixels))
@@ -202,36 +214,36 @@ def bench_speed(
 
 
 def _values(usage: Usage) -> dict[str, float]:
-    """A usage as plain values."""
+    """Return resources as JSON values."""
     return {"wall_s": usage.wall, "cpu_s": usage.cpu, "peak_mb": usage.peak}
 
 
 def usage_table(usages: dict[str, Usage]) -> str:
-    """Markdown: what each method does and takes."""
+    """Format the task and resources of each program as Markdown."""
     rows = [
         [name, DOES[name], f"{usage.wall:.1f}", f"{usage.cpu:.1f}", f"{usage.peak:.0f}"]
         for name, usage in usages.items()
     ]
-    return table(["method", "what it does", "wall s", "CPU s", "peak MB"], rows)
+    return markdown_table(["method", "what it does", "wall s", "CPU s", "peak MB"], rows)
 
 
 def steps_table(steps: dict[str, float], wall: float) -> str:
-    """Markdown: seconds of the report's steps, and what the process takes beside them."""
+    """Format the seconds of each reported step, and of the rest of the process, as Markdown."""
     shown = steps | {"start and end of the process": wall - sum(steps.values())}
     rows = [[name, f"{s:.2f}", f"{100 * s / wall:.0f} %"] for name, s in shown.items()]
-    return table(["step", "s", "share"], rows)
+    return markdown_table(["step", "s", "share"], rows)
 
 
 def frame_table(seconds: dict[str, float], megapixels: float) -> str:
-    """Markdown: seconds of the steps of one frame."""
+    """Format the seconds of the steps of one frame as Markdown."""
     rows = [[name, f"{s:.3f}", f"{s / megapixels:.4f}"] for name, s in seconds.items()]
-    return table(["step of one frame", "s", "s per megapixel"], rows)
+    return markdown_table(["step of one frame", "s", "s per megapixel"], rows)
 
 
 def time_frame(
     paths: Sequence[Path], report: dict[str, Any], model: str, folder: Path, rounds: int
 ) -> dict[str, float]:
-    """Median seconds of the steps of the first frame, taken alone, as the report says it lies."""
+    """Time the steps of the first frame alone, with the report's transform: median seconds."""
     scale, transform = report["decision_scale"], np.array(report["frames"][0]["transform"])
     moving, reference = (read_frame(paths[n]).pixels for n in (0, report["reference"]))
     shape = reference.shape[:2]
@@ -246,19 +258,19 @@ def time_frame(
         "compose": lambda: merge_frame(composite, new, masks, mode="select", white=255.0),
         "JPEG encode": lambda: write_image(target, warped, overwrite=True),
     }
-    timed = time_methods(calls, rounds)
+    timed = time_calls(calls, rounds)
     return {name: statistics.median(times) for name, times in timed.items()}
 
 
 def bench_memory(
     paths: Sequence[Path], model: str, *, rounds: int
 ) -> tuple[list[str], dict[str, Any]]:
-    """Peak memory of a long stack and of its first frames, as a table and as values."""
+    """Measure the peak memory of a long stack and of its first frames: Markdown and values."""
     counts = (min(MEMORY_FRAMES, len(paths)), len(paths))
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "fused.jpg"
         commands = {
-            str(count): _fuse_command(paths[:count], output, "--model", model) for count in counts
+            str(count): _fuse_command(paths[:count], output, "--method", model) for count in counts
         }
         usages = measure_in_turn(commands, rounds)
     few, all_of_them = (usages[str(count)].peak for count in counts)
@@ -266,31 +278,32 @@ def bench_memory(
         [str(count), f"{usages[str(count)].peak:.0f}", f"{usages[str(count)].peak / few:.2f}"]
         for count in counts
     ]
-    head = f"## Memory by number of frames: {paths[0].parent.name}, `{OURS}`"
+    head = f"### Memory by number of frames: {paths[0].parent.name}, `{OURS}`"
     values = {"peak_mb": {name: usage.peak for name, usage in usages.items()}}
-    return [head, table(["frames", "peak MB", "ratio"], rows)], values | {
+    return [head, markdown_table(["frames", "peak MB", "ratio"], rows)], values | {
         "ratio": all_of_them / few
     }
 
 
 def main(
     stacks: Annotated[
-        Path | None, typer.Option(help="Folder of real stacks, for time and memory.")
+        Path | None, typer.Option(help="Folder of real stacks, to measure time and memory.")
     ] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="Folder of photos that models are trained on, for truth.")
+        Path | None, typer.Option(help="Folder of photos, to render stacks with truth.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.")] = Path(
         "bench-results/stacks"
     ),
     model: Annotated[str, typer.Option(help="Model that decides.")] = MODEL,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of which medians are given.")] = 3,
-    width: Annotated[int, typer.Option(min=64, help="Of the frames that are timed.")] = 5656,
-    frames: Annotated[int, typer.Option(min=2, help="How many are timed.")] = SPEED_FRAMES,
-    scenes: Annotated[int, typer.Option(min=1, help="Rendered stacks.")] = 40,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds to take medians over.")] = 3,
+    width: Annotated[int, typer.Option(min=64, help="Width of timed frames in pixels.")] = 5656,
+    frames: Annotated[int, typer.Option(min=2, help="Number of timed frames.")] = SPEED_FRAMES,
+    scenes: Annotated[int, typer.Option(min=1, help="Number of rendered stacks.")] = 40,
     size: Annotated[int, typer.Option(min=64, help="Side of a rendered stack in pixels.")] = 384,
+    docs: Docs = None,
 ) -> None:
-    """Time whole stacks, show that memory is flat, score rendered stacks against the truth."""
+    """Time whole stacks, measure memory by stack length, score rendered stacks."""
     if stacks is None and photos is None:
         raise typer.BadParameter("nothing to measure; give --stacks, --photos or both")
     started = time.perf_counter()
@@ -316,6 +329,8 @@ def main(
     (output / "table.md").write_text(text, encoding="utf-8")
     (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     typer.echo(text)
+    if docs is not None:
+        write_sections(docs, {"stacks": text})
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def test_known_scores_are_ranked():
 
 
 def test_rivals_have_other_models():
-    names = ("ours select", "ours soft", "gff", "others pyramid")
+    names = ("ours select", "ours pyramid", "gff", "theirs pyramid")
     scores = hand_made(np.zeros((1, 4, 1)), ["psnr"], names)
     assert scores.rivals == [2, 3]
 

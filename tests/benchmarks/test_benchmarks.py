@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import typer
 
-from benchmarks import speed, stacks, training
+from benchmarks import docs, short, speed, stacks, training
 from drawing import draw_texture, half_sharp_pair, striped_stack
 from drpl.align.exposure import apply_exposure
 from drpl.align.geometry import identity, map_points, warp
 from drpl.bench import moved
-from drpl.bench.entries import scale_ceiling, selection_ceiling
+from drpl.bench.entries import CEILING, scale_ceiling, selection_ceiling
 from drpl.bench.rendered import bench_scenes
 from drpl.bench.scenes import BenchScene
 from drpl.bench.scoring import score
+from drpl.bench.summary import SetScores
 from drpl.metrics.reference import psnr
 from drpl.scenes.options import SceneOptions
 from drpl.train.config import TrainOptions
@@ -71,9 +72,7 @@ def test_speed_is_relative_to_ours(monkeypatch):
 
 def test_calls_take_turns():
     calls = []
-    seconds = speed.time_methods(
-        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2
-    )
+    seconds = speed.time_calls({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
     assert calls == ["a", "b"] * 3
     assert [len(times) for times in seconds.values()] == [2, 2]
 
@@ -165,3 +164,32 @@ def test_rendered_stacks_are_written_as_table_and_json(photos, tmp_path):
     assert len(about["truth"]["scenes"]) == 1
     table = (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
     assert "| drpl, moved, aligned |" in table
+
+
+def test_marked_sections_are_replaced(tmp_path):
+    document = tmp_path / "results.md"
+    marked = "# Results\n\n<!-- begin speed -->\n{}<!-- end speed -->\n\nAfter.\n"
+    document.write_text(marked.format("old\n"), encoding="utf-8")
+    for _ in range(2):
+        docs.write_sections(document, {"speed": "| new |\n", "stacks": "elsewhere"})
+        assert document.read_text(encoding="utf-8") == marked.format("\n| new |\n\n")
+    with pytest.raises(typer.BadParameter, match="no section for stacks"):
+        docs.write_sections(document, {"stacks": "elsewhere"})
+
+
+def test_short_tables_of_a_run():
+    values = np.array([[[40.0, 0.9], [42.0, 0.95], [44.0, 1.0]]] * 2)
+    scores = SetScores(
+        "drawn", ["a", "b"], ["", ""], ["gff", "ours"], [CEILING], ["psnr", "ssim"], values
+    )
+    found = short.sections([scores])
+    assert found["quality drawn"].splitlines()[2:] == [
+        "| ours | 42.00 | 42.00 | 0.9500 | 50 % |",
+        "| gff | 40.00 | 40.00 | 0.9000 | 0 % |",
+        "| selection ceiling | 44.00 | 44.00 | 1.0000 | 100 % |",
+    ]
+    plain = SetScores(
+        "real", ["a"], [""], ["gff", "ours"], [], ["q_mi"], np.array([[[1.0], [2.0]]])
+    )
+    ranks = short.sections([plain])["quality ranks"].splitlines()
+    assert ranks == ["| method | real (1) |", "| --- | --- |", "| ours | 1.00 |", "| gff | 2.00 |"]
