@@ -1,6 +1,6 @@
-"""Pictures of the page in each of its states: ``python -m docs.tools.page -o docs/images``.
+"""Screenshots of the page of `drpl serve`: ``python -m docs.tools.page -o docs/images``.
 
-Draws a stack, starts `drpl serve`, and goes through the page with the system's Chromium.
+Draws a stack, starts the service, and walks through the page in the system's Chromium.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ from drpl.io.write import make_folder, write_image
 from drpl.scenes.drawn import draw_pair
 
 COUNT = 8
+"""Frames of the drawn stack."""
 WIDE, NARROW = {"width": 1060, "height": 660}, {"width": 360, "height": 720}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 TILES = 900
-"""Milliseconds in which tiles come, and transitions end."""
+"""Milliseconds to wait for tiles and transitions."""
 
 
 def draw_stack(count: int = COUNT) -> list[NDArray[np.uint8]]:
-    """The drawn scene on hilly ground, in frames that are focused one behind the other.
+    """Draw the scene of `drpl demo` on hilly ground, as a focal stack from near to far.
 
     Returns
     -------
-    list of ndarray, shape (640, 960, 3), uint8
+    list of uint8 arrays (640, 960, 3)
+        Frames.
     """
     sharp = draw_pair()[2].astype(np.float32)
     height, width = sharp.shape[:2]
@@ -57,12 +59,12 @@ def draw_stack(count: int = COUNT) -> list[NDArray[np.uint8]]:
 
 
 def browser_path() -> str:
-    """The system's Chromium.
+    """Return the path of the system's Chromium.
 
     Raises
     ------
     RuntimeError
-        If there is none.
+        If none is installed.
     """
     for name in CHROMIUM:
         if found := shutil.which(name):
@@ -72,7 +74,7 @@ def browser_path() -> str:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """A service with an empty store: its address."""
+    """Run the service with an empty store, and yield its address."""
     with (folder / "serve.log").open("w") as log:
         process, port = start(folder / "store", 0, 0, log)
         try:
@@ -83,20 +85,21 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class Camera:
-    """Takes pictures of pages.
+    """Takes screenshots of pages.
 
     Parameters
     ----------
     browser : Browser
+        Running browser.
     folder : Path
-        Where pictures go.
+        Folder for the screenshots.
     """
 
     def __init__(self, browser: Browser, folder: Path) -> None:
         self._browser, self._folder = browser, folder
 
     def open(self, address: str, scheme: Any, viewport: Any = WIDE) -> Page:
-        """A window in light or dark."""
+        """Open an address in a light or dark window."""
         page = self._browser.new_page(
             viewport=viewport, color_scheme=scheme, reduced_motion="reduce"
         )
@@ -104,7 +107,7 @@ class Camera:
         return page
 
     def take(self, page: Page, name: str) -> None:
-        """Take a picture, in 256 colours: small enough for a repository."""
+        """Take a screenshot in 256 colours, to keep the file small."""
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(TILES)
         picture = pyvips.Image.new_from_buffer(page.screenshot(), "")
@@ -113,8 +116,8 @@ class Camera:
         )
 
 
-def go_through(camera: Camera, address: str, shots: list[Path]) -> str:
-    """From the start to the result, in light colours; gives the address of the result."""
+def take_run(camera: Camera, address: str, shots: list[Path]) -> str:
+    """Take the page from the start to the result, in light colours; return the result's address."""
     page = camera.open(address, "light")
     page.locator(".drop").wait_for()
     camera.take(page, "start")
@@ -147,8 +150,8 @@ def go_through(camera: Camera, address: str, shots: list[Path]) -> str:
     return done
 
 
-def go_on(camera: Camera, done: str) -> None:
-    """The result in dark colours, and retouched."""
+def take_result(camera: Camera, done: str) -> None:
+    """Take the result in dark colours, and retouched."""
     page = camera.open(done, "dark")
     page.locator(".result").wait_for()
     page.get_by_text("Frames", exact=True).click()
@@ -170,8 +173,8 @@ def go_on(camera: Camera, done: str) -> None:
     page.close()
 
 
-def on_narrow_screens(camera: Camera, address: str, done: str) -> None:
-    """Start, frames and result where there is little room."""
+def take_narrow(camera: Camera, address: str, done: str) -> None:
+    """Take start, frames and result on a narrow screen."""
     page = camera.open(address, "light", NARROW)
     page.locator(".job").wait_for()
     camera.take(page, "narrow-start")
@@ -186,11 +189,11 @@ def on_narrow_screens(camera: Camera, address: str, done: str) -> None:
 
 
 def main(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures.")] = Path(
-        "docs/images"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the screenshots.")
+    ] = Path("docs/images"),
 ) -> None:
-    """Photograph the page."""
+    """Take screenshots of the page in each of its states."""
     make_folder(output)
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
@@ -203,9 +206,9 @@ def main(
         )
         with served(folder) as address:
             camera = Camera(browser, output)
-            done = go_through(camera, address, shots)
-            go_on(camera, done)
-            on_narrow_screens(camera, address, done)
+            done = take_run(camera, address, shots)
+            take_result(camera, done)
+            take_narrow(camera, address, done)
         browser.close()
 
 
