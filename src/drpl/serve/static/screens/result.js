@@ -2,7 +2,8 @@
 
 /** @import { Store } from "../model/store.js" */
 /** @import { Job, LayerInfo, Point, Report, Stroke } from "../model/types.js" */
-/** @import { Look, Result, ResultFrame, Tab, TabName } from "../tabs/types.js" */
+/** @import { Look, Result, ResultFrame } from "../tabs/types.js" */
+/** @import { SideTab } from "./side.js" */
 /** @import { Page } from "./types.js" */
 
 import { historyOf } from "../model/strokes.js";
@@ -14,24 +15,13 @@ import { reliefTab } from "../tabs/relief.js";
 import { reportTab } from "../tabs/report.js";
 import { retouchTab } from "../tabs/retouch.js";
 import { saveTab } from "../tabs/save.js";
-import {
-  button,
-  el,
-  fill,
-  hasModifier,
-  listenTo,
-  neighbour,
-  toast,
-  together,
-  typing,
-} from "../ui/dom.js";
-import { icon } from "../ui/icons.js";
+import { el, fill, hasModifier, listenTo, together, typing } from "../ui/dom.js";
 import { listen, zoomKey } from "../viewer/gestures.js";
 import { createLayers } from "../viewer/layers.js";
 import { frameAt, frameColours } from "../viewer/palette.js";
 import { Viewer } from "../viewer/viewer.js";
-
-/** @typedef {Tab & {name: TabName, words: string, sign: Parameters<typeof icon>[0]}} SideTab */
+import { sidePanel } from "./side.js";
+import { toolbar } from "./toolbar.js";
 
 /**
  * @param {HTMLElement} root
@@ -288,132 +278,4 @@ function frameWords({ place, name }, { frames }) {
  */
 function setHovered(look, hovered) {
   if (hovered !== look.get().hovered) look.set({ hovered });
-}
-
-/**
- * Creates the toolbar: the way back to the frames, and the zoom.
- *
- * @param {Page} page
- * @param {Job} job
- * @param {Viewer} viewer
- * @param {Store<Look>} look
- */
-function toolbar(page, job, viewer, look) {
-  const zoom = el("output", { class: "zoom", "aria-live": "off" });
-  const update = () => {
-    const value = viewer.view.scale * 100;
-    zoom.textContent = `${value < 9.95 ? value.toFixed(1) : Math.round(value)} %`;
-  };
-  viewer.changed.add(update);
-  async function goBack() {
-    try {
-      await page.show(await page.api.job(job.id), true);
-    } catch (error) {
-      toast(error);
-    }
-  }
-  /** @param {number} factor */
-  const zoomBy = (factor) => viewer.zoom(viewer.view.scale * factor);
-  const zooms = el(
-    "div",
-    { class: "zooms" },
-    iconButton(() => zoomBy(1 / 1.25), "Zoom out (−)", "minus"),
-    zoom,
-    iconButton(() => zoomBy(1.25), "Zoom in (+)", "add"),
-    button(
-      () => viewer.fit(),
-      { class: "plain", title: "Show the whole picture (0)" },
-      icon("fit"),
-      "Fit",
-    ),
-    button(() => viewer.zoom(1), { class: "plain", title: "Zoom to 100 % (1)" }, "100 %"),
-  );
-  const words = el("span", {}, "Frames", el("span", { class: "wide-only" }, " and options"));
-  const node = el(
-    "div",
-    { class: "toolbar", role: "toolbar", "aria-label": "Zoom" },
-    button(goBack, { class: "plain" }, icon("back"), words),
-    el("span", { class: "gap" }),
-    zooms,
-  );
-  const unwatch = look.watch(
-    (state) => state.tab === "relief",
-    (relief) => {
-      zooms.hidden = relief;
-    },
-  );
-  return {
-    node,
-    stop() {
-      viewer.changed.delete(update);
-      unwatch();
-    },
-  };
-}
-
-/**
- * @param {() => void} act
- * @param {string} title
- * @param {Parameters<typeof icon>[0]} sign
- */
-const iconButton = (act, title, sign) =>
-  button(act, { class: "plain", title, "aria-label": title }, icon(sign));
-
-/**
- * Creates the panel of tabs beside the picture.
- *
- * @param {SideTab[]} tabs
- * @param {Store<Look>} look
- */
-function sidePanel(tabs, look) {
-  const heads = tabs.map(({ name, sign, words }) =>
-    button(
-      () => look.set({ tab: name, peek: null }),
-      { role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}` },
-      icon(sign),
-      words,
-    ),
-  );
-  const panels = tabs.map(({ name, node }) =>
-    el(
-      "div",
-      {
-        role: "tabpanel",
-        class: "tab-panel",
-        id: `panel-${name}`,
-        "aria-labelledby": `tab-${name}`,
-      },
-      node,
-    ),
-  );
-  const list = el(
-    "div",
-    {
-      class: "tabs",
-      role: "tablist",
-      "aria-label": "Tool tabs",
-      on: {
-        keydown(event) {
-          const to = neighbour(event, heads);
-          to?.focus();
-          to?.click();
-        },
-      },
-    },
-    ...heads,
-  );
-  const stop = look.watch(
-    (state) => state.tab,
-    (name) => {
-      tabs.forEach((tab, at) => {
-        const isShown = tab.name === name;
-        heads[at].setAttribute("aria-selected", String(isShown));
-        heads[at].tabIndex = isShown ? 0 : -1;
-        panels[at].hidden = !isShown;
-        tab.shown?.(isShown);
-      });
-    },
-  );
-  const node = el("aside", { class: "side panel", "aria-label": "Tools" }, list, ...panels);
-  return { node, stop };
 }
