@@ -1,7 +1,7 @@
 """Speed and memory on pairs: ``python -m benchmarks.speed``.
 
 All methods take turns, so that a busy machine slows them alike; quote medians and ratios. Peak
-memory, measured on Linux only, is that of a fresh process that fuses a pair.
+memory of a fresh process that fuses a pair is measured on Linux only.
 """
 
 from __future__ import annotations

@@ -89,23 +89,21 @@ def _learned(model: DecisionModel, options: FusionOptions) -> Entry:
             ArrayStack(scene.frames, source_names(len(scene.frames))),
             None,
         )
-        return np.asarray(
-            fuse_stack(stack, options, method=method, known=known).fused, np.uint8
-        )
+        return np.asarray(fuse_stack(stack, options, method=method, known=known).fused, np.uint8)
 
     return fuse_scene
 
 
 def classical_entries() -> dict[str, Entry]:
     """Return the classical methods by id."""
-    return {name: _classical(baseline) for name, baseline in CLASSICAL_METHODS.items()}
+    return {name: _classical(method) for name, method in CLASSICAL_METHODS.items()}
 
 
-def _classical(baseline: ClassicalMethod) -> Entry:
+def _classical(method: ClassicalMethod) -> Entry:
     """Return the entry of a classical method."""
 
     def fuse_scene(scene: BenchScene) -> Bytes:
-        return np.asarray(baseline.fuse_arrays(scene.frames), np.uint8)
+        return np.asarray(method.fuse_arrays(scene.frames), np.uint8)
 
     return fuse_scene
 

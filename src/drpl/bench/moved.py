@@ -117,7 +117,7 @@ def _moved(frame: Bytes, matrix: Transform, gain: float) -> Bytes:
 
 
 def _there_and_back(picture: Bytes, transform: Transform) -> Bytes:
-    """Move a picture and register it again: the loss is that of resampling twice."""
+    """Move a picture and register it again, to measure the loss of resampling twice."""
     moved = _moved(picture, inverse(transform), 1.0)
     return np.asarray(warp(moved, transform, picture.shape[:2]), np.uint8)
 

@@ -247,8 +247,8 @@ def find_real_scenes(
     truth : Path or None
         Folder with an image ``NAME.*`` for each scene.
     fused : dict of str to Path
-        Folders of images ``NAME.*`` fused by peers, by entry. An entry takes part in the data sets
-        of which it has every image.
+        Folders of images ``NAME.*`` fused by peers, by entry. An entry takes part in a data set if
+        all images of the set are there.
     align : bool
         True to register the frames first; see `RealScene`.
 

@@ -50,7 +50,7 @@ class SetScores:
 
     @property
     def rivals(self) -> list[int]:
-        """Indices of the entries whose model is not that of the first entry."""
+        """Indices of the entries with another model than the first entry."""
         model = model_of(self.entries[0])
         return [n for n, name in enumerate(self.entries) if n and model_of(name) != model]
 
