@@ -1,6 +1,6 @@
-"""drpl: one picture that is sharp everywhere, from several focused elsewhere.
+"""drpl: focus stacking, from source images to an all-in-focus image.
 
-Names are loaded when they are first used, so that ``import drpl`` costs next to nothing.
+Public names load their modules on first use: ``import drpl`` loads no heavy library.
 """
 
 from __future__ import annotations
@@ -53,5 +53,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """List public names, loaded or not."""
+    """List the public names, loaded or not."""
     return sorted(__all__)

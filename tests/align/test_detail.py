@@ -8,7 +8,6 @@ import drpl
 from drawing import draw_texture, striped_stack
 from drpl.align.detail import decision_scale, measure_detail
 from drpl.core.options import FusionOptions
-from drpl.core.strips import reduced
 from drpl.errors import ConfigError
 from drpl.metrics.reference import psnr
 
@@ -42,19 +41,6 @@ def test_one_sharp_frame_is_enough_and_blurred_ones_do_not_count():
 def test_small_pictures_are_decided_pixel_by_pixel(size):
     plane = np.zeros(size, np.float32)
     assert decision_scale([measure_detail(plane)], *size) == 1
-
-
-@pytest.mark.parametrize("size", [(8, 8), (9, 11), (1, 3)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("channels", [None, 2, 3, 4])
-def test_reduced_frames(size, dtype, channels):
-    shape = size if channels is None else (*size, channels)
-    frame = np.full(shape, 100, dtype)
-    small = reduced(frame, 4)
-    assert small.shape[:2] == tuple(-(-side // 4) for side in size)
-    assert small.dtype == dtype
-    assert (small == 100).all()
-    assert reduced(frame, 1) is frame
 
 
 @pytest.mark.parametrize("scale", [2, 4])

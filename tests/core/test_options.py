@@ -1,4 +1,4 @@
-"""Where options come from, and that terminal and files know the same ones."""
+"""Options come from presets, files and arguments; terminal and files know the same ones."""
 
 from dataclasses import fields
 
@@ -10,7 +10,7 @@ from drpl.core.options import PRESETS, FusionOptions, resolve_options
 from drpl.errors import ConfigError
 
 
-def test_what_is_given_counts_more_than_the_file_and_the_file_more_than_the_preset(tmp_path):
+def test_arguments_override_the_file_and_the_file_overrides_the_preset(tmp_path):
     config = tmp_path / "my.toml"
     config.write_text('preset = "handheld"\ncompose = "pyramid"\ntile = 512\n')
     options = resolve_options({"tile": 256, "compose": None}, config=config)
@@ -20,7 +20,7 @@ def test_what_is_given_counts_more_than_the_file_and_the_file_more_than_the_pres
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_presets_are_options(preset):
+def test_every_preset_gives_valid_options(preset):
     assert isinstance(resolve_options({}, preset=preset), FusionOptions)
 
 
@@ -28,9 +28,9 @@ def test_presets_are_options(preset):
     ("text", "words"),
     [
         ("tile = 100", "tile is 100; expected a multiple of 64"),
-        ('tile = "512"', "tile is '512'"),
+        ('tile = "512"', "tile is '512'; expected int. Side of a tile"),
         ("align = 1", "align is 1"),
-        ("reference = 1.5", "reference is 1.5"),
+        ("reference = 1.5", "reference is 1.5; expected int. Number of the reference"),
         ("value_range = true", "value_range is True"),
         ('motion = "wild"', "motion is 'wild'; expected one of"),
         ('preset = "moon"', "preset is 'moon'; expected one of macro"),
@@ -38,7 +38,7 @@ def test_presets_are_options(preset):
         ("tile 1", "is not a TOML file"),
     ],
 )
-def test_a_wrong_file_is_one_clear_error(tmp_path, text, words):
+def test_a_wrong_file_is_reported_in_one_line(tmp_path, text, words):
     config = tmp_path / "my.toml"
     config.write_text(text)
     with pytest.raises(ConfigError, match=words.replace("(", r"\(")) as caught:
@@ -46,18 +46,18 @@ def test_a_wrong_file_is_one_clear_error(tmp_path, text, words):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(ConfigError, match=r"no\.toml: cannot be read"):
         resolve_options({}, config=tmp_path / "no.toml")
 
 
-def test_numbers_may_be_whole_where_fractions_are_expected(tmp_path):
+def test_whole_numbers_are_accepted_as_fractions(tmp_path):
     config = tmp_path / "my.toml"
     config.write_text("value_range = 255\nreference = 3\n")
     assert resolve_options({}, config=config) == FusionOptions(value_range=255, reference=3)
 
 
-def test_every_option_has_a_flag_that_says_what_it_does():
+def test_every_option_has_a_flag_with_its_help_text():
     shown = CliRunner().invoke(app, ["fuse", "--help"], env={"COLUMNS": "300"}).output
     text = " ".join(shown.split())
     for entry in fields(FusionOptions):

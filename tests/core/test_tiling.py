@@ -1,3 +1,5 @@
+"""Tiles: written once, read with their context."""
+
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def test_tiles_read_their_context_or_reach_the_edge(height, width, tile, context
             assert read.stop - write.stop == context or read.stop == side
 
 
-def test_scaled():
+def test_a_tile_is_scaled_in_all_its_windows():
     tile = next(iter(cover(128, 256, tile=64, context=16)))
     small = tile.scaled(16)
     assert small.write == (slice(0, 4), slice(0, 4))
@@ -33,7 +35,7 @@ def test_scaled():
 
 
 @given(st.integers(1, 50), st.integers(-120, 0), st.integers(1, 170))
-def test_mirrored_is_symmetric_padding(length, start, stop):
+def test_mirrored_indices_pad_symmetrically(length, start, stop):
     axis = np.arange(length)
     padded = np.pad(axis, (-start, max(0, stop - length)), mode="symmetric")
     assert np.array_equal(mirrored(start, stop, length), padded[: stop - start])
@@ -44,8 +46,8 @@ steps = st.integers(0, 12).map(lambda n: 16 * n)
 
 @given(st.integers(1, 300), st.integers(1, 300), steps, steps, steps, st.integers(1, 5))
 @example(1, 1, 0, 16, 0, 2)
-def test_even_tiles(height, width, border, tile, context, at_least):
-    """One size, every pixel once, with the context or up to the edge, at whole steps."""
+def test_even_tiles_cover_a_region_once(height, width, border, tile, context, at_least):
+    """All have one size, start at multiples, and read their context or reach the edge."""
     sides = [side + -side % 16 + 2 * border for side in (height, width)]
     region = (slice(border, border + height), slice(border, border + width))
     tile = max(tile, 16)
@@ -69,7 +71,7 @@ def test_even_tiles(height, width, border, tile, context, at_least):
     )
 
 
-def test_a_small_region_is_shared_out():
+def test_a_small_region_is_divided_unless_tiles_fall_below_their_context():
     region = (slice(32, 560), slice(32, 560))
     parts = cover_evenly(region, 640, 640, tile=1024, context=48, multiple=16, at_least=2)
     assert [part.write[0] for part in parts] == [slice(32, 304), slice(304, 560)]

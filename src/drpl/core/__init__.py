@@ -1,1 +1,1 @@
-"""Types and tools that every package shares; nothing here knows a method or a format."""
+"""Types and tools that all packages share, independent of methods and file formats."""

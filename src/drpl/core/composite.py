@@ -1,4 +1,4 @@
-"""Registered frames and the composite that a method fuses them into."""
+"""Registered frames, and the composite that a method fuses them into."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from drpl.core.masks import PairDecision
 Coverage = NDArray[np.bool_]
 """Mask (H, W): True where a frame shows the scene, False where warping mirrored its edge."""
 Maps = tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint8]]
-"""Index map and doubt of a picture that is itself a fusion."""
+"""Index map and doubt, both (H, W), of a picture that is itself fused."""
 
 
 class Prepared(NamedTuple):
-    """A frame, or a fused slab, registered with the reference frame and exposed like it.
+    """Frame or fused slab, registered to the reference frame and matched to its exposure.
 
     Attributes
     ----------
     number : int
         Number of the frame or slab, from 0.
-    frame : ndarray, shape (H, W) or (H, W, C)
+    frame : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
     covered : Coverage or None
         None if the frame shows the scene everywhere.
     maps : Maps or None
-        Index map and doubt of a slab.
+        Index map and doubt of a slab; None for a single frame.
     """
 
     number: int
@@ -40,14 +40,14 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slab:
-    """A run of frames that was fused apart and written.
+    """Run of frames that were fused by themselves and written to a file.
 
     Attributes
     ----------
     file : Path
         Picture of the slab.
     frames : tuple of int
-        Numbers of its frames.
+        Numbers of the frames.
     """
 
     file: Path
@@ -56,28 +56,28 @@ class Slab:
 
 @dataclass
 class Composite:
-    """The fused picture, while frames are merged and when all are.
+    """Fused picture and its maps, updated as each frame is merged.
 
     Attributes
     ----------
     seen : ndarray
-        Source pixels selected by hard decisions, at the scale of decisions: what the network
-        compares the next frame with.
+        Source pixels selected by hard decisions, at the decision scale; the network compares the
+        next frame with them.
     fused : ndarray, shape (H, W) or (H, W, C)
-        Source pixels, blended along seams. The same array as ``seen`` while both are equal.
+        Source pixels, blended along seams; the same array as ``seen`` while both are equal.
     index_map : ndarray, shape (H, W), uint8, or uint16 for more than 256 frames
-        Number of the frame that each pixel is (mostly) taken from.
+        Number of the frame that contributes most to each pixel.
     doubt : ndarray, shape (H, W), uint8
         Complement of the confidence map: 0 where the decision is clear, 255 where another frame
-        would serve as well.
+        is as good.
     covered : Coverage or None
         Union of the frames' coverage; None if it is the whole picture.
     scale : int
-        Pixels of the picture per pixel of a decision, along an axis.
+        Picture pixels per decision, along each axis.
     masks : PairDecision or None
-        Masks of the last decision: composite (A) against the last frame (B).
+        Masks of the last decision: composite (A) against last frame (B).
     slabs : tuple of Slab
-        Slabs that were fused apart.
+        Slabs that were fused by themselves.
     """
 
     seen: Pixels

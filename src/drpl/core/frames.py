@@ -1,4 +1,4 @@
-"""Frames: pixels with their metadata, and the checks that make several of them a stack."""
+"""Frames: pixels with metadata, and the checks that a focal stack must pass."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ from numpy.typing import NDArray
 from drpl.errors import StackError
 
 Tensor = NDArray[np.float32]
+"""Array of any shape, float32."""
 Plane = NDArray[np.float32]
+"""Single channel (H, W), float32."""
+Floats = NDArray[np.float64]
+"""Array of any shape, float64."""
 Pixels = NDArray[Any]
-"""(H, W) or (H, W, C), uint8, uint16 or float32."""
+"""Picture (H, W) or (H, W, C), uint8, uint16 or float32."""
 FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
-"""Value of white by dtype; for float32 the default of ``value_range``."""
+"""Value of white by dtype; for float32, the default of ``value_range``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a file says besides its pixels.
+    """Colour profile and metadata of an image file.
 
     Attributes
     ----------
     icc, exif, xmp : bytes or None
-        Profile and metadata blocks as they stand in the file.
+        Raw blocks, as read from the file; None if it has none.
     resolution : tuple of two floats
         Pixels per millimetre, horizontal and vertical.
     """
@@ -40,18 +44,19 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One source image.
+    """Source image.
 
     Attributes
     ----------
     pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Upright; 2 channels are grey and alpha, 3 RGB, 4 RGB and alpha.
+        Upright; 2 channels are grey and alpha, 3 are RGB, 4 are RGB and alpha.
     name : str
-        What messages call it.
+        Name for messages.
     path : Path or None
+        Source file; None if the frame was not read from one.
     metadata : Metadata
     notes : tuple of str
-        What reading changed that a user should know, such as a conversion from CMYK.
+        Changes made on reading that the user should know, such as a conversion from CMYK.
     """
 
     pixels: Pixels
@@ -62,19 +67,26 @@ class Frame:
 
 
 def full_scale(pixels: Pixels, value_range: float | None) -> float:
-    """Value of white: by dtype, or ``value_range`` for float32; never guessed from the content."""
+    """Return the value of white: ``value_range`` for float32 if given, else that of the dtype."""
     if pixels.dtype == np.float32 and value_range is not None:
         return value_range
     return FULL_SCALE[pixels.dtype]
 
 
 def check_stack(sources: Sequence[Pixels], names: Sequence[str] | None = None) -> None:
-    """Check that arrays are a stack that can be fused.
+    """Check that arrays form a stack that can be fused.
+
+    Parameters
+    ----------
+    sources : sequence of ndarray
+        Source images.
+    names : sequence of str, optional
+        Names of the images for messages; by default those of `source_names`.
 
     Raises
     ------
     StackError
-        If there are fewer than two, or shapes, channels or dtypes differ or are not supported, or
+        If there are fewer than two images, if shapes or dtypes differ or are not supported, or if
         a float image holds NaN or infinity.
     """
     names = names or source_names(len(sources))
@@ -85,12 +97,12 @@ def check_stack(sources: Sequence[Pixels], names: Sequence[str] | None = None) -
 
 
 def source_names(count: int) -> list[str]:
-    """What messages call arrays."""
+    """Return names for arrays without files: "source 0", "source 1", and so on."""
     return [f"source {number}" for number in range(count)]
 
 
 def check_count(count: int) -> None:
-    """A stack has two frames or more."""
+    """Check that a stack has at least two frames."""
     if count < 2:
         raise StackError(
             f"found {count} source image{'s' * (count != 1)}; expected two or more, "
@@ -99,7 +111,7 @@ def check_count(count: int) -> None:
 
 
 def check_alike(first: Pixels, other: Pixels, names: tuple[str, str]) -> None:
-    """Frames of a stack agree in size, channels and sample type."""
+    """Check that two frames agree in size, channels and sample type."""
     for what, found_first, found_other in (
         ("size", first.shape[:2], other.shape[:2]),
         ("channels", _channels(first), _channels(other)),
@@ -114,7 +126,7 @@ def check_alike(first: Pixels, other: Pixels, names: tuple[str, str]) -> None:
 
 
 def check_frame(pixels: Pixels, name: str) -> None:
-    """Check one source image: its sample type, shape and values."""
+    """Check the sample type, shape and values of a source image."""
     if pixels.dtype not in FULL_SCALE:
         raise StackError(f"{name}: sample type is {pixels.dtype}; expected uint8, uint16, float32")
     if pixels.ndim not in (2, 3) or pixels.size == 0 or _channels(pixels) > 4:
@@ -126,10 +138,10 @@ def check_frame(pixels: Pixels, name: str) -> None:
 
 
 def _channels(pixels: Pixels) -> int:
-    """Channels of an image; a plain plane has one."""
+    """Return the number of channels; a plane has one."""
     return 1 if pixels.ndim == 2 else pixels.shape[2]
 
 
 def _shown(what: str, found: Any) -> str:
-    """A size as width x height, as photographers say it."""
+    """Format a property for a message; a size as width x height."""
     return f"{found[1]}x{found[0]}" if what == "size" else str(found)

@@ -1,20 +1,33 @@
-"""Luma of frames."""
+"""Luma plane of a frame."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from drpl.core.frames import Pixels, Tensor
+from drpl.core.frames import Pixels, Plane
 
 LUMA_ROWS = 32
+"""Rows converted at a time: few enough to stay in the cache."""
 
 
-def luma_plane(pixels: Pixels, white: float) -> Tensor:
-    """Rec. 601 luma (H, W) of gamma-coded pixels (H, W) or (H, W, C), white at 1."""
+def luma_plane(pixels: Pixels, white: float) -> Plane:
+    """Return the Rec. 601 luma of gamma-coded pixels.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        With one or two channels, the first is the luma; alpha is ignored.
+    white : float
+        Value of white.
+
+    Returns
+    -------
+    ndarray, shape (H, W), float32
+        Luma, white at 1.
+    """
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         plane = np.empty(pixels.shape[:2], np.float32)
-        # a few rows at a time stay in the cache
         for top in range(0, len(pixels), LUMA_ROWS):
             rows = slice(top, top + LUMA_ROWS)
             colours = np.ascontiguousarray(pixels[rows, :, :3], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The machine: cores, memory, the heap, child processes."""
+"""Resources of the machine: cores, memory, heaps, child processes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from threading import Thread
 
 ARENA_MAX = -8
-"""What glibc's `mallopt` calls the number of heaps."""
+"""Parameter of glibc's ``mallopt`` that limits the number of heaps."""
 
 
 def share_heap() -> None:
-    """Let all threads of this process allocate from one heap, where the C library is glibc.
+    """Let all threads of this process allocate from one heap, if the C library is glibc.
 
-    It changes the whole process: for programs to call, and for libraries only where they are
-    given a limit of memory. Heaps that are there already stay, so it is best called before threads
-    begin. ``MALLOC_ARENA_MAX`` in the environment counts more.
+    This changes the whole process: programs may call it; a library should do so only under a
+    memory limit. Existing heaps stay, so call it before threads start. ``MALLOC_ARENA_MAX`` in
+    the environment overrides it.
 
     Notes
     -----
-    glibc makes up to eight heaps for each core, and deals them out to threads as these begin. Each
-    heap keeps room for the largest arrays that any thread ever freed in it: with threads that come
-    and go with each frame, peak memory grows until all heaps were met by all kinds of work.
+    glibc creates up to eight heaps per core and assigns them to threads as these start. A heap
+    keeps room for the largest arrays ever freed in it. Where each frame starts new threads, peak
+    memory therefore grows until every heap has served every kind of work.
     """
     if sys.platform != "linux" or "MALLOC_ARENA_MAX" in os.environ:
         return
@@ -34,20 +34,20 @@ def share_heap() -> None:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def begin_child() -> None:
-    """Prepare a process that fuses one stack."""
+    """Set up a child process that fuses one stack."""
     share_heap()
     _end_with_parent()
 
 
 def _end_with_parent() -> None:
-    """See to it that this process ends when its parent does, be it killed."""
+    """End this process as soon as its parent ends, even if the parent is killed."""
     parent = parent_process()
 
     def follow() -> None:
@@ -59,7 +59,7 @@ def _end_with_parent() -> None:
 
 
 def memory_mb() -> int | None:
-    """Megabytes of memory that can be had now, or None where the system does not tell."""
+    """Return the available memory in megabytes, or None if the system does not report it."""
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
@@ -70,10 +70,10 @@ def memory_mb() -> int | None:
 
 
 def peak_memory_mb() -> float | None:
-    """Peak memory of this process in megabytes, or None where the system does not tell."""
+    """Return the peak memory of this process in megabytes, or None if it is not reported."""
     status = Path("/proc/self/status")
     if status.exists():
-        # not getrusage: its peak may be that of the process that started this one
+        # getrusage may report the peak of the process that started this one
         peak = status.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]
         return round(int(peak) * 1024 / 1e6, 1)
     if sys.platform == "win32":

@@ -12,25 +12,25 @@ from drpl.core.frames import Plane
 
 
 def clearness(soft: Plane) -> NDArray[np.uint8]:
-    """How clear a decision map is: 255 at 0 and 1, 0 at one half."""
+    """Return the clearness of a soft decision map: 255 at 0 and 1, 0 at one half."""
     clear: NDArray[np.uint8] = np.rint(np.abs(2 * soft - 1) * 255).astype(np.uint8)
     return clear
 
 
-def decision_map(masks: PairDecision, rows: slice = slice(None)) -> NDArray[np.float32]:
-    """Soft decision map ``(M_A + 1 - M_B) / 2`` of some rows, float32, in [0, 1]."""
+def decision_map(masks: PairDecision, rows: slice = slice(None)) -> Plane:
+    """Return rows of the soft decision map ``(M_A + 1 - M_B) / 2``, float32, in [0, 1]."""
     mask_a, mask_b = (mask[rows].astype(np.float32) for mask in (masks.mask_a, masks.mask_b))
     return (mask_a + np.float32(1) - mask_b) / np.float32(2)
 
 
 @dataclass(frozen=True, slots=True)
 class PairDecision:
-    """Two complementary decision masks of a pair.
+    """Complementary decision masks of a pair of source images.
 
     Attributes
     ----------
-    mask_a, mask_b : ndarray, shape (H, W), float16 (or as asked), in [0, 1]
-        Where each source is to be taken; they nearly add up to 1.
+    mask_a, mask_b : ndarray, shape (H, W), floating point, in [0, 1]
+        Weights of source A and source B; they add up to about 1.
     """
 
     mask_a: NDArray[np.floating[Any]]

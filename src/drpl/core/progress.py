@@ -1,4 +1,4 @@
-"""Progress of long work, and the seconds that its steps take."""
+"""Progress of long work, and the time that its steps take."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Callback that receives the stage, the number of frames done, and their total."""
+"""Callback that receives the stage, the number of frames done and their total."""
 
 
 class Clock:
-    """Stopwatch that adds up the seconds of named steps.
+    """Stopwatch that adds up the time of named steps.
 
     Parameters
     ----------
     seconds : dict, optional
-        Seconds by step, to be continued.
+        Seconds by step, to which the clock adds; a new dict by default.
     """
 
     def __init__(self, seconds: dict[str, float] | None = None) -> None:
@@ -23,7 +23,7 @@ class Clock:
         self._last = time.perf_counter()
 
     def lap(self, name: str) -> None:
-        """Add the seconds since the last lap to a step."""
+        """Add the time since the last lap, in seconds, to a step."""
         now = time.perf_counter()
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
         self._last = now

@@ -1,4 +1,4 @@
-"""Strips of rows, worked on side by side; planes at other scales."""
+"""Parallel work on strips of rows; planes and frames at other scales."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from drpl.core.frames import Pixels, Plane
 from drpl.core.machine import usable_cores
 
 STRIP = 256
+"""Rows of a strip."""
 
 
 def each_strip(work: Callable[[slice], None], height: int) -> None:
-    """Do strips of rows side by side."""
+    """Call ``work`` for each strip of rows of a picture, in parallel threads."""
     strips = [slice(top, min(top + STRIP, height)) for top in range(0, height, STRIP)]
     with ThreadPoolExecutor(usable_cores()) as pool:
         for _ in pool.map(work, strips):
@@ -23,16 +24,21 @@ def each_strip(work: Callable[[slice], None], height: int) -> None:
 
 
 def enlarged_rows(small: Plane, rows: slice, scale: int, width: int) -> Plane:
-    """Some rows of a plane enlarged bilinearly by a whole factor, edges of pixels on edges.
+    """Return rows of a plane enlarged bilinearly, with the edges of both planes aligned.
 
     Parameters
     ----------
-    small : ndarray, shape (h, w)
+    small : ndarray, shape (h, w), float32
     rows : slice
-        Of the enlarged plane.
+        Rows of the enlarged plane.
     scale : int
+        Factor of enlargement.
     width : int
-        Of the enlarged plane, at most ``scale * w``.
+        Width of the enlarged plane in pixels, at most ``scale * w``.
+
+    Returns
+    -------
+    ndarray, shape (rows, width), float32
     """
     first = max(0, rows.start // scale - 1)
     stop = min(len(small), -(-rows.stop // scale) + 1)
@@ -43,7 +49,7 @@ def enlarged_rows(small: Plane, rows: slice, scale: int, width: int) -> Plane:
 
 
 def reduced(frame: Pixels, scale: int) -> Pixels:
-    """A frame with the mean of each ``scale`` x ``scale`` pixels for one, sides rounded up."""
+    """Return a frame reduced to the means of ``scale`` x ``scale`` pixels, sides rounded up."""
     if scale == 1:
         return frame
     height, width = frame.shape[:2]

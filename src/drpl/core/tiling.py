@@ -1,4 +1,4 @@
-"""Pure geometry of tiles: what to read, what to write, what to cut off."""
+"""Geometry of tiles: the windows that each one reads, writes and crops."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 Window = tuple[slice, slice]
+"""Rows and columns, half-open, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One tile of a canvas.
+    """Tile of a canvas.
 
     Attributes
     ----------
     read : pair of slices
-        Rows and columns of the canvas that the tile is computed from.
+        Rows and columns of the canvas that the tile is computed from, context included.
     write : pair of slices
-        Rows and columns of the canvas that it is right for.
+        Rows and columns of the canvas that the tile yields.
     crop : pair of slices
-        The same within the tile.
+        Rows and columns of the written window within the read window.
     """
 
     read: Window
@@ -30,7 +31,7 @@ class Tile:
     crop: Window
 
     def scaled(self, factor: int) -> Tile:
-        """The tile on a canvas smaller by a whole factor that divides all of its bounds."""
+        """Return the tile on a reduced canvas; the factor must divide all of its bounds."""
 
         def shrink(window: Window) -> Window:
             rows, cols = (slice(s.start // factor, s.stop // factor) for s in window)
@@ -40,16 +41,16 @@ class Tile:
 
 
 def cover(height: int, width: int, *, tile: int, context: int) -> Iterator[Tile]:
-    """Tiles whose written windows cover a canvas once, row by row.
+    """Yield tiles, row by row, whose written windows cover a canvas exactly once.
 
     Parameters
     ----------
     height, width : int
-        Of the canvas, in pixels.
+        Size of the canvas in pixels.
     tile : int
-        Side of the written window; the last of a row or column may be smaller.
+        Side of a written window in pixels; the last of a row or column may be smaller.
     context : int
-        Pixels read around it, as far as the canvas goes.
+        Pixels to read around each written window, up to the edges of the canvas.
 
     Yields
     ------
@@ -63,7 +64,7 @@ def cover(height: int, width: int, *, tile: int, context: int) -> Iterator[Tile]
 
 
 def _span(start: int, tile: int, context: int, length: int) -> tuple[slice, slice, slice]:
-    """Read, write and crop along one axis."""
+    """Return the read, write and crop slices along one axis."""
     stop = min(start + tile, length)
     first, last = max(0, start - context), min(length, stop + context)
     return slice(first, last), slice(start, stop), slice(start - first, stop - first)
@@ -79,30 +80,32 @@ def cover_evenly(
     multiple: int,
     at_least: int = 1,
 ) -> list[Tile]:
-    """Tiles of one size that cover a region of a canvas once, row by row.
+    """Return tiles of one size that cover a region of a canvas exactly once.
 
-    Every tile reads a window of the same size, which at the edges of the canvas is moved inwards:
-    what runs on the tiles is planned for one size.
+    All read windows have the same size, so that a network is planned for one shape; at the edges
+    of the canvas they are moved inwards.
 
     Parameters
     ----------
     region : pair of slices
-        What is to be written; begins at multiples of ``multiple``.
+        Rows and columns to write, starting at multiples of ``multiple``.
     height, width : int
-        Of the canvas, multiples of ``multiple``.
+        Size of the canvas in pixels, multiples of ``multiple``.
     tile : int
-        Largest side of a written window; the sides taken divide the region evenly.
+        Largest side of a written window in pixels; the actual sides divide the region evenly.
     context : int
-        Pixels read around it at least, as far as the canvas goes; a multiple of ``multiple``.
+        Least number of pixels to read around each written window, up to the edges of the canvas;
+        a multiple of ``multiple``.
     multiple : int
-        Every read window begins and ends at a multiple of it.
+        Number that all bounds of read windows are multiples of.
     at_least : int
-        Number of tiles to aim at in a region that fewer would do for, as long as they are larger
-        than their context.
+        Number of tiles to aim for where fewer would suffice, as long as each stays larger than
+        its context.
 
     Returns
     -------
     list of Tile
+        Tiles row by row.
     """
     cols = _even_spans(region[1], tile, context, width, multiple)
     extent = region[0].stop - region[0].start
@@ -115,7 +118,7 @@ def cover_evenly(
 def _even_spans(
     region: slice, tile: int, context: int, length: int, multiple: int
 ) -> list[tuple[slice, slice, slice]]:
-    """Read, write and crop of each tile along one axis."""
+    """Return the read, write and crop slices of each tile along one axis."""
     extent = region.stop - region.start
     step = -(-extent // max(1, -(-extent // tile)))
     step += -step % multiple
@@ -130,10 +133,22 @@ def _even_spans(
 
 
 def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Indices into an axis of ``length`` for positions that may lie outside of it.
+    """Return indices into an axis for positions that may lie outside it.
 
-    Outside, the axis is mirrored with its edge repeated, as often as needed, so that it works for
-    a length of 1 too.
+    Outside, the axis is mirrored with its edge repeated, as often as needed: any length works,
+    1 included.
+
+    Parameters
+    ----------
+    start, stop : int
+        First position, and the one after the last.
+    length : int
+        Length of the axis.
+
+    Returns
+    -------
+    ndarray, shape (stop - start,), intp
+        Indices in [0, length).
     """
     position = np.arange(start, stop) % (2 * length)
     return np.where(position < length, position, 2 * length - 1 - position)
