@@ -24,7 +24,8 @@ from drpl.bench import (
     summary,
     tables,
 )
-from drpl.bench.quality import QualitySettings, score_quality
+from drpl.bench.quality import entry_names, scene_specs, score_quality
+from drpl.bench.settings import QualitySettings
 from drpl.classical.table import CLASSICAL_METHODS
 from drpl.errors import ConfigError, ReadError, StackError
 from drpl.io.write import write_image
@@ -83,7 +84,7 @@ def test_rows_name_scenes_sets_and_entries(real, run):
     first = rows[0]
     assert all(np.isfinite(first[name]) for name in scoring.PLAIN_METRICS)
     assert all(np.isnan(first[name]) for name in scoring.TRUTH_METRICS)
-    spec = settings(real).scene_specs()[0]
+    spec = scene_specs(settings(real))[0]
     assert [path.name for path in spec.sources] == ["2.png", "10.png"]
 
 
@@ -147,15 +148,15 @@ def test_settings_are_checked(real):
 
 
 def test_the_default_model_comes_first(real):
-    assert settings(real, models=()).entry_names == ["drpl-fast select", "drpl select"]
+    assert entry_names(settings(real, models=())) == ["drpl-fast select", "drpl select"]
 
 
 def test_missing_and_misfitting_images_are_named(real, tmp_path):
     with pytest.raises(ReadError, match="is not a folder"):
-        settings(real, fused={"gone": str(tmp_path / "gone")}).scene_specs()
+        scene_specs(settings(real, fused={"gone": str(tmp_path / "gone")}))
     write_jpeg(tmp_path / "hill_01.jpg", half_sharp_pair(*SIZE)[2], 80)
     with pytest.raises(ReadError, match="has no image of hill_02"):
-        settings(real, fused={"part": str(tmp_path)}).scene_specs()
+        scene_specs(settings(real, fused={"part": str(tmp_path)}))
     write_jpeg(tmp_path / "hill_02.jpg", half_sharp_pair(50, 60)[2], 80)
     small = settings(real, fused={"small": str(tmp_path)})
     with pytest.raises(StackError, match=r"hill_02.jpg: has shape \(50, 60, 3\)"):
@@ -163,7 +164,7 @@ def test_missing_and_misfitting_images_are_named(real, tmp_path):
 
 
 def test_all_images_are_encoded_like_the_coarsest_peer(real, model):
-    spec = settings(real).scene_specs()[0]
+    spec = scene_specs(settings(real))[0]
     coarse, fine = spec.peers["coarse"], spec.peers["fine"]
     wanted = encoding.coarsest([fine, coarse])
     assert wanted == encoding.read_encoding(coarse) != encoding.read_encoding(fine)

@@ -12,7 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from drpl.bench.plots import INK, box_plot
-from drpl.bench.quality import QualitySettings, one_thread
+from drpl.bench.quality import load_entries, one_thread, scene_specs
+from drpl.bench.settings import QualitySettings
 from drpl.bench.store import ScoreStore
 from drpl.bench.summary import SetScores, tabulate
 from drpl.bench.tables import TABLES, Table, box_values, sentence
@@ -168,7 +169,7 @@ def _cases(
 ) -> dict[str, tuple[list[Case], str]]:
     """Make the worst scenes of each data set again, or give the reason why that failed."""
     try:
-        specs, entries = settings.scene_specs(), settings.entries()
+        specs, entries = scene_specs(settings), load_entries(settings)
         with one_thread():
             return {s.name: (list(show_cases(s, specs, entries)), "") for s in scores}
     except DrplError as error:  # the pictures may have been removed since

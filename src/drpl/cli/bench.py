@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from drpl.cli.flags import complete_method
+from drpl.bench.settings import QualitySettings
+from drpl.cli.flags import Quiet, with_fields
 from drpl.cli.terminal import load_extra, progress_bar, say
-from drpl.core.options import COMPOSE_MODES
 from drpl.errors import ConfigError
 
 Docs = Annotated[
@@ -22,65 +23,13 @@ Docs = Annotated[
 ]
 
 
+@with_fields(QualitySettings, "settings", skip=("fused",))
 def quality(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for scores and reports.")],
-    photos: Annotated[
-        Path | None,
-        typer.Option(help="Folder of photos: scenes are rendered from those training kept out."),
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(help="Rendered scenes: pairs, stacks, moved (repeatable); all by default."),
-    ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="Rendered scenes of each kind.")] = 60,
-    size: Annotated[int, typer.Option(min=64, help="Side of a rendered scene in pixels.")] = 384,
-    degraded: Annotated[
-        bool,
-        typer.Option(
-            "--degraded/--clean", help="Rendered frames with shift, exposure, noise and JPEG."
-        ),
-    ] = False,
-    drawn: Annotated[
-        int, typer.Option(min=0, help="Scenes like that of `drpl demo`: they need no photos.")
-    ] = 0,
-    seed: Annotated[int, typer.Option(help="Same seed, same rendered and drawn scenes.")] = 20_000,
-    sources: Annotated[
-        Path | None, typer.Option(help="Folder of real scenes, each a folder of frames.")
-    ] = None,
-    truth: Annotated[
-        Path | None, typer.Option(help="Folder with the truths of real scenes: NAME.*")
-    ] = None,
-    align: Annotated[
-        bool, typer.Option("--align/--no-align", help="Align the frames of real scenes first.")
-    ] = False,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Model to score (repeatable), the first is compared with all; all by default.",
-            autocompletion=complete_method,
-        ),
-    ] = None,
-    compose: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Way to compose (repeatable): {', '.join(COMPOSE_MODES)}."),
-    ] = None,
-    exposure: Annotated[
-        bool,
-        typer.Option(
-            "--exposure/--no-exposure",
-            help="Let our models match exposure first, as drpl fuse does; baselines get the same "
-            "frames unmatched.",
-        ),
-    ] = False,
-    baselines: Annotated[
-        bool, typer.Option("--baselines/--no-baselines", help="Score the classical methods too.")
-    ] = True,
     fused: Annotated[
         list[str] | None,
         typer.Option(
-            help="Fused images of anybody for real scenes: NAME=FOLDER of SCENE.* (repeatable)."
+            help="Peer's fused images of real scenes: NAME=FOLDER of SCENE.* (repeatable)."
         ),
     ] = None,
     peers: Annotated[
@@ -91,38 +40,24 @@ def quality(
         int, typer.Option(min=0, help="Scenes at a time, one core each; 0 takes all cores.")
     ] = 0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Begin anew in a folder that holds another run.")
+        bool, typer.Option("--overwrite", help="Start over in a folder that holds another run.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
+    *,
+    settings: partial[QualitySettings],
 ) -> None:
-    """Score models, baselines and others' results over scenes; stopped, it goes on where it was.
+    """Score models, classical methods and peers' results; an interrupted run is continued.
 
     Scenes are rendered from photos (--photos) or drawn (--drawn), both with known truth, or real
-    (--sources), or all of that.
+    (--sources), or all of these.
     """
     bench = load_extra("drpl.bench.quality", "bench")
     load_extra("drpl.bench.report", "bench")
-    settings = bench.QualitySettings(
-        photos=_text(photos),
-        kinds=tuple(kind or bench.KINDS),
-        scenes=scenes,
-        size=size,
-        degraded=degraded,
-        drawn=drawn,
-        seed=seed,
-        sources=_text(sources),
-        truth=_text(truth),
-        align=align,
-        models=tuple(model or ()),
-        compose=tuple(compose or ()),
-        exposure=exposure,
-        baselines=baselines,
-        fused=_folders(fused or [], peers),
-    )
+    chosen = settings(fused=_folders(fused or [], peers))
     command = f"drpl {shlex.join(sys.argv[1:])}"
     with progress_bar(quiet=quiet) as progress:
         bench.score_quality(
-            settings, output, jobs=jobs, overwrite=overwrite, command=command, progress=progress
+            chosen, output, jobs=jobs, overwrite=overwrite, command=command, progress=progress
         )
     report(output, docs=docs, quiet=quiet)
 
@@ -141,11 +76,6 @@ def report(
         say(f"{data_set}: {words}")
     names = ", ".join(str(path) for path in written)
     say(f"reports: {names}")
-
-
-def _text(path: Path | None) -> str:
-    """A folder as settings hold it."""
-    return "" if path is None else path.as_posix()
 
 
 def _folders(fused: list[str], peers: Path | None) -> dict[str, str]:
