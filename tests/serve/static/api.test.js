@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import {
-  ApiError,
-  LostError,
-  createApi,
-  sentence,
-} from "../../../src/drpl/serve/static/model/api.js";
+import { ApiError, LostError, createApi, sentence } from "../../../src/drpl/serve/static/model/api.js";
 
 const { fetch } = globalThis;
 afterEach(() => {
@@ -44,7 +39,7 @@ test("bodies are sent as JSON", async () => {
 
 test("a refusal has its status and the time to wait", async () => {
   answering([429, { error: "Too many." }, { "Retry-After": "3" }]);
-  await assert.rejects(createApi("/api", () => {}).jobs(), (error) => {
+  await assert.rejects(createApi("/api", () => {}).jobs(), error => {
     assert.ok(error instanceof ApiError);
     assert.deepEqual([error.message, error.status, error.retryAfter], ["Too many.", 429, 3]);
     return true;
@@ -55,11 +50,11 @@ test("a lost service is reported, and reported again once it answers", async () 
   const seen = [];
   answering(new TypeError("network"), [200, {}]);
   await new Promise((done, failed) => {
-    const api = createApi("/api", (lost) => {
+    const api = createApi("/api", lost => {
       seen.push(lost);
       if (!lost) done();
     });
-    api.jobs().then(failed, (error) => seen.push(error instanceof LostError));
+    api.jobs().then(failed, error => seen.push(error instanceof LostError));
   });
   assert.deepEqual(seen, [true, true, false]);
 });

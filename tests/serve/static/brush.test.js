@@ -4,8 +4,7 @@ import { test } from "node:test";
 import { maskWidths } from "../../../src/drpl/serve/static/viewer/brush.js";
 
 /** Opacity of the mask at a distance from the stroke. */
-const opacity = (widths, distance) =>
-  widths.filter((width) => distance < width / 2).length / widths.length;
+const opacity = (widths, distance) => widths.filter(width => distance < width / 2).length / widths.length;
 
 test("a hard brush is one line of its full width", () => {
   assert.deepEqual(maskWidths(20, 0), [40]);

@@ -18,7 +18,7 @@ import {
 } from "../../../src/drpl/serve/static/model/draft.js";
 import { frame, job, names } from "./samples.js";
 
-const items = (...numbers) => numbers.map((n) => ofFrame(frame(n)));
+const items = (...numbers) => numbers.map(n => ofFrame(frame(n)));
 const draftOf = (...numbers) => added(emptyDraft(), items(...numbers));
 
 test("frames are in natural order of their names", () => {
@@ -30,14 +30,14 @@ test("frames added to an arranged stack go to its end, in natural order", () => 
   const arranged = moved(draftOf(1, 2), "n2", 0);
   const draft = added(arranged, items(10, 9, 0));
   assert.deepEqual(
-    draft.items.map((item) => item.key),
+    draft.items.map(item => item.key),
     ["n2", "n1", "n0", "n9", "n10"],
   );
 });
 
 test("a move keeps all frames and stays within the list", () => {
   const draft = draftOf(1, 2, 3, 4);
-  const keys = (one) => one.items.map((item) => item.key).join();
+  const keys = one => one.items.map(item => item.key).join();
   assert.equal(keys(moved(draft, "n1", 2)), "n2,n3,n1,n4");
   assert.equal(keys(moved(draft, "n3", -5)), "n3,n1,n2,n4");
   assert.equal(keys(moved(draft, "n1", 99)), "n2,n3,n4,n1");
@@ -73,7 +73,7 @@ test("a refused file leaves the frames; a second refusal replaces the first", ()
   const twice = refused(once, { key: "n1", name: "a", reason: "two", again: true });
   assert.deepEqual(names(twice), ["img_2.jpg"]);
   assert.deepEqual(
-    twice.refused.map((entry) => entry.reason),
+    twice.refused.map(entry => entry.reason),
     ["two"],
   );
 });
@@ -110,12 +110,7 @@ test("a noted reference frame that is gone is forgotten", () => {
 test("a run is started with the used frames in their order", () => {
   let draft = sorted(draftOf(1, 2, 3), "reverse");
   draft = { ...changed(draft, "n2", { used: false }), reference: "n1", options: { halo: 3 } };
-  assert.deepEqual(startBody(draft), {
-    order: [3, 1],
-    reference: 1,
-    preset: null,
-    options: { halo: 3 },
-  });
+  assert.deepEqual(startBody(draft), { order: [3, 1], reference: 1, preset: null, options: { halo: 3 } });
 });
 
 test("frames that differ from the majority are odd, unless they are left out", () => {

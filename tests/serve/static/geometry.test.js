@@ -108,7 +108,7 @@ test("every visible point is on exactly one visible tile", () => {
       const { x, y } = toPicture(view, CANVAS, left, CANVAS.height * next());
       const point = { left: x, top: y, width: 1e-9, height: 1e-9 };
       if (!overlap(point, { left: 0, top: 0, ...LAYER })) continue;
-      const covering = tiles.filter((tile) => overlap(tileRect(LAYER, tile), point));
+      const covering = tiles.filter(tile => overlap(tileRect(LAYER, tile), point));
       assert.equal(covering.length, 1);
     }
   }

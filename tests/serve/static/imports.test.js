@@ -15,26 +15,22 @@ function imports() {
     const name = path.replaceAll("\\", "/");
     if (!name.endsWith(".js")) continue;
     const text = readFileSync(new URL(name, ROOT), "utf-8");
-    const listed = (pattern) =>
-      [...text.matchAll(pattern)].map(([, to]) =>
-        new URL(to, new URL(name, ROOT)).href.slice(ROOT.href.length),
-      );
+    const listed = pattern =>
+      [...text.matchAll(pattern)].map(([, to]) => new URL(to, new URL(name, ROOT)).href.slice(ROOT.href.length));
     const types = listed(/^ ?\/?\*+ @import .* from "(\..*)"/gm);
     found.set(name, { values: listed(/^(?:import|\}) .*from "(\..*)";$/gm), types });
   }
   return found;
 }
 
-const layer = (name) => (name.includes("/") ? FOLDERS.indexOf(name.split("/")[0]) : FOLDERS.length);
+const layer = name => (name.includes("/") ? FOLDERS.indexOf(name.split("/")[0]) : FOLDERS.length);
 
 test("folders import only from those below them, types included", () => {
   const modules = imports();
   assert.ok(modules.size > 30);
   const upward = [...modules].flatMap(([name, { values, types }]) => {
     assert.ok(layer(name) >= 0, `${name} is in no known folder`);
-    return [...values, ...types]
-      .filter((to) => layer(to) > layer(name))
-      .map((to) => `${name} imports ${to}`);
+    return [...values, ...types].filter(to => layer(to) > layer(name)).map(to => `${name} imports ${to}`);
   });
   assert.deepEqual(upward, []);
 });
@@ -56,7 +52,7 @@ test("every import names a module, and there are no circles", () => {
 test("every module is reached from the page", () => {
   const modules = imports();
   const reached = new Set(["ui/theme.js"]);
-  const visit = (name) => {
+  const visit = name => {
     if (reached.has(name)) return;
     reached.add(name);
     const { values, types } = modules.get(name);
@@ -64,7 +60,7 @@ test("every module is reached from the page", () => {
   };
   visit("main.js");
   assert.deepEqual(
-    [...modules.keys()].filter((name) => !reached.has(name)),
+    [...modules.keys()].filter(name => !reached.has(name)),
     [],
   );
 });

@@ -1,21 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  points,
-  projection,
-  smoothed,
-  stretched,
-  triangles,
-} from "../../../src/drpl/serve/static/viewer/mesh.js";
+import { points, projection, smoothed, stretched, triangles } from "../../../src/drpl/serve/static/viewer/mesh.js";
 import { random } from "./samples.js";
 
 const [WIDTH, HEIGHT] = [13, 7];
 
-const heightsOf = (height) =>
-  Float32Array.from({ length: WIDTH * HEIGHT }, (_, at) =>
-    height(at % WIDTH, Math.floor(at / WIDTH)),
-  );
+const heightsOf = height =>
+  Float32Array.from({ length: WIDTH * HEIGHT }, (_, at) => height(at % WIDTH, Math.floor(at / WIDTH)));
 const near = (actual, expected, tolerance = 1e-5) =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} is not near ${expected}`);
 
@@ -39,12 +31,12 @@ test("smoothing works alike along both axes", () => {
   const side = 9;
   const square = Float32Array.from({ length: side * side }, () => next());
   const turned = square.map((_, at) => square[(at % side) * side + Math.floor(at / side)]);
-  const [one, other] = [square, turned].map((heights) => smoothed(heights, side, side, 2));
+  const [one, other] = [square, turned].map(heights => smoothed(heights, side, side, 2));
   one.forEach((height, at) => near(other[(at % side) * side + Math.floor(at / side)], height));
 });
 
 test("a reach of zero copies the heights", () => {
-  const heights = heightsOf((x) => x / WIDTH);
+  const heights = heightsOf(x => x / WIDTH);
   const copy = smoothed(heights, WIDTH, HEIGHT, 0);
   assert.deepEqual(copy, heights);
   assert.notEqual(copy, heights);
@@ -92,9 +84,7 @@ test("the triangles cover the mesh once, all turned the same way", () => {
   const corners = triangles(WIDTH, HEIGHT);
   let area = 0;
   for (let at = 0; at < corners.length; at += 3) {
-    const [a, b, c] = [...corners.slice(at, at + 3)].map((corner) =>
-      mesh.slice(5 * corner, 5 * corner + 2),
-    );
+    const [a, b, c] = [...corners.slice(at, at + 3)].map(corner => mesh.slice(5 * corner, 5 * corner + 2));
     const part = ((b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])) / 2;
     assert.ok(part > 0);
     area += part;
@@ -104,7 +94,7 @@ test("the triangles cover the mesh once, all turned the same way", () => {
 
 /** Projects a point to the screen. */
 function project(matrix, point) {
-  const [x, y, , w] = [0, 1, 2, 3].map((row) =>
+  const [x, y, , w] = [0, 1, 2, 3].map(row =>
     [...point, 1].reduce((sum, value, column) => sum + value * matrix[4 * column + row], 0),
   );
   return [x / w, y / w];

@@ -19,10 +19,10 @@ before(() => {
 });
 
 /** Relative luminance of sRGB bytes. */
-const luminance = (rgb) =>
+const luminance = rgb =>
   rgb
-    .map((byte) => byte / 255)
-    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .map(byte => byte / 255)
+    .map(value => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
     .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
 
 test("OKLCH gives the known colours of sRGB", () => {
@@ -45,7 +45,7 @@ test("neighbours in focus differ in lightness too", () => {
   const order = [3, 0, 2, 1, 4];
   const colours = frameColours(order);
   for (let at = 1; at < order.length; at += 1) {
-    const [one, other] = [order[at - 1], order[at]].map((place) => luminance(colours[place]));
+    const [one, other] = [order[at - 1], order[at]].map(place => luminance(colours[place]));
     assert.ok(Math.max(one, other) / Math.min(one, other) > 1.15);
   }
 });
@@ -86,11 +86,11 @@ test("a map of values is painted by its ramp", () => {
 });
 
 test("depth grows lighter; confidence grows transparent", () => {
-  const alpha = (value) => HEAT[4 * value + 3];
+  const alpha = value => HEAT[4 * value + 3];
   for (let value = 1; value < 256; value += 1) {
     assert.ok(alpha(value) <= alpha(value - 1));
   }
   assert.equal(alpha(255), 0);
-  const light = (value) => luminance([...DEPTHS.slice(4 * value, 4 * value + 3)]);
+  const light = value => luminance([...DEPTHS.slice(4 * value, 4 * value + 3)]);
   for (let value = 8; value < 256; value += 8) assert.ok(light(value) > light(value - 8));
 });

@@ -47,7 +47,7 @@ export const file = (name, size = 1000, isReadable = true) => ({
 export async function until(condition) {
   for (let tries = 0; tries < 500; tries += 1) {
     if (condition()) return;
-    await new Promise((done) => setTimeout(done, 2));
+    await new Promise(done => setTimeout(done, 2));
   }
   throw new Error("the condition never holds");
 }
@@ -61,4 +61,4 @@ export class FakeImageData {
   }
 }
 
-export const names = (draft) => draft.items.map((item) => item.name);
+export const names = draft => draft.items.map(item => item.name);

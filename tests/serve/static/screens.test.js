@@ -59,7 +59,7 @@ test("the command of a plain run names the frames in their order", () => {
 test("the command has preset, options, reference frame and edit list", () => {
   const options = { halo_radius: 3, exposure: false, align: true };
   const full = job({ order: [2, 1], preset: "macro", reference: 1, options });
-  const fields = ["exposure", "align"].map((name) => ({ name, type: "bool" }));
+  const fields = ["exposure", "align"].map(name => ({ name, type: "bool" }));
   assert.equal(
     command(full, fields, true),
     "drpl fuse img_2.jpg img_1.jpg -o fused.tif --preset macro --halo-radius 3 --no-exposure " +

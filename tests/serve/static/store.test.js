@@ -7,8 +7,8 @@ test("a watcher sees the current value, then each new one once", () => {
   const store = createStore({ a: 1, b: 1 });
   const seen = [];
   store.watch(
-    (state) => state.a,
-    (a) => seen.push(a),
+    state => state.a,
+    a => seen.push(a),
   );
   store.set({ b: 2 });
   store.set({ a: 2 });
@@ -28,8 +28,8 @@ test("a watcher that has stopped sees nothing more", () => {
   const store = createStore({ a: 1 });
   const seen = [];
   const stop = store.watch(
-    (state) => state.a,
-    (a) => seen.push(a),
+    state => state.a,
+    a => seen.push(a),
   );
   stop();
   store.set({ a: 2 });
@@ -39,8 +39,8 @@ test("a watcher that has stopped sees nothing more", () => {
 test("a watcher may change the state itself", () => {
   const store = createStore({ a: 1, double: 2 });
   store.watch(
-    (state) => state.a,
-    (a) => store.set({ double: 2 * a }),
+    state => state.a,
+    a => store.set({ double: 2 * a }),
   );
   store.set({ a: 5 });
   assert.equal(store.get().double, 10);

@@ -12,8 +12,8 @@ import {
   withStroke,
 } from "../../../src/drpl/serve/static/model/strokes.js";
 
-const stroke = (frame) => ({ frame, radius: 5, softness: 0.5, points: [[1, 2]] });
-const frames = (strokes) => strokes.map((one) => one.frame);
+const stroke = frame => ({ frame, radius: 5, softness: 0.5, points: [[1, 2]] });
+const frames = strokes => strokes.map(one => one.frame);
 
 test("undo and redo step through the strokes", () => {
   const full = historyOf([stroke(1), stroke(2), stroke(3)]);
@@ -68,7 +68,7 @@ test("an edit list of the right size is read", () => {
 test("other files are refused with a reason", () => {
   const size = { width: 60, height: 40 };
   const list = { edits: 1, size: [60, 40], strokes: [] };
-  const read = (about) => () => readEdits(JSON.stringify(about), size);
+  const read = about => () => readEdits(JSON.stringify(about), size);
   assert.throws(() => readEdits("{", size), /not JSON/);
   assert.throws(read(null), /version 1/);
   assert.throws(read({ ...list, edits: 2 }), /version 1/);

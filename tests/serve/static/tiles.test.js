@@ -26,13 +26,12 @@ function loaderOf() {
     });
   let arrivals = 0;
   const cache = new TileCache(1e9);
-  const address = (layer) => `/${layer}`;
+  const address = layer => `/${layer}`;
   const loader = new TileLoader(ask, address, cache, () => (arrivals += 1));
   return { loader, requests, cache, arrivals: () => arrivals };
 }
 
-const places = (layer, count) =>
-  Array.from({ length: count }, (_, column) => ({ layer, level: 2, column, row: 0 }));
+const places = (layer, count) => Array.from({ length: count }, (_, column) => ({ layer, level: 2, column, row: 0 }));
 
 test("the cache evicts the tiles that were not used for longest, and frees them", () => {
   const closed = [];
@@ -72,7 +71,7 @@ test("six tiles are loaded at a time, the most urgent first", async () => {
   loader.want(places(layer, 8));
   assert.deepEqual(
     [...requests.keys()],
-    [0, 1, 2, 3, 4, 5].map((column) => `/fused/2/${column}_0`),
+    [0, 1, 2, 3, 4, 5].map(column => `/fused/2/${column}_0`),
   );
   requests.get("/fused/2/3_0").finish();
   await until(() => requests.has("/fused/2/6_0"));
@@ -132,7 +131,7 @@ test("a change makes the tiles of its area stale on all levels, and them only", 
   loader.want(corners);
   assert.deepEqual(
     [...requests.keys()],
-    ["/fused/0/0_0", "/fused/2/0_0"].map((path) => `${path}?v=${layer.version}`),
+    ["/fused/0/0_0", "/fused/2/0_0"].map(path => `${path}?v=${layer.version}`),
   );
   assert.ok(loader.find(layer, corners[0]), "a stale tile is shown until the new one arrives");
 });

@@ -19,14 +19,14 @@ function queue(meta = META) {
       new Promise((done, failed) => {
         const abort = () => failed(new DOMException("aborted", "AbortError"));
         signal.addEventListener("abort", abort, { once: true });
-        const finish = (n) => done(frame(n, { name: one.name }));
+        const finish = n => done(frame(n, { name: one.name }));
         sending.set(one.name, { finish, failed, progress });
       }),
     removeFrame: async (id, n) => deleted.push([id, n]),
   };
   const uploads = createUploads(api, "j", draft, meta);
-  const item = (name) => draft.get().items.find((one) => one.name === name);
-  const reasons = () => draft.get().refused.map((entry) => entry.reason);
+  const item = name => draft.get().items.find(one => one.name === name);
+  const reasons = () => draft.get().refused.map(entry => entry.reason);
   return { api, draft, sending, deleted, uploads, item, reasons };
 }
 
@@ -67,14 +67,14 @@ test("files that do not fit are refused without being sent", () => {
 
 test("frames beyond the limit are refused", () => {
   const { uploads, draft, reasons } = queue();
-  uploads.add([1, 2, 3, 4, 5].map((n) => file(`${n}.jpg`, 10)));
+  uploads.add([1, 2, 3, 4, 5].map(n => file(`${n}.jpg`, 10)));
   assert.equal(draft.get().items.length, 4);
   assert.deepEqual(reasons(), ["5.jpg is one too many: a stack may have 4 frames."]);
 });
 
 test("limits of zero do not limit", () => {
   const { uploads, draft } = queue({ formats: [], limits: { frames: 0, bytes: 0, pixels: 0 } });
-  uploads.add([1, 2, 3, 4, 5, 6].map((n) => file(`${n}.any`, 1e9)));
+  uploads.add([1, 2, 3, 4, 5, 6].map(n => file(`${n}.any`, 1e9)));
   assert.equal(draft.get().items.length, 6);
 });
 

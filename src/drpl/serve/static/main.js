@@ -31,7 +31,7 @@ let shown = "";
 /** @type {?Page} */
 let page = null;
 
-const api = createApi("/api/v1", (lost) => {
+const api = createApi("/api/v1", lost => {
   if (lost) {
     banner.hidden = false;
     banner.className = "banner bad";
@@ -137,10 +137,7 @@ function themeSwitch() {
   return node;
 }
 
-byId("brand").append(
-  el("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }),
-  "drpl",
-);
+byId("brand").append(el("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }), "drpl");
 fill(
   byId("tools"),
   el(
@@ -152,11 +149,11 @@ fill(
   button(showKeys, { class: "plain", title: "Keys (?)", "aria-label": "Keys" }, icon("keys")),
   themeSwitch(),
 );
-byId("skip").addEventListener("click", (event) => {
+byId("skip").addEventListener("click", event => {
   event.preventDefault();
   main.focus();
 });
-window.addEventListener("keydown", (event) => {
+window.addEventListener("keydown", event => {
   if (event.key === "?" && !(event.target instanceof HTMLInputElement)) showKeys();
 });
 refuseDrops();

@@ -25,16 +25,16 @@ export class LostError extends Error {
 }
 
 /** @param {unknown} error */
-export const isAbort = (error) => error instanceof Error && error.name === "AbortError";
+export const isAbort = error => error instanceof Error && error.name === "AbortError";
 
 /** @param {Job} job */
-export const isActive = (job) => job.state === "queued" || job.state === "running";
+export const isActive = job => job.state === "queued" || job.state === "running";
 
 /**
  * @param {number} ms
  * @returns {Promise<void>}
  */
-export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+export const pause = ms => new Promise(done => setTimeout(done, ms));
 
 /**
  * Extracts the sentence of an error response; falls back to one that names the status.
@@ -131,13 +131,13 @@ export function createApi(root, onConnection) {
      * @param {string} id
      * @returns {Promise<Job>}
      */
-    job: (id) => read(`/jobs/${id}`),
+    job: id => read(`/jobs/${id}`),
 
     /**
      * @param {{name?: string, stack?: string, demo?: true}} source
      * @returns {Promise<Job>}
      */
-    create: (source) => read("/jobs", json("POST", source)),
+    create: source => read("/jobs", json("POST", source)),
 
     /**
      * @param {string} id
@@ -147,10 +147,10 @@ export function createApi(root, onConnection) {
     start: (id, body) => read(`/jobs/${id}/start`, json("POST", body)),
 
     /** @param {string} id */
-    cancel: (id) => ask(`/jobs/${id}/cancel`, json("POST")),
+    cancel: id => ask(`/jobs/${id}/cancel`, json("POST")),
 
     /** @param {string} id */
-    remove: (id) => ask(`/jobs/${id}`, { method: "DELETE" }),
+    remove: id => ask(`/jobs/${id}`, { method: "DELETE" }),
 
     /**
      * @param {string} id
@@ -168,13 +168,13 @@ export function createApi(root, onConnection) {
      * @param {string} id
      * @returns {Promise<Report>}
      */
-    report: (id) => read(`/jobs/${id}/report`),
+    report: id => read(`/jobs/${id}/report`),
 
     /**
      * @param {string} id
      * @returns {Promise<Edits>}
      */
-    edits: (id) => read(`/jobs/${id}/edits`),
+    edits: id => read(`/jobs/${id}/edits`),
 
     /**
      * @param {string} id
@@ -221,7 +221,7 @@ export function createApi(root, onConnection) {
         const request = new XMLHttpRequest();
         request.open("PUT", `${root}/jobs/${id}/frames?name=${encodeURIComponent(file.name)}`);
         request.setRequestHeader("Content-Type", "application/octet-stream");
-        request.upload.onprogress = (event) => onProgress(event.loaded);
+        request.upload.onprogress = event => onProgress(event.loaded);
         request.onload = () => {
           const { status, responseText } = request;
           if (status >= 200 && status < 300) {
@@ -257,7 +257,7 @@ export function createApi(root, onConnection) {
         source?.close();
       };
       /** @param {?Job} job */
-      const pass = (job) => {
+      const pass = job => {
         if (!job || !isActive(job)) stop();
         onJob(job);
       };
@@ -265,7 +265,7 @@ export function createApi(root, onConnection) {
         if (stopped) return;
         const events = new EventSource(`${root}/jobs/${id}/events`);
         source = events;
-        events.addEventListener("job", (event) => pass(JSON.parse(event.data)));
+        events.addEventListener("job", event => pass(JSON.parse(event.data)));
         events.addEventListener("gone", () => pass(null));
         events.onerror = async () => {
           events.close();

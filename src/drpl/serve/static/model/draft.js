@@ -37,7 +37,7 @@ export function added(draft, fresh) {
  * @returns {Draft}
  */
 export function changed(draft, key, patch) {
-  const items = draft.items.map((item) => (item.key === key ? { ...item, ...patch } : item));
+  const items = draft.items.map(item => (item.key === key ? { ...item, ...patch } : item));
   const unused = patch.used === false && draft.reference === key;
   return { ...draft, items, reference: unused ? null : draft.reference };
 }
@@ -51,7 +51,7 @@ export function changed(draft, key, patch) {
  * @returns {Draft}
  */
 export function moved(draft, key, to) {
-  const from = draft.items.findIndex((item) => item.key === key);
+  const from = draft.items.findIndex(item => item.key === key);
   const place = Math.max(0, Math.min(draft.items.length - 1, to));
   if (from < 0 || from === place) return draft;
   const items = [...draft.items];
@@ -68,7 +68,7 @@ export function moved(draft, key, to) {
  */
 export function removed(draft, key) {
   const reference = draft.reference === key ? null : draft.reference;
-  return { ...draft, items: draft.items.filter((item) => item.key !== key), reference };
+  return { ...draft, items: draft.items.filter(item => item.key !== key), reference };
 }
 
 /**
@@ -93,7 +93,7 @@ export function sorted(draft, how) {
  * @returns {Draft}
  */
 export function refused(draft, refusal) {
-  const others = draft.refused.filter((entry) => entry.key !== refusal.key);
+  const others = draft.refused.filter(entry => entry.key !== refusal.key);
   return { ...removed(draft, refusal.key), refused: [...others, refusal] };
 }
 
@@ -119,7 +119,7 @@ export function noted(draft) {
   const { arranged, preset, options } = draft;
   return {
     order: numbers(draft.items),
-    unused: numbers(draft.items.filter((item) => !item.used)),
+    unused: numbers(draft.items.filter(item => !item.used)),
     reference: referenceOf(draft),
     arranged,
     preset,
@@ -138,12 +138,10 @@ export function restored(job, note) {
   const { order, unused, reference, arranged, preset, options } = note ?? noteOf(job);
   /** @param {Frame} frame */
   const place = ({ n }) => (order.includes(n) ? order.indexOf(n) : order.length);
-  const frames = [...job.frames].sort(
-    (one, other) => place(one) - place(other) || byName(one.name, other.name),
-  );
+  const frames = [...job.frames].sort((one, other) => place(one) - place(other) || byName(one.name, other.name));
   return {
     ...emptyDraft(),
-    items: frames.map((frame) => ofFrame(frame, !unused.includes(frame.n))),
+    items: frames.map(frame => ofFrame(frame, !unused.includes(frame.n))),
     arranged,
     reference: job.frames.some(({ n }) => n === reference) ? `n${reference}` : null,
     preset,
@@ -159,7 +157,7 @@ function noteOf(job) {
   const started = job.state !== "draft";
   return {
     order: started ? job.order : [],
-    unused: started ? job.frames.map(({ n }) => n).filter((n) => !job.order.includes(n)) : [],
+    unused: started ? job.frames.map(({ n }) => n).filter(n => !job.order.includes(n)) : [],
     reference: job.reference ?? null,
     arranged: false,
     preset: job.preset ?? null,
@@ -168,11 +166,11 @@ function noteOf(job) {
 }
 
 /** @param {Item[]} items */
-const numbers = (items) => items.flatMap(({ frame }) => (frame ? [frame.n] : []));
+const numbers = items => items.flatMap(({ frame }) => (frame ? [frame.n] : []));
 
 /** @param {Draft} draft */
 function referenceOf(draft) {
-  return draft.items.find((item) => item.key === draft.reference)?.frame?.n ?? null;
+  return draft.items.find(item => item.key === draft.reference)?.frame?.n ?? null;
 }
 
 /**
@@ -182,7 +180,7 @@ function referenceOf(draft) {
  * @returns {StartBody}
  */
 export function startBody(draft) {
-  const order = numbers(draft.items.filter((item) => item.used));
+  const order = numbers(draft.items.filter(item => item.used));
   const { preset, options } = draft;
   return { order, reference: referenceOf(draft), preset, options };
 }
@@ -193,10 +191,9 @@ export function startBody(draft) {
  * @param {Draft} draft
  */
 export function obstacle(draft) {
-  const sending = draft.items.filter((item) => item.state !== "ready").length;
-  if (sending)
-    return `Wait: ${sending} ${sending === 1 ? "file is" : "files are"} still uploading.`;
-  const used = draft.items.filter((item) => item.used).length;
+  const sending = draft.items.filter(item => item.state !== "ready").length;
+  if (sending) return `Wait: ${sending} ${sending === 1 ? "file is" : "files are"} still uploading.`;
+  const used = draft.items.filter(item => item.used).length;
   if (used < 2) return "A focal stack needs at least two frames with different focus.";
   if (odd(draft).length) {
     return "All frames must have the same size and bit depth: leave out the marked ones.";

@@ -30,8 +30,8 @@ export function createDrafts(api, meta) {
     const key = PREFIX + job.id;
     const draft = createStore(restored(job, load(key)));
     const stop = draft.watch(
-      (state) => JSON.stringify(noted(state)),
-      (text) => save(key, text),
+      state => JSON.stringify(noted(state)),
+      text => save(key, text),
     );
     const uploads = createUploads(api, job.id, draft, meta);
     const forget = () => {
@@ -84,7 +84,7 @@ function save(key, text) {
   try {
     localStorage.removeItem(key);
     localStorage.setItem(key, text);
-    const keys = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
+    const keys = Object.keys(localStorage).filter(name => name.startsWith(PREFIX));
     for (const old of keys.slice(0, Math.max(0, keys.length - KEPT))) {
       if (old !== key) localStorage.removeItem(old);
     }

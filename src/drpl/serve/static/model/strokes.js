@@ -6,7 +6,7 @@
  * @param {Stroke[]} strokes
  * @returns {History}
  */
-export const historyOf = (strokes) => ({ done: strokes, undone: [] });
+export const historyOf = strokes => ({ done: strokes, undone: [] });
 
 /**
  * @param {History} history
@@ -54,10 +54,7 @@ export function isFarEnough(points, [x, y], radius) {
  * @param {Point} at
  * @returns {StrokePoint}
  */
-export const centred = ({ x, y }) => [
-  Math.round((x - 0.5) * 100) / 100,
-  Math.round((y - 0.5) * 100) / 100,
-];
+export const centred = ({ x, y }) => [Math.round((x - 0.5) * 100) / 100, Math.round((y - 0.5) * 100) / 100];
 
 /**
  * Returns the bounding box of a stroke.
@@ -68,12 +65,7 @@ export const centred = ({ x, y }) => [
 export function reach({ points, radius }) {
   const [across, down] = [points.map(([x]) => x), points.map(([, y]) => y)];
   const [left, top] = [Math.min(...across) - radius, Math.min(...down) - radius];
-  return {
-    left,
-    top,
-    width: Math.max(...across) + radius - left + 1,
-    height: Math.max(...down) + radius - top + 1,
-  };
+  return { left, top, width: Math.max(...across) + radius - left + 1, height: Math.max(...down) + radius - top + 1 };
 }
 
 /**
@@ -97,9 +89,7 @@ export function readEdits(text, { width, height }) {
   }
   if (list.size[0] !== width || list.size[1] !== height) {
     const size = list.size.join(" × ");
-    throw new Error(
-      `This edit list is for a result of ${size}; this one has ${width} × ${height}.`,
-    );
+    throw new Error(`This edit list is for a result of ${size}; this one has ${width} × ${height}.`);
   }
   return list.strokes;
 }

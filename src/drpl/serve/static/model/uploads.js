@@ -34,7 +34,7 @@ export function createUploads(api, id, draft, { limits, formats }) {
    */
   function unfit(file, frames, bytes) {
     const name = file.name.toLowerCase();
-    if (formats.length && !formats.some((suffix) => name.endsWith(suffix))) {
+    if (formats.length && !formats.some(suffix => name.endsWith(suffix))) {
       return `is not a picture that can be read: ${kinds(formats)}`;
     }
     if (!file.size) return "is empty";
@@ -72,7 +72,7 @@ export function createUploads(api, id, draft, { limits, formats }) {
   /** Starts uploads until the limit of parallel ones is reached. */
   function next() {
     while (sending < AT_ONCE) {
-      const waiting = draft.get().items.find((item) => item.state === "waiting");
+      const waiting = draft.get().items.find(item => item.state === "waiting");
       const file = waiting && files.get(waiting.key);
       if (!file) return;
       sending += 1;
@@ -92,7 +92,7 @@ export function createUploads(api, id, draft, { limits, formats }) {
     const stop = new AbortController();
     stops.set(key, stop);
     /** @param {number} sent */
-    const progress = (sent) => draft.set(changed(draft.get(), key, { sent }));
+    const progress = sent => draft.set(changed(draft.get(), key, { sent }));
     try {
       const frame = await api.upload(id, file, progress, stop.signal);
       draft.set(changed(draft.get(), key, { state: "ready", sent: file.size, frame }));
@@ -138,7 +138,7 @@ export function createUploads(api, id, draft, { limits, formats }) {
      */
     again(key) {
       const file = files.get(key);
-      draft.set({ refused: draft.get().refused.filter((entry) => entry.key !== key) });
+      draft.set({ refused: draft.get().refused.filter(entry => entry.key !== key) });
       if (file) add([file]);
     },
 
@@ -148,7 +148,7 @@ export function createUploads(api, id, draft, { limits, formats }) {
      * @param {string} key
      */
     async remove(key) {
-      const item = draft.get().items.find((entry) => entry.key === key);
+      const item = draft.get().items.find(entry => entry.key === key);
       stops.get(key)?.abort();
       try {
         if (item?.frame) await api.removeFrame(id, item.frame.n);
@@ -160,7 +160,7 @@ export function createUploads(api, id, draft, { limits, formats }) {
       }
     },
 
-    busy: () => draft.get().items.some((item) => item.state !== "ready"),
+    busy: () => draft.get().items.some(item => item.state !== "ready"),
   };
 }
 

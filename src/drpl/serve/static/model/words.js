@@ -51,16 +51,14 @@ export function dated(when) {
   if (Number.isNaN(date.getTime())) return "";
   const today = new Date().toDateString() === date.toDateString();
   const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  return today
-    ? `today, ${time}`
-    : `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
+  return today ? `today, ${time}` : `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }
 
 /** @type {Record<string, string>} */
 const DEPTHS = { uint8: "8 bits", uint16: "16 bits", float32: "32 bits, float" };
 
 /** @param {string} dtype */
-export const depth = (dtype) => DEPTHS[dtype] ?? dtype;
+export const depth = dtype => DEPTHS[dtype] ?? dtype;
 
 const KINDS = [
   ["JPEG", ".jpg"],
@@ -125,7 +123,7 @@ const STATES = {
 };
 
 /** @param {JobState} state */
-export const stated = (state) => STATES[state];
+export const stated = state => STATES[state];
 
 /**
  * Turns the name of an option into a label.

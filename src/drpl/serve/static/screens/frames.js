@@ -25,21 +25,17 @@ import { icon } from "../ui/icons.js";
  * @param {(key: string) => Promise<void>} settings.remove
  */
 export function frameList({ draft, thumbnail, remove }) {
-  const list = el("ol", {
-    class: "frames",
-    "aria-label": "Frames, in their order",
-    on: { keydown },
-  });
+  const list = el("ol", { class: "frames", "aria-label": "Frames, in their order", on: { keydown } });
   /** @type {Map<string, ReturnType<typeof createCard>>} */
   const cards = new Map();
   /** @type {?string} */
   let current = null;
 
-  const order = () => draft.get().items.map((item) => item.key);
+  const order = () => draft.get().items.map(item => item.key);
   /** @param {string} key */
-  const find = (key) => draft.get().items.find((item) => item.key === key);
+  const find = key => draft.get().items.find(item => item.key === key);
   /** @param {string} key */
-  const nameOf = (key) => find(key)?.name ?? "";
+  const nameOf = key => find(key)?.name ?? "";
 
   /**
    * @param {string} key
@@ -144,32 +140,17 @@ export function frameList({ draft, thumbnail, remove }) {
     );
     const away = button(
       () => drop(key),
-      {
-        class: "plain small frame-away",
-        title: "Remove (Delete)",
-        "aria-label": `Remove ${name}`,
-      },
+      { class: "plain small frame-away", title: "Remove (Delete)", "aria-label": `Remove ${name}` },
       icon("close"),
     );
     const title = "Drag to move, or press Alt with the arrow keys";
-    const grip = el(
-      "span",
-      { class: "frame-grip", title, "aria-hidden": "true" },
-      icon("grip"),
-      place,
-    );
+    const grip = el("span", { class: "frame-grip", title, "aria-hidden": "true" }, icon("grip"), place);
     const note = el("p", { class: "frame-note" });
     const node = el(
       "li",
       { class: "frame", "data-key": key },
       el("div", { class: "frame-stage" }, picture, grip, away),
-      el(
-        "div",
-        { class: "frame-foot" },
-        tick,
-        el("span", { class: "frame-name", title: name }, name),
-        pin,
-      ),
+      el("div", { class: "frame-foot" }, tick, el("span", { class: "frame-name", title: name }, name), pin),
       note,
     );
     node.addEventListener("focusin", () => {
@@ -191,7 +172,7 @@ export function frameList({ draft, thumbnail, remove }) {
   function show(state) {
     const here = document.activeElement;
     const marked = new Set(odd(state));
-    const keys = new Set(state.items.map((item) => item.key));
+    const keys = new Set(state.items.map(item => item.key));
     for (const [key, { node }] of cards) {
       if (keys.has(key)) continue;
       node.remove();
@@ -227,14 +208,8 @@ export function frameList({ draft, thumbnail, remove }) {
     const keys = /** @type {(keyof Shown)[]} */ (Object.keys(now));
     const last = card.shown;
     card.shown = now;
-    if (last && keys.every((key) => last[key] === now[key])) return;
-    const classes = [
-      "frame",
-      item.state,
-      used ? "" : "unused",
-      reference ? "reference" : "",
-      differs ? "odd" : "",
-    ];
+    if (last && keys.every(key => last[key] === now[key])) return;
+    const classes = ["frame", item.state, used ? "" : "unused", reference ? "reference" : "", differs ? "odd" : ""];
     card.place.textContent = String(at + 1);
     card.node.className = classes.filter(Boolean).join(" ");
     card.tick.checked = used;
@@ -253,16 +228,16 @@ export function frameList({ draft, thumbnail, remove }) {
   }
 
   /** @param {HTMLElement} node */
-  const keyOf = (node) => node.dataset.key ?? "";
+  const keyOf = node => node.dataset.key ?? "";
   const stops = [
     dragToMove(list, {
       item: ".frame",
       handle: ".frame-picture, .frame-grip",
       sure: ".frame-grip",
       move: (node, to) => draft.set(moved(draft.get(), keyOf(node), to)),
-      done: (node) => move(keyOf(node), order().indexOf(keyOf(node))),
+      done: node => move(keyOf(node), order().indexOf(keyOf(node))),
     }),
-    draft.watch((state) => state, show),
+    draft.watch(state => state, show),
   ];
   return { node: list, stop: together(stops) };
 }
@@ -274,6 +249,6 @@ export function frameList({ draft, thumbnail, remove }) {
  */
 function perRow({ children }) {
   const nodes = /** @type {HTMLElement[]} */ ([...children]);
-  const next = nodes.findIndex((node) => node.offsetTop > nodes[0].offsetTop);
+  const next = nodes.findIndex(node => node.offsetTop > nodes[0].offsetTop);
   return next < 0 ? nodes.length : next;
 }

@@ -26,7 +26,7 @@ export function usual({ presets }, preset, field) {
  * @returns {OptionValue|undefined}
  */
 export function typed(field, text) {
-  if (field.type === "choice") return field.choices.find((choice) => String(choice) === text);
+  if (field.type === "choice") return field.choices.find(choice => String(choice) === text);
   if (field.type === "text") return text;
   if (text.trim() === "") return field.default === null ? null : undefined;
   const value = Number(text);
@@ -58,30 +58,25 @@ export function optionForm({ meta, draft }) {
     "select",
     { id: "preset" },
     el("option", { value: "" }, "None"),
-    ...Object.keys(meta.presets).map((name) => el("option", { value: name }, labelled(name))),
+    ...Object.keys(meta.presets).map(name => el("option", { value: name }, labelled(name))),
   );
   presets.addEventListener("change", () => draft.set({ preset: presets.value || null }));
   const help = el("p", { class: "help" });
   const reset = button(() => draft.set({ options: {} }), { class: "plain" }, "Reset the options");
-  const rows = meta.options.map((field) => optionRow(field, meta, draft));
-  const few = rows.filter((row) => row.field.few).map((row) => row.node);
-  const more = rows.filter((row) => !row.field.few).map((row) => row.node);
+  const rows = meta.options.map(field => optionRow(field, meta, draft));
+  const few = rows.filter(row => row.field.few).map(row => row.node);
+  const more = rows.filter(row => !row.field.few).map(row => row.node);
   const node = el(
     "form",
-    {
-      class: "options",
-      "aria-label": "Options",
-      on: { submit: (event) => event.preventDefault() },
-    },
+    { class: "options", "aria-label": "Options", on: { submit: event => event.preventDefault() } },
     el("div", { class: "option" }, el("label", { for: "preset" }, "Preset"), presets, help),
     ...few,
-    more.length > 0 &&
-      el("details", {}, el("summary", {}, `More options (${more.length})`), ...more),
+    more.length > 0 && el("details", {}, el("summary", {}, `More options (${more.length})`), ...more),
     el("p", { class: "options-foot" }, reset),
   );
 
   const stop = draft.watch(
-    (state) => state,
+    state => state,
     ({ preset, options }) => {
       presets.value = preset ?? "";
       const values = Object.entries((preset && meta.presets[preset]) || {}).map(
@@ -112,7 +107,7 @@ function spoken(value) {
  */
 function optionRow(field, meta, draft) {
   const id = `option-${field.name}`;
-  const { input, show } = fieldInput(field, id, (value) => {
+  const { input, show } = fieldInput(field, id, value => {
     const { options, preset } = draft.get();
     const asUsual = usual(meta, preset, field);
     draft.set({ options: withOption(options, field.name, value, asUsual) });
@@ -161,11 +156,7 @@ function fieldInput(field, id, set) {
   const input =
     field.type === "choice"
       ? el("select", settings, ...field.choices.map(choiceOption))
-      : el("input", {
-          ...settings,
-          type: isNumber ? "number" : "text",
-          step: field.type === "int" ? "1" : "any",
-        });
+      : el("input", { ...settings, type: isNumber ? "number" : "text", step: field.type === "int" ? "1" : "any" });
   input.addEventListener("input", () => {
     const value = typed(field, input.value);
     input.setCustomValidity(value === undefined ? "A number is expected." : "");
@@ -180,4 +171,4 @@ function fieldInput(field, id, set) {
 }
 
 /** @param {OptionValue} choice */
-const choiceOption = (choice) => el("option", { value: String(choice) }, String(choice));
+const choiceOption = choice => el("option", { value: String(choice) }, String(choice));

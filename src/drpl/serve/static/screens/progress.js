@@ -9,13 +9,7 @@ import { button, el, fill, say, toast } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
 
 /** @type {Record<string, [from: number, to: number]>} */
-const SPANS = {
-  read: [0, 0.05],
-  look: [0, 0.35],
-  fuse: [0.35, 0.95],
-  write: [0.95, 1],
-  layers: [0.97, 1],
-};
+const SPANS = { read: [0, 0.05], look: [0, 0.35], fuse: [0.35, 0.95], write: [0.95, 1], layers: [0.97, 1] };
 
 /**
  * Estimates the finished share of the whole job, in [0, 1]; registration takes about a third.
@@ -44,14 +38,9 @@ export function showProgress(root, page, job) {
   const left = el("span", {});
   const steps = STEPS.map(([stage, words]) => ({ stage, node: el("li", {}, words) }));
   const cancel = button(stop, {}, icon("stop"), "Cancel");
-  const names = new Map(job.frames.map((frame) => [frame.n, frame.name]));
-  const strip = job.order.map((n) =>
-    el("img", {
-      src: page.api.thumbnail(job.id, n),
-      alt: "",
-      title: names.get(n) ?? "",
-      loading: "lazy",
-    }),
+  const names = new Map(job.frames.map(frame => [frame.n, frame.name]));
+  const strip = job.order.map(n =>
+    el("img", { src: page.api.thumbnail(job.id, n), alt: "", title: names.get(n) ?? "", loading: "lazy" }),
   );
 
   fill(
@@ -64,11 +53,7 @@ export function showProgress(root, page, job) {
       detail,
       bar,
       el("div", { class: "row spread" }, number, left),
-      el(
-        "div",
-        { class: strip.length > 24 ? "strip many" : "strip", "aria-hidden": "true" },
-        ...strip,
-      ),
+      el("div", { class: strip.length > 24 ? "strip many" : "strip", "aria-hidden": "true" }, ...strip),
       el("div", { class: "row centre" }, cancel),
       el(
         "p",
@@ -122,7 +107,7 @@ export function showProgress(root, page, job) {
   }
 
   update(job);
-  const unfollow = page.api.follow(job.id, (now) => {
+  const unfollow = page.api.follow(job.id, now => {
     if (now && isActive(now)) update(now);
     else page.show(now);
   });

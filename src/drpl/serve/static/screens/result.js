@@ -38,7 +38,7 @@ export function showResult(root, page, job) {
     const [report, strokes] = await Promise.all([
       api.report(job.id),
       api.edits(job.id).then(
-        (edits) => edits.strokes ?? [],
+        edits => edits.strokes ?? [],
         () => [],
       ),
     ]);
@@ -70,19 +70,15 @@ export function showResult(root, page, job) {
  */
 function build(root, page, job, report, strokes, size) {
   const { api, meta } = page;
-  const frames = report.frames.map(({ name }, place) => ({
-    place,
-    name,
-    left: report.rejected.includes(place),
-  }));
+  const frames = report.frames.map(({ name }, place) => ({ place, name, left: report.rejected.includes(place) }));
   const order = new Set([...report.focus_order, ...frames.map(({ place }) => place)]);
   const colours = frameColours([...order]);
   const note = el("p", { class: "stage-note", role: "status", hidden: true });
-  const layers = createLayers(api, job.id, colours, (words) => {
+  const layers = createLayers(api, job.id, colours, words => {
     note.textContent = words;
     note.hidden = !words;
   });
-  const viewer = new Viewer(size, api.ask, (layer) => `/jobs/${job.id}/layers/${layer}`);
+  const viewer = new Viewer(size, api.ask, layer => `/jobs/${job.id}/layers/${layer}`);
   const look = createStore(
     /** @type {Look} */ ({
       tab: "look",
@@ -117,10 +113,7 @@ function build(root, page, job, report, strokes, size) {
   ];
   const side = sidePanel(tabs, look);
   const picture = { class: "result-stage", "aria-label": "Picture" };
-  fill(
-    root,
-    el("div", { class: "result" }, el("section", picture, bar.node, stage, status), side.node),
-  );
+  fill(root, el("div", { class: "result" }, el("section", picture, bar.node, stage, status), side.node));
 
   /** @type {?Point} */
   let pointer = null;
@@ -129,7 +122,7 @@ function build(root, page, job, report, strokes, size) {
   /** @param {KeyboardEvent} event */
   function onKey(event) {
     if (typing() || document.querySelector("dialog[open]")) return;
-    const own = tabs.find((tab) => tab.name === look.get().tab)?.key;
+    const own = tabs.find(tab => tab.name === look.get().tab)?.key;
     if (own?.(event) || plainKey(event)) event.preventDefault();
   }
 
@@ -152,7 +145,7 @@ function build(root, page, job, report, strokes, size) {
     listenTo(window, { keydown: onKey, keyup: onKey }),
     bar.stop,
     side.stop,
-    ...tabs.map((tab) => tab.stop),
+    ...tabs.map(tab => tab.stop),
     showCompare(result),
     followLook(result),
     listen(viewer, {
@@ -163,7 +156,7 @@ function build(root, page, job, report, strokes, size) {
         showStatus();
       },
     }),
-    look.watch((state) => state.report, showStatus),
+    look.watch(state => state.report, showStatus),
     layers.stop,
     () => viewer.stop(),
   ]);
@@ -175,7 +168,7 @@ function build(root, page, job, report, strokes, size) {
  * @param {Report} report
  */
 function mostUsed({ frames }) {
-  const shares = frames.map((frame) => frame.coverage);
+  const shares = frames.map(frame => frame.coverage);
   return shares.indexOf(Math.max(...shares));
 }
 
@@ -192,7 +185,7 @@ function followLook({ look, layers, viewer }) {
    * @param {(layer: ?Awaited<ReturnType<typeof layers.get>>, name: ?string) => void} show
    */
   const follow = (select, show) =>
-    look.watch(select, async (name) => {
+    look.watch(select, async name => {
       const layer = name && (await layers.get(name));
       if (select(look.get()) === name) show(layer || null, name);
     });
@@ -202,41 +195,41 @@ function followLook({ look, layers, viewer }) {
         if (peek !== null) return `frame-${peek}`;
         return retouched ? "retouched" : "fused";
       },
-      (base) => base && viewer.show({ base }),
+      base => base && viewer.show({ base }),
     ),
     follow(
-      (state) => state.other,
+      state => state.other,
       (other, name) => {
         viewer.show({ other });
         look.set({ beside: other && name });
       },
     ),
     follow(
-      (state) => (state.map === "none" ? null : state.map),
-      (map) => viewer.show({ map }),
+      state => (state.map === "none" ? null : state.map),
+      map => viewer.show({ map }),
     ),
     look.watch(
-      (state) => state.opacity,
-      (opacity) => viewer.show({ opacity }),
+      state => state.opacity,
+      opacity => viewer.show({ opacity }),
     ),
     look.watch(
-      (state) => state.split,
-      (split) => viewer.show({ split }),
+      state => state.split,
+      split => viewer.show({ split }),
     ),
     look.watch(
-      (state) => state.picked,
-      async (picked) => {
+      state => state.picked,
+      async picked => {
         const index = await layers.get("index");
         if (index) layers.pick(index, picked);
         viewer.draw();
       },
     ),
     look.watch(
-      (state) => (state.tab === "retouch" ? state.source : null),
-      async (source) => {
+      state => (state.tab === "retouch" ? state.source : null),
+      async source => {
         const names = source === null ? ["index"] : ["index", `frame-${source}`];
         const ready = await Promise.all(names.map(layers.get));
-        viewer.show({ ready: ready.filter((layer) => layer !== null) });
+        viewer.show({ ready: ready.filter(layer => layer !== null) });
       },
     ),
   ]);

@@ -25,12 +25,12 @@ export function showSetup(root, page, job) {
   const { draft, uploads, forget } = page.drafts.of(job);
   const list = frameList({
     draft,
-    thumbnail: (frame) => api.thumbnail(job.id, frame.n),
-    remove: (key) => uploads.remove(key).catch(toast),
+    thumbnail: frame => api.thumbnail(job.id, frame.n),
+    remove: key => uploads.remove(key).catch(toast),
   });
   const form = optionForm({ meta, draft });
   /** @param {FoundFile[]} found */
-  const take = (found) => uploads.add(found.map(({ file }) => file));
+  const take = found => uploads.add(found.map(({ file }) => file));
   const files = fileInput(take);
   const total = el("p", { class: "frames-total" });
   const refusals = el("div", { class: "refusals", role: "status" });
@@ -39,7 +39,7 @@ export function showSetup(root, page, job) {
   const run = button(start, { class: "main wide", "aria-describedby": "run-why" }, "Run");
 
   /** @param {"name"|"reverse"} how */
-  const sort = (how) => draft.set(sorted(draft.get(), how));
+  const sort = how => draft.set(sorted(draft.get(), how));
   fill(
     root,
     el(
@@ -131,16 +131,16 @@ export function showSetup(root, page, job) {
   }
 
   /** @param {BeforeUnloadEvent} event */
-  const beforeunload = (event) => {
+  const beforeunload = event => {
     if (uploads.busy()) event.preventDefault();
   };
   const stops = [
     listenTo(window, { beforeunload }),
     acceptDrops(take),
-    draft.watch((state) => state, update),
+    draft.watch(state => state, update),
     draft.watch(
-      (state) => state.refused,
-      (entries) => fill(refusals, ...entries.map((entry) => refusal(entry, draft, uploads))),
+      state => state.refused,
+      entries => fill(refusals, ...entries.map(entry => refusal(entry, draft, uploads))),
     ),
     list.stop,
     form.stop,
@@ -184,9 +184,9 @@ function notice({ state, error }, back) {
  */
 function totals({ items }, { limits }) {
   if (!items.length) return "Drop pictures here, or add them.";
-  const used = items.filter((item) => item.used);
+  const used = items.filter(item => item.used);
   const bytes = items.reduce((sum, item) => sum + item.size, 0);
-  const first = used.find((item) => item.frame)?.frame;
+  const first = used.find(item => item.frame)?.frame;
   const count = counted(items.length, "frame");
   return [
     used.length === items.length ? count : `${used.length} of ${count}`,
@@ -206,17 +206,13 @@ function totals({ items }, { limits }) {
  */
 function refusal({ key, name, reason, again }, draft, uploads) {
   const close = () => {
-    draft.set({ refused: draft.get().refused.filter((entry) => entry.key !== key) });
+    draft.set({ refused: draft.get().refused.filter(entry => entry.key !== key) });
   };
   return el(
     "div",
     { class: "notice bad" },
     el("span", {}, reason.includes(name) ? reason : `${name}: ${reason}`),
     again && button(() => uploads.again(key), {}, "Try again"),
-    button(
-      close,
-      { class: "plain small", "aria-label": `Close the message on ${name}` },
-      icon("close"),
-    ),
+    button(close, { class: "plain small", "aria-label": `Close the message on ${name}` }, icon("close")),
   );
 }

@@ -22,16 +22,7 @@ export function sidePanel(tabs, look) {
     ),
   );
   const panels = tabs.map(({ name, node }) =>
-    el(
-      "div",
-      {
-        role: "tabpanel",
-        class: "tab-panel",
-        id: `panel-${name}`,
-        "aria-labelledby": `tab-${name}`,
-      },
-      node,
-    ),
+    el("div", { role: "tabpanel", class: "tab-panel", id: `panel-${name}`, "aria-labelledby": `tab-${name}` }, node),
   );
   const list = el(
     "div",
@@ -50,8 +41,8 @@ export function sidePanel(tabs, look) {
     ...heads,
   );
   const stop = look.watch(
-    (state) => state.tab,
-    (name) => {
+    state => state.tab,
+    name => {
       tabs.forEach((tab, at) => {
         const isShown = tab.name === name;
         heads[at].setAttribute("aria-selected", String(isShown));

@@ -39,15 +39,14 @@ export function showStart(root, page) {
           { class: "row centre" },
           button(() => files.click(), { class: "main" }, icon("picture"), "Choose files"),
           button(() => folder.click(), {}, icon("folder"), "Choose a folder"),
-          meta.demo &&
-            button(() => open({ demo: true }), {}, icon("eye"), "Try the built-in scene"),
+          meta.demo && button(() => open({ demo: true }), {}, icon("eye"), "Try the built-in scene"),
         ),
         files,
         folder,
         el("p", { class: "help" }, limits(meta)),
       ),
       earlier.node,
-      meta.stacks.length > 0 && serverStacks(meta, (stack) => open({ stack })),
+      meta.stacks.length > 0 && serverStacks(meta, stack => open({ stack })),
     ),
   );
 
@@ -114,7 +113,7 @@ function serverStacks({ stacks }, open) {
     "section",
     { class: "past", "aria-labelledby": "stacks-head" },
     el("h2", { id: "stacks-head" }, "Stacks in the folder"),
-    el("ul", { class: "jobs stacks" }, ...rows.map((row) => el("li", {}, row))),
+    el("ul", { class: "jobs stacks" }, ...rows.map(row => el("li", {}, row))),
   );
 }
 
@@ -154,13 +153,7 @@ function earlierJobs({ api, drafts }) {
     const jobs = whole ? all : all.slice(0, SHOWN);
     const now = JSON.stringify([
       all.length,
-      ...jobs.map(({ id, state, place, progress, retouched }) => [
-        id,
-        state,
-        place,
-        progress,
-        retouched,
-      ]),
+      ...jobs.map(({ id, state, place, progress, retouched }) => [id, state, place, progress, retouched]),
     ]);
     if (now === key) return;
     key = now;
@@ -184,14 +177,8 @@ function earlierJobs({ api, drafts }) {
   function row(job) {
     const { id, name, state, first_frame: first } = job;
     const thumbnail =
-      first === null
-        ? icon("picture")
-        : el("img", { src: api.thumbnail(id, first), alt: "", loading: "lazy" });
-    const facts = [
-      counted(job.count, "frame"),
-      dated(job.created),
-      job.retouched ? "retouched" : "",
-    ];
+      first === null ? icon("picture") : el("img", { src: api.thumbnail(id, first), alt: "", loading: "lazy" });
+    const facts = [counted(job.count, "frame"), dated(job.created), job.retouched ? "retouched" : ""];
     return el(
       "li",
       { "data-id": id },
@@ -219,10 +206,7 @@ function earlierJobs({ api, drafts }) {
 /** Draws three planes of focus, one above the other. */
 function drawing() {
   const planes = [62, 46, 30].map((y, place) =>
-    svg("path", {
-      d: `M20 ${y} 80 ${y - 22} 140 ${y} 80 ${y + 22}Z`,
-      class: `plane plane-${place}`,
-    }),
+    svg("path", { d: `M20 ${y} 80 ${y - 22} 140 ${y} 80 ${y + 22}Z`, class: `plane plane-${place}` }),
   );
   const settings = { viewBox: "0 0 160 96", class: "drawing", "aria-hidden": "true" };
   return svg("svg", settings, ...planes);

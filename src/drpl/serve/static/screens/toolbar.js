@@ -30,19 +30,14 @@ export function toolbar(page, job, viewer, look) {
     }
   }
   /** @param {number} factor */
-  const zoomBy = (factor) => viewer.zoom(viewer.view.scale * factor);
+  const zoomBy = factor => viewer.zoom(viewer.view.scale * factor);
   const zooms = el(
     "div",
     { class: "zooms" },
     iconButton(() => zoomBy(1 / 1.25), "Zoom out (−)", "minus"),
     zoom,
     iconButton(() => zoomBy(1.25), "Zoom in (+)", "add"),
-    button(
-      () => viewer.fit(),
-      { class: "plain", title: "Show the whole picture (0)" },
-      icon("fit"),
-      "Fit",
-    ),
+    button(() => viewer.fit(), { class: "plain", title: "Show the whole picture (0)" }, icon("fit"), "Fit"),
     button(() => viewer.zoom(1), { class: "plain", title: "Zoom to 100 % (1)" }, "100 %"),
   );
   const words = el("span", {}, "Frames", el("span", { class: "wide-only" }, " and options"));
@@ -54,8 +49,8 @@ export function toolbar(page, job, viewer, look) {
     zooms,
   );
   const unwatch = look.watch(
-    (state) => state.tab === "relief",
-    (relief) => {
+    state => state.tab === "relief",
+    relief => {
       zooms.hidden = relief;
     },
   );
@@ -73,5 +68,4 @@ export function toolbar(page, job, viewer, look) {
  * @param {string} title
  * @param {Parameters<typeof icon>[0]} sign
  */
-const iconButton = (act, title, sign) =>
-  button(act, { class: "plain", title, "aria-label": title }, icon(sign));
+const iconButton = (act, title, sign) => button(act, { class: "plain", title, "aria-label": title }, icon(sign));

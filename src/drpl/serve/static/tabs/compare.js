@@ -41,7 +41,7 @@ export function showCompare({ look, stage, frames, viewer }) {
   let held = false;
 
   /** @param {number} split */
-  const put = (split) => look.set({ split: clamp(split, 0, 1) });
+  const put = split => look.set({ split: clamp(split, 0, 1) });
   const release = () => {
     held = false;
   };
@@ -79,15 +79,15 @@ export function showCompare({ look, stage, frames, viewer }) {
       },
     }),
     look.watch(
-      (state) => (state.tab === "relief" ? null : state.beside),
-      (beside) => {
+      state => (state.tab === "relief" ? null : state.beside),
+      beside => {
         for (const node of [handle, left, right]) node.hidden = !beside;
         if (beside) right.textContent = layerTitle(beside, frames);
       },
     ),
     look.watch(
-      (state) => state.split,
-      (split) => {
+      state => state.split,
+      split => {
         const percentage = Math.round(split * 100);
         handle.style.left = `${split * 100}%`;
         handle.setAttribute("aria-valuenow", String(percentage));

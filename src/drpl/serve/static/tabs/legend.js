@@ -49,9 +49,9 @@ export function legend({ frames, colours, look }, { label, chosen, choose, point
   const node = el("div", settings, ...rows.map(({ row }) => row));
   const stops = [
     look.watch(
-      (state) => state.report,
-      (report) => {
-        const shares = report.frames.map((frame) => frame.coverage);
+      state => state.report,
+      report => {
+        const shares = report.frames.map(frame => frame.coverage);
         const most = Math.max(...shares, 1e-9);
         for (const { row, bar, share, left, place, name } of rows) {
           const words = left ? "left out" : percent(shares[place]);
@@ -61,12 +61,12 @@ export function legend({ frames, colours, look }, { label, chosen, choose, point
         }
       },
     ),
-    look.watch(chosen, (place) => {
+    look.watch(chosen, place => {
       rows.forEach(({ row }, at) => row.setAttribute("aria-pressed", String(at === place)));
     }),
     look.watch(
-      (state) => state.hovered,
-      (place) => {
+      state => state.hovered,
+      place => {
         rows.forEach(({ row }, at) => row.classList.toggle("under", at === place));
         const row = place === null ? null : rows[place]?.row;
         if (row && node.offsetParent) reveal(node, row);
@@ -104,7 +104,7 @@ export function strip(table, from, to) {
     "aria-label": `Colours from ${from} to ${to}`,
   });
   context2d(canvas).putImageData(rampImage(table), 0, 0);
-  const labels = [from, to].map((words) => el("span", {}, words));
+  const labels = [from, to].map(words => el("span", {}, words));
   const caption = el("figcaption", { class: "row spread" }, ...labels);
   return el("figure", { class: "ramp-box" }, canvas, caption);
 }
@@ -114,4 +114,4 @@ export function strip(table, from, to) {
  *
  * @param {Uint8ClampedArray} table
  */
-export const rampImage = (table) => new ImageData(new Uint8ClampedArray(table), 256, 1);
+export const rampImage = table => new ImageData(new Uint8ClampedArray(table), 256, 1);

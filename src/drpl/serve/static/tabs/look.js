@@ -37,13 +37,7 @@ export function lookTab(result) {
     look.set({ other: compare.value || null, split: other ? split : 0.5 });
   });
   const inputs = MAPS.map(([map]) =>
-    el("input", {
-      type: "radio",
-      name: "map",
-      value: map,
-      class: "unseen",
-      on: { change: () => look.set({ map }) },
-    }),
+    el("input", { type: "radio", name: "map", value: map, class: "unseen", on: { change: () => look.set({ map }) } }),
   );
   const maps = el(
     "div",
@@ -52,24 +46,19 @@ export function lookTab(result) {
   );
   const opacity = el("input", { id: "opacity", type: "range", min: 0, max: 1, step: 0.05 });
   opacity.addEventListener("input", () => look.set({ opacity: Number(opacity.value) }));
-  const strength = el(
-    "div",
-    { class: "option" },
-    el("label", { for: "opacity" }, "Opacity"),
-    opacity,
-  );
+  const strength = el("div", { class: "option" }, el("label", { for: "opacity" }, "Opacity"), opacity);
   const mapHelp = el("p", { class: "help" });
   const compareHelp = el("p", { class: "help" });
   /** @type {?number} */
   let pinned = null;
   const list = legend(result, {
     label: "Frames in the map",
-    chosen: (state) => state.picked,
-    choose: (place) => {
+    chosen: state => state.picked,
+    choose: place => {
       pinned = pinned === place ? null : place;
       look.set({ picked: pinned });
     },
-    point: (place) => look.set({ picked: place ?? pinned }),
+    point: place => look.set({ picked: place ?? pinned }),
   });
   const listHelp = "Point at a frame to highlight its part of the map; click to keep it.";
   /** @type {[map: MapName, node: HTMLElement][]} */
@@ -80,27 +69,25 @@ export function lookTab(result) {
   ];
 
   /** @param {string} layer */
-  const layerOption = (layer) => el("option", { value: layer }, layerTitle(layer, frames));
+  const layerOption = layer => el("option", { value: layer }, layerTitle(layer, frames));
   const stops = [
     list.stop,
     look.watch(
-      (state) => state.history.done.length > 0,
-      (retouched) => {
+      state => state.history.done.length > 0,
+      retouched => {
         fill(
           compare,
           el("option", { value: "" }, "Nothing"),
           retouched && layerOption("fused"),
-          ...frames
-            .filter((frame) => !frame.left)
-            .map(({ place }) => layerOption(`frame-${place}`)),
+          ...frames.filter(frame => !frame.left).map(({ place }) => layerOption(`frame-${place}`)),
         );
         if (look.get().other === "fused" && !retouched) look.set({ other: null });
         compare.value = look.get().other ?? "";
       },
     ),
     look.watch(
-      (state) => state.other,
-      (other) => {
+      state => state.other,
+      other => {
         compare.value = other ?? "";
         compareHelp.textContent = other
           ? "Drag the divider over the picture, or move it with the arrow keys."
@@ -108,14 +95,14 @@ export function lookTab(result) {
       },
     ),
     look.watch(
-      (state) => state.opacity,
-      (value) => {
+      state => state.opacity,
+      value => {
         opacity.value = String(value);
       },
     ),
     look.watch(
-      (state) => state.map,
-      (map) => {
+      state => state.map,
+      map => {
         MAPS.forEach(([name, , words], at) => {
           inputs[at].checked = name === map;
           if (name === map) mapHelp.textContent = words;
@@ -129,13 +116,7 @@ export function lookTab(result) {
     node: el(
       "div",
       {},
-      el(
-        "div",
-        { class: "option" },
-        el("label", { for: "compare" }, "Compare with"),
-        compare,
-        compareHelp,
-      ),
+      el("div", { class: "option" }, el("label", { for: "compare" }, "Compare with"), compare, compareHelp),
       el(
         "div",
         { class: "option" },

@@ -36,9 +36,7 @@ async function wholeLevel(api, id, { name, info, paint, version }, most) {
    */
   const drawTile = async (column, row) => {
     const answer = await api.ask(`${address}/${column}_${row}?v=${version}`);
-    const options = /** @type {ImageBitmapOptions} */ (
-      paint ? { colorSpaceConversion: "none" } : {}
-    );
+    const options = /** @type {ImageBitmapOptions} */ (paint ? { colorSpaceConversion: "none" } : {});
     const bitmap = await createImageBitmap(await answer.blob(), options);
     context.drawImage(bitmap, column * info.tile, row * info.tile);
     bitmap.close();
@@ -91,7 +89,7 @@ export function reliefTab({ api, job, look, layers, stage }) {
     try {
       relief ??= new Relief(canvas);
       const names = ["depth", look.get().retouched ? "retouched" : "fused"];
-      const [depth, picture] = await Promise.all(names.map((name) => layers.get(name)));
+      const [depth, picture] = await Promise.all(names.map(name => layers.get(name)));
       if (!depth || !picture) return;
       const [map, texture] = await Promise.all([
         wholeLevel(api, job.id, depth, MESH),
@@ -135,12 +133,7 @@ export function reliefTab({ api, job, look, layers, stage }) {
     },
     keydown(event) {
       /** @type {Record<string, [yaw: number, pitch: number]>} */
-      const turns = {
-        ArrowLeft: [-0.1, 0],
-        ArrowRight: [0.1, 0],
-        ArrowUp: [0, -0.1],
-        ArrowDown: [0, 0.1],
-      };
+      const turns = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
       const turn = turns[event.key];
       if (!turn) return;
       event.preventDefault();
@@ -155,23 +148,15 @@ export function reliefTab({ api, job, look, layers, stage }) {
       "div",
       {},
       trouble,
-      el(
-        "p",
-        { class: "help" },
-        "Drag to turn, use the wheel to zoom. Heights show the smoothed order of focus.",
-      ),
-      range("tall", "Height", { min: 0.05, max: 1.2, step: 0.05, value: 0.3 }, (tall) =>
-        relief?.set({ tall }),
-      ),
-      range("smooth", "Smoothing", { min: 0, max: 12, step: 1, value: smooth }, (value) => {
+      el("p", { class: "help" }, "Drag to turn, use the wheel to zoom. Heights show the smoothed order of focus."),
+      range("tall", "Height", { min: 0.05, max: 1.2, step: 0.05, value: 0.3 }, tall => relief?.set({ tall })),
+      range("smooth", "Smoothing", { min: 0, max: 12, step: 1, value: smooth }, value => {
         smooth = value;
         raise();
       }),
-      range("shade", "Shading", { min: 0, max: 1, step: 0.05, value: 0.45 }, (shade) =>
-        relief?.set({ shade }),
-      ),
-      box("flip", "Upside down", (flipped) => relief?.set({ flipped })),
-      box("depth-colours", "Depth colours", (coloured) => {
+      range("shade", "Shading", { min: 0, max: 1, step: 0.05, value: 0.45 }, shade => relief?.set({ shade })),
+      box("flip", "Upside down", flipped => relief?.set({ flipped })),
+      box("depth-colours", "Depth colours", coloured => {
         relief?.set({ coloured });
         colours.hidden = !coloured;
       }),

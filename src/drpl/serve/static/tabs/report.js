@@ -15,8 +15,8 @@ import { css } from "../viewer/palette.js";
 export function reportTab({ look, frames, colours }) {
   const node = el("div", { class: "report" });
   const stop = look.watch(
-    (state) => state.report,
-    (report) => fill(node, ...contents(report, frames, colours)),
+    state => state.report,
+    report => fill(node, ...contents(report, frames, colours)),
   );
   return { node, stop };
 }
@@ -35,24 +35,16 @@ function contents(report, frames, colours) {
   ].filter(([, value]) => value);
   const heads = ["Frame", "Share", "Residual", "Gain"];
   return [
-    el("ul", { class: "words" }, ...words.map((line) => el("li", {}, line))),
-    el(
-      "dl",
-      { class: "facts" },
-      ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
-    ),
+    el("ul", { class: "words" }, ...words.map(line => el("li", {}, line))),
+    el("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
     el(
       "div",
       { class: "table-box", tabIndex: 0, role: "region", "aria-label": "Frames" },
       el(
         "table",
         {},
-        el("thead", {}, el("tr", {}, ...heads.map((name) => el("th", { scope: "col" }, name)))),
-        el(
-          "tbody",
-          {},
-          ...report.frames.map((frame, place) => row(frame, frames[place], colours[place])),
-        ),
+        el("thead", {}, el("tr", {}, ...heads.map(name => el("th", { scope: "col" }, name)))),
+        el("tbody", {}, ...report.frames.map((frame, place) => row(frame, frames[place], colours[place]))),
       ),
     ),
     el(
@@ -77,13 +69,7 @@ function row({ name, coverage, residual_px: residual, exposure }, { place, left 
   return el(
     "tr",
     { class: left ? "left-out" : "" },
-    el(
-      "th",
-      { scope: "row", title: name },
-      swatch,
-      ` ${place + 1} `,
-      el("span", { class: "cell-name" }, name),
-    ),
+    el("th", { scope: "row", title: name }, swatch, ` ${place + 1} `, el("span", { class: "cell-name" }, name)),
     el("td", {}, left ? "left out" : percent(coverage)),
     el("td", {}, residual?.toFixed(2) ?? "–"),
     el("td", {}, gains.length ? `× ${gain.toFixed(2)}` : "–"),

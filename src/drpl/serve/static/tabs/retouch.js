@@ -6,16 +6,7 @@
 /** @import { Result, Tab } from "./types.js" */
 
 import { createStore } from "../model/store.js";
-import {
-  centred,
-  historyOf,
-  isFarEnough,
-  reach,
-  readEdits,
-  redo,
-  undo,
-  withStroke,
-} from "../model/strokes.js";
+import { centred, historyOf, isFarEnough, reach, readEdits, redo, undo, withStroke } from "../model/strokes.js";
 import { counted } from "../model/words.js";
 import { button, el, say, toast, together } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
@@ -104,18 +95,18 @@ export function retouchTab(result) {
 
   /** @param {number} by */
   function step(by) {
-    const usable = frames.filter((frame) => !frame.left).map(({ place }) => place);
+    const usable = frames.filter(frame => !frame.left).map(({ place }) => place);
     const at = usable.indexOf(look.get().source);
     choose(usable[clamp(at + by, 0, usable.length - 1)]);
   }
 
   /** @param {number} factor */
-  const resize = (factor) => {
+  const resize = factor => {
     const radius = Math.round(brush.get().radius * factor) + (factor > 1 ? 1 : -1);
     brush.set({ radius: clamp(radius, 1, most) });
   };
   /** @param {number} by */
-  const soften = (by) => {
+  const soften = by => {
     const softness = Math.round((brush.get().softness + by) * 10) / 10;
     brush.set({ softness: clamp(softness, 0, 1) });
   };
@@ -171,11 +162,7 @@ export function retouchTab(result) {
   soft.addEventListener("input", () => brush.set({ softness: Number(soft.value) }));
   const sizeWords = el("output", { for: "brush-size" });
   const softWords = el("output", { for: "brush-soft" });
-  const list = legend(result, {
-    label: "Frame that the brush paints from",
-    chosen: (state) => state.source,
-    choose,
-  });
+  const list = legend(result, { label: "Frame that the brush paints from", chosen: state => state.source, choose });
   const back = button(goBack, { title: "Undo (Ctrl Z)" }, icon("undo"), "Undo");
   const on = button(goOn, { title: "Redo (Ctrl Shift Z)" }, icon("redo"), "Redo");
   const status = el("p", { class: "help", role: "status" });
@@ -196,7 +183,7 @@ export function retouchTab(result) {
     list.stop,
     sync.stop,
     brush.watch(
-      (now) => now,
+      now => now,
       ({ radius, softness }) => {
         size.value = String(Math.log(radius) / Math.log(most));
         size.setAttribute("aria-valuetext", `${2 * radius} pixels wide`);
@@ -207,15 +194,15 @@ export function retouchTab(result) {
       },
     ),
     look.watch(
-      (now) => now.history,
+      now => now.history,
       ({ done, undone }) => {
         back.disabled = !done.length;
         on.disabled = !undone.length;
       },
     ),
     look.watch(
-      (now) => (now.tab === "retouch" ? now.source : null),
-      async (source) => {
+      now => (now.tab === "retouch" ? now.source : null),
+      async source => {
         if (source === null) return;
         const layer = await layers.get(`frame-${source}`);
         if (layer) sources.set(source, layer);
@@ -223,7 +210,7 @@ export function retouchTab(result) {
       },
     ),
     sync.store.watch(
-      (now) => now,
+      now => now,
       ({ busy }) => {
         const { length } = look.get().history.done;
         if (busy) status.textContent = "Retouching…";
@@ -257,11 +244,7 @@ export function retouchTab(result) {
         { class: "row" },
         el(
           "a",
-          {
-            class: "button",
-            href: result.api.download(result.job.id, "edits.json"),
-            download: "edits.json",
-          },
+          { class: "button", href: result.api.download(result.job.id, "edits.json"), download: "edits.json" },
           icon("down"),
           "Save",
         ),

@@ -17,12 +17,12 @@ import { icon } from "../ui/icons.js";
 export function command(job, fields, retouched) {
   const flags = Object.entries(job.options ?? {}).map(([name, value]) => {
     const flag = name.replaceAll("_", "-");
-    const field = fields.find((one) => one.name === name);
+    const field = fields.find(one => one.name === name);
     if (field?.type === "bool") return value ? `--${flag}` : `--no-${flag}`;
     return `--${flag} ${value}`;
   });
-  const names = new Map(job.frames.map((frame) => [frame.n, frame.name]));
-  const files = job.order.map((n) => quoted(names.get(n) ?? String(n)));
+  const names = new Map(job.frames.map(frame => [frame.n, frame.name]));
+  const files = job.order.map(n => quoted(names.get(n) ?? String(n)));
   const reference = job.reference === null ? -1 : job.order.indexOf(job.reference);
   return [
     "drpl fuse",
@@ -42,8 +42,7 @@ export function command(job, fields, retouched) {
  *
  * @param {string} name
  */
-const quoted = (name) =>
-  /^[\w.,+@%/-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+const quoted = name => (/^[\w.,+@%/-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
 
 /**
  * @param {Result} result
@@ -74,8 +73,8 @@ export function saveTab({ job, api, look, meta }) {
     copy.textContent = "Copied";
   }
   const stop = look.watch(
-    (state) => state.history.done.length > 0,
-    (retouched) => {
+    state => state.history.done.length > 0,
+    retouched => {
       notice.hidden = !retouched;
       edits.hidden = !retouched;
       code.textContent = command(job, meta.options, retouched);

@@ -42,7 +42,7 @@ export function offscreen2d(canvas, settings) {
 }
 
 /** @param {Child[]} children */
-const nodes = (children) => children.filter((child) => child !== null && child !== false);
+const nodes = children => children.filter(child => child !== null && child !== false);
 
 /**
  * Creates an element. `on` holds listeners, `class` classes; `role`, `for` and names with a dash
@@ -151,7 +151,7 @@ export function toast(message) {
  *
  * @param {(() => void)[]} acts
  */
-export const together = (acts) => () => acts.forEach((act) => act());
+export const together = acts => () => acts.forEach(act => act());
 
 /** Checks that the focus is in a text field or list, which takes all keys. */
 export function typing() {
@@ -159,13 +159,12 @@ export function typing() {
   return (
     here instanceof HTMLTextAreaElement ||
     here instanceof HTMLSelectElement ||
-    (here instanceof HTMLInputElement &&
-      !["checkbox", "radio", "range", "button"].includes(here.type))
+    (here instanceof HTMLInputElement && !["checkbox", "radio", "range", "button"].includes(here.type))
   );
 }
 
 /** @param {KeyboardEvent} event */
-export const hasModifier = (event) => event.ctrlKey || event.metaKey || event.altKey;
+export const hasModifier = event => event.ctrlKey || event.metaKey || event.altKey;
 
 /**
  * Finds the item that an arrow key selects in a row of tabs; prevents the key's default action.
@@ -175,7 +174,7 @@ export const hasModifier = (event) => event.ctrlKey || event.metaKey || event.al
  * @returns {?HTMLElement}
  */
 export function neighbour(event, items) {
-  const at = items.findIndex((item) => item === document.activeElement);
+  const at = items.findIndex(item => item === document.activeElement);
   /** @type {Record<string, number>} */
   const steps = {
     ArrowRight: at + 1,

@@ -39,10 +39,7 @@ export function dragToMove(list, { item, handle, sure, move, done }) {
     event.preventDefault();
     const over = document.elementFromPoint(event.clientX, event.clientY)?.closest(item);
     if (over && over !== held.node && over.parentNode === list) {
-      const before = [...list.children].map((node) => ({
-        node,
-        from: node.getBoundingClientRect(),
-      }));
+      const before = [...list.children].map(node => ({ node, from: node.getBoundingClientRect() }));
       move(held.node, [...list.children].indexOf(over));
       glide(before, held.node);
       held.node.classList.add("dragged");

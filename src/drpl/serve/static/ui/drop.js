@@ -38,8 +38,8 @@ async function within(entry) {
  */
 async function dropped(transfer) {
   // entries must be taken before the first await, which empties the transfer
-  const items = [...transfer.items].filter((item) => item.kind === "file");
-  const lists = items.map((item) => {
+  const items = [...transfer.items].filter(item => item.kind === "file");
+  const lists = items.map(item => {
     const entry = item.webkitGetAsEntry?.();
     if (entry) return within(entry);
     const file = item.getAsFile();
@@ -56,7 +56,7 @@ async function dropped(transfer) {
  */
 function chosen({ files }) {
   return [...(files ?? [])]
-    .map((file) => ({ file, path: file.webkitRelativePath || file.name }))
+    .map(file => ({ file, path: file.webkitRelativePath || file.name }))
     .filter(({ path }) => !isHidden(path));
 }
 
@@ -81,12 +81,12 @@ function isHidden(path) {
 }
 
 /** @param {DragEvent} event */
-const holdsFiles = (event) => Boolean(event.dataTransfer?.types.includes("Files"));
+const holdsFiles = event => Boolean(event.dataTransfer?.types.includes("Files"));
 
 /** Refuses drops that nothing handles: the browser would replace the page by the file. */
 export function refuseDrops() {
   /** @param {DragEvent} event */
-  const refuse = (event) => {
+  const refuse = event => {
     if (event.defaultPrevented || !event.dataTransfer || !holdsFiles(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "none";
@@ -103,22 +103,22 @@ export function refuseDrops() {
 export function acceptDrops(take) {
   let inside = 0;
   /** @param {number} depth */
-  const enter = (depth) => {
+  const enter = depth => {
     inside = Math.max(0, depth);
     document.documentElement.classList.toggle("dropping", inside > 0);
   };
   /** @param {(event: DragEvent) => void} act */
-  const onFiles = (act) => (/** @type {DragEvent} */ event) => {
+  const onFiles = act => (/** @type {DragEvent} */ event) => {
     if (holdsFiles(event)) act(event);
   };
   const stop = listenTo(document, {
-    dragenter: onFiles((event) => {
+    dragenter: onFiles(event => {
       event.preventDefault();
       enter(inside + 1);
     }),
-    dragover: onFiles((event) => event.preventDefault()),
+    dragover: onFiles(event => event.preventDefault()),
     dragleave: onFiles(() => enter(inside - 1)),
-    drop: onFiles(async (event) => {
+    drop: onFiles(async event => {
       event.preventDefault();
       enter(0);
       const found = event.dataTransfer ? await dropped(event.dataTransfer) : [];

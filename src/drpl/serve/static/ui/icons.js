@@ -3,8 +3,7 @@
 const PATHS = {
   add: "M10 4v12M4 10h12",
   back: "M12 4 6 10l6 6",
-  brush:
-    "M17 3 8.5 11.5M7.5 11.5a3 3 0 0 0-3 3c0 1-.7 1.8-1.5 2 3 .8 7.5-.5 7.5-3a2.2 2.2 0 0 0-3-2",
+  brush: "M17 3 8.5 11.5M7.5 11.5a3 3 0 0 0-3 3c0 1-.7 1.8-1.5 2 3 .8 7.5-.5 7.5-3a2.2 2.2 0 0 0-3-2",
   close: "M5 5l10 10M15 5 5 15",
   cube: "M10 2.5 16.5 6v8L10 17.5 3.5 14V6ZM3.5 6 10 9.5 16.5 6M10 9.5v8",
   down: "M10 3v10M6 9.5l4 4 4-4M4 17h12",
@@ -46,9 +45,5 @@ export function svg(tag, attributes, ...children) {
 }
 
 /** @param {keyof typeof PATHS} name */
-export const icon = (name) =>
-  svg(
-    "svg",
-    { viewBox: "0 0 20 20", class: "icon", "aria-hidden": "true" },
-    svg("path", { d: PATHS[name] }),
-  );
+export const icon = name =>
+  svg("svg", { viewBox: "0 0 20 20", class: "icon", "aria-hidden": "true" }, svg("path", { d: PATHS[name] }));

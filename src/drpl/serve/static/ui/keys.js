@@ -47,7 +47,7 @@ export function showKeys() {
   if (document.querySelector("dialog[open]")) return;
   const groups = KEYS.map(([name, keys]) => {
     const rows = keys.flatMap(([key, words]) => [
-      el("dt", {}, ...key.split(/\s+/).map((one) => el("kbd", {}, one))),
+      el("dt", {}, ...key.split(/\s+/).map(one => el("kbd", {}, one))),
       el("dd", {}, words),
     ]);
     return el("section", {}, el("h3", {}, name), el("dl", {}, ...rows));
@@ -60,7 +60,7 @@ export function showKeys() {
     el("div", { class: "keys-groups" }, ...groups),
   );
   dialog.addEventListener("close", () => dialog.remove());
-  dialog.addEventListener("click", (event) => {
+  dialog.addEventListener("click", event => {
     if (event.target === dialog) dialog.close();
   });
   document.body.append(dialog);

@@ -18,10 +18,7 @@ const STEPS = 10;
  */
 export function maskWidths(radius, softness) {
   const steps = softness > 0 ? STEPS : 1;
-  return Array.from(
-    { length: steps },
-    (_, step) => 2 * radius * (1 - (softness * (step + 0.5)) / steps),
-  );
+  return Array.from({ length: steps }, (_, step) => 2 * radius * (1 - (softness * (step + 0.5)) / steps));
 }
 
 /**

@@ -56,11 +56,7 @@ export function kept(view, picture, canvas) {
    * @param {number} room
    */
   const along = (at, length, room) => (length * scale <= room ? length / 2 : clamp(at, 0, length));
-  return {
-    scale,
-    x: along(view.x, picture.width, canvas.width),
-    y: along(view.y, picture.height, canvas.height),
-  };
+  return { scale, x: along(view.x, picture.width, canvas.width), y: along(view.y, picture.height, canvas.height) };
 }
 
 /**
@@ -103,11 +99,7 @@ export function toPicture(view, canvas, left, top) {
  */
 export function zoomed(view, canvas, left, top, scale) {
   const at = toPicture(view, canvas, left, top);
-  return {
-    scale,
-    x: at.x - (left - canvas.width / 2) / scale,
-    y: at.y - (top - canvas.height / 2) / scale,
-  };
+  return { scale, x: at.x - (left - canvas.width / 2) / scale, y: at.y - (top - canvas.height / 2) / scale };
 }
 
 /**
@@ -147,12 +139,7 @@ export function tileRect(layer, { level, column, row }) {
   const [left, top] = [column * layer.tile, row * layer.tile];
   const right = Math.min(size.width, left + layer.tile);
   const bottom = Math.min(size.height, top + layer.tile);
-  return {
-    left: left * across,
-    top: top * down,
-    width: (right - left) * across,
-    height: (bottom - top) * down,
-  };
+  return { left: left * across, top: top * down, width: (right - left) * across, height: (bottom - top) * down };
 }
 
 /**
@@ -177,10 +164,7 @@ export function visibleTiles(layer, level, view, canvas) {
   const span = (low, high, whole, pixels) => {
     const side = (layer.tile * whole) / pixels;
     const last = Math.ceil(pixels / layer.tile) - 1;
-    return [
-      clamp(Math.floor(low / side), 0, last),
-      clamp(Math.floor((high - 1e-6) / side), 0, last),
-    ];
+    return [clamp(Math.floor(low / side), 0, last), clamp(Math.floor((high - 1e-6) / side), 0, last)];
   };
   const [left, right] = span(from.x, to.x, layer.width, size.width);
   const [top, bottom] = span(from.y, to.y, layer.height, size.height);
@@ -189,8 +173,7 @@ export function visibleTiles(layer, level, view, canvas) {
     for (let column = left; column <= right; column += 1) tiles.push({ level, column, row });
   }
   /** @param {Place} place */
-  const far = ({ column, row }) =>
-    Math.hypot(column - (left + right) / 2, row - (top + bottom) / 2);
+  const far = ({ column, row }) => Math.hypot(column - (left + right) / 2, row - (top + bottom) / 2);
   return tiles.sort((one, other) => far(one) - far(other));
 }
 

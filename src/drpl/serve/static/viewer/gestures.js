@@ -37,12 +37,12 @@ export function listen(viewer, { tool, hover }) {
   let space = false;
 
   /** @param {MouseEvent} event */
-  const place = (event) => {
+  const place = event => {
     const box = canvas.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
   /** @param {MouseEvent} event */
-  const inPicture = (event) => {
+  const inPicture = event => {
     const { x, y } = place(event);
     return viewer.at(x, y);
   };
@@ -135,12 +135,7 @@ export function listen(viewer, { tool, hover }) {
     if (event.type === "keyup" || hasModifier(event)) return;
     const far = event.shiftKey ? PAN / 8 : PAN;
     /** @type {Record<string, [right: number, down: number]>} */
-    const moves = {
-      ArrowLeft: [far, 0],
-      ArrowRight: [-far, 0],
-      ArrowUp: [0, far],
-      ArrowDown: [0, -far],
-    };
+    const moves = { ArrowLeft: [far, 0], ArrowRight: [-far, 0], ArrowUp: [0, far], ArrowDown: [0, -far] };
     const move = moves[event.key];
     if (!move) return;
     viewer.pan(...move);
@@ -158,7 +153,7 @@ export function listen(viewer, { tool, hover }) {
       dblclick,
       keydown: onKey,
       keyup: onKey,
-      contextmenu: (event) => {
+      contextmenu: event => {
         if (held) event.preventDefault();
       },
       blur: () => {

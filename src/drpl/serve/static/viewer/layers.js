@@ -20,11 +20,7 @@ export function createLayers(api, id, colours, notify) {
   const requested = new Map();
   const stop = new AbortController();
   /** @type {Record<string, (pixels: ImageData) => ImageData>} */
-  const paints = {
-    index: paintFrames(colours, null),
-    confidence: paintRamp(HEAT),
-    depth: paintRamp(DEPTHS),
-  };
+  const paints = { index: paintFrames(colours, null), confidence: paintRamp(HEAT), depth: paintRamp(DEPTHS) };
 
   /** @param {string} name */
   async function request(name) {
@@ -64,8 +60,8 @@ export function createLayers(api, id, colours, notify) {
      * @param {string[]} names
      */
     async present(names) {
-      const found = await Promise.all(names.filter((name) => requested.has(name)).map(get));
-      return found.filter((layer) => layer !== null);
+      const found = await Promise.all(names.filter(name => requested.has(name)).map(get));
+      return found.filter(layer => layer !== null);
     },
 
     /**

@@ -37,7 +37,7 @@ function boxed(from, length, lines, reach, step, stride) {
   for (let line = 0; line < lines; line += 1) {
     const start = line * stride;
     /** @param {number} place */
-    const at = (place) => from[start + Math.min(length - 1, Math.max(0, place)) * step];
+    const at = place => from[start + Math.min(length - 1, Math.max(0, place)) * step];
     let sum = 0;
     for (let place = -reach; place <= reach; place += 1) sum += at(place);
     for (let place = 0; place < length; place += 1) {
@@ -57,11 +57,9 @@ function boxed(from, length, lines, reach, step, stride) {
  */
 export function stretched(heights) {
   const ordered = Float32Array.from(heights).sort();
-  const [low, high] = [0.01, 0.99].map(
-    (share) => ordered[Math.floor(share * (ordered.length - 1))],
-  );
+  const [low, high] = [0.01, 0.99].map(share => ordered[Math.floor(share * (ordered.length - 1))]);
   const span = high - low || 1;
-  return heights.map((height) => Math.min(1, Math.max(0, (height - low) / span)));
+  return heights.map(height => Math.min(1, Math.max(0, (height - low) / span)));
 }
 
 /**
@@ -85,10 +83,8 @@ export function points(heights, width, height) {
           (column - (width - 1) / 2) * side,
           ((height - 1) / 2 - row) * side,
           heights[at] - 0.5,
-          (heights[row * width + right] - heights[row * width + left]) /
-            ((right - left) * side || 1),
-          (heights[up * width + column] - heights[down * width + column]) /
-            ((down - up) * side || 1),
+          (heights[row * width + right] - heights[row * width + left]) / ((right - left) * side || 1),
+          (heights[up * width + column] - heights[down * width + column]) / ((down - up) * side || 1),
         ],
         5 * at,
       );
@@ -109,10 +105,7 @@ export function triangles(width, height) {
   for (let row = 0; row < height - 1; row += 1) {
     for (let column = 0; column < width - 1; column += 1) {
       const corner = row * width + column;
-      all.set(
-        [corner, corner + width, corner + 1, corner + 1, corner + width, corner + width + 1],
-        at,
-      );
+      all.set([corner, corner + width, corner + 1, corner + 1, corner + width, corner + width + 1], at);
       at += 6;
     }
   }
@@ -128,12 +121,7 @@ export function triangles(width, height) {
  * @returns {Float32Array}
  */
 export function projection({ yaw, pitch, distance }, aspect, tall) {
-  const [cosYaw, sinYaw, cosPitch, sinPitch] = [
-    Math.cos(yaw),
-    Math.sin(yaw),
-    Math.cos(pitch),
-    Math.sin(pitch),
-  ];
+  const [cosYaw, sinYaw, cosPitch, sinPitch] = [Math.cos(yaw), Math.sin(yaw), Math.cos(pitch), Math.sin(pitch)];
   const [near, far] = [0.05, 40];
   const focal = 2.2;
   const [fx, fy] = aspect > 1 ? [focal / aspect, focal] : [focal, focal * aspect];
@@ -146,10 +134,7 @@ export function projection({ yaw, pitch, distance }, aspect, tall) {
   const [depth, shift] = [-(far + near) / (far - near), (-2 * far * near) / (far - near)];
   const matrix = new Float32Array(16);
   for (let column = 0; column < 3; column += 1) {
-    matrix.set(
-      [fx * turn[0][column], fy * turn[1][column], depth * turn[2][column], -turn[2][column]],
-      4 * column,
-    );
+    matrix.set([fx * turn[0][column], fy * turn[1][column], depth * turn[2][column], -turn[2][column]], 4 * column);
   }
   matrix.set([0, 0, -distance * depth + shift, distance], 12);
   return matrix;

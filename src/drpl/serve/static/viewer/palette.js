@@ -25,10 +25,8 @@ export function oklch(lightness, chroma, hue) {
     -1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s,
     -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
   ];
-  const coded = linear.map((value) =>
-    value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055,
-  );
-  return /** @type {Rgb} */ (coded.map((value) => Math.round(255 * clamp(value, 0, 1))));
+  const coded = linear.map(value => (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055));
+  return /** @type {Rgb} */ (coded.map(value => Math.round(255 * clamp(value, 0, 1))));
 }
 
 /**
@@ -68,7 +66,7 @@ export const frameAt = (pixels, at) => pixels.data[4 * at] + 256 * pixels.data[4
  */
 export function paintFrames(colours, picked) {
   /** @param {number} frame */
-  const opacity = (frame) => (picked === null || picked === frame ? 255 : 40);
+  const opacity = frame => (picked === null || picked === frame ? 255 : 40);
   const bytes = colours.flatMap(([red, green, blue], frame) => [red, green, blue, opacity(frame)]);
   return painter(new Uint32Array(Uint8Array.from(bytes).buffer), frameAt);
 }
@@ -102,9 +100,7 @@ export const HEAT = ramp([
 ]);
 
 /** Colours of the depth map: dark blue, green and yellow in even steps of lightness. */
-export const DEPTHS = ramp(
-  [0, 1, 2, 3, 4, 5, 6].map((step) => [...oklch(0.3 + 0.1 * step, 0.13, 285 - 30 * step), 255]),
-);
+export const DEPTHS = ramp([0, 1, 2, 3, 4, 5, 6].map(step => [...oklch(0.3 + 0.1 * step, 0.13, 285 - 30 * step), 255]));
 
 /**
  * Creates a function that colours a map of single values.

@@ -66,9 +66,7 @@ export class Relief {
     this.drawing = 0;
     this.textures = [texture(gl), texture(gl)];
     this.buffers = { points: gl.createBuffer(), triangles: gl.createBuffer() };
-    this.uniforms = Object.fromEntries(
-      UNIFORMS.map((name) => [name, gl.getUniformLocation(this.program, name)]),
-    );
+    this.uniforms = Object.fromEntries(UNIFORMS.map(name => [name, gl.getUniformLocation(this.program, name)]));
   }
 
   /**

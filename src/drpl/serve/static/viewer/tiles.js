@@ -98,7 +98,7 @@ export class Layer {
 }
 
 /** @param {LayerPlace} place */
-const keyOf = (place) => place.layer.key(place);
+const keyOf = place => place.layer.key(place);
 
 /** Loads the tiles requested last, a few at a time, and cancels all others. */
 export class TileLoader {
@@ -136,7 +136,7 @@ export class TileLoader {
    */
   want(places) {
     const now = Date.now();
-    this.wanted = places.filter((place) => {
+    this.wanted = places.filter(place => {
       const key = keyOf(place);
       const tile = this.cache.tiles.get(key);
       return (!tile || tile.stale) && (this.failed.get(key) ?? 0) <= now;
@@ -154,14 +154,13 @@ export class TileLoader {
   settled(layer) {
     const prefix = `${layer.name}/`;
     return (
-      !this.wanted.some((place) => place.layer === layer) &&
-      ![...this.running.keys()].some((key) => key.startsWith(prefix))
+      !this.wanted.some(place => place.layer === layer) && ![...this.running.keys()].some(key => key.startsWith(prefix))
     );
   }
 
   next() {
     while (this.running.size < AT_ONCE) {
-      const place = this.wanted.find((one) => !this.running.has(keyOf(one)));
+      const place = this.wanted.find(one => !this.running.has(keyOf(one)));
       if (!place) return;
       this.load(place);
     }
@@ -174,7 +173,7 @@ export class TileLoader {
     const stop = new AbortController();
     const done = () => {
       if (this.running.get(key) === stop) this.running.delete(key);
-      this.wanted = this.wanted.filter((one) => keyOf(one) !== key);
+      this.wanted = this.wanted.filter(one => keyOf(one) !== key);
     };
     this.running.set(key, stop);
     try {

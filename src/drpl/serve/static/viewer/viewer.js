@@ -5,22 +5,11 @@
 /** @import { Ask, Layer } from "./tiles.js" */
 
 import { context2d, el } from "../ui/dom.js";
-import {
-  clamp,
-  fitted,
-  kept,
-  levelFor,
-  origin,
-  tileRect,
-  toPicture,
-  visibleTiles,
-  zoomed,
-} from "./geometry.js";
+import { clamp, fitted, kept, levelFor, origin, tileRect, toPicture, visibleTiles, zoomed } from "./geometry.js";
 import { TileCache, TileLoader, drawable } from "./tiles.js";
 
 const ROOM = 384e6;
-const LABEL =
-  "Picture. Plus and minus zoom, 0 shows the whole picture, 1 shows 100 %, arrows move it.";
+const LABEL = "Picture. Plus and minus zoom, 0 shows the whole picture, 1 shows 100 %, arrows move it.";
 
 /**
  * @typedef {object} Scene
@@ -41,12 +30,7 @@ export class Viewer {
    */
   constructor(size, ask, address) {
     this.size = size;
-    this.canvas = el("canvas", {
-      class: "canvas",
-      tabIndex: 0,
-      role: "application",
-      "aria-label": LABEL,
-    });
+    this.canvas = el("canvas", { class: "canvas", tabIndex: 0, role: "application", "aria-label": LABEL });
     this.context = context2d(this.canvas);
     this.loader = new TileLoader(ask, address, new TileCache(ROOM), () => this.draw());
     /** @type {View} */
@@ -54,21 +38,13 @@ export class Viewer {
     /** True while the whole picture is shown, which a resized canvas must keep. */
     this.follows = true;
     /** @type {Scene} */
-    this.scene = {
-      base: null,
-      other: null,
-      split: 0.5,
-      map: null,
-      opacity: 0.6,
-      ready: [],
-      above: null,
-    };
+    this.scene = { base: null, other: null, split: 0.5, map: null, opacity: 0.6, ready: [], above: null };
     /** @type {Set<() => void>} called after every change of the view */
     this.changed = new Set();
     /** @type {{layer: Layer, done: () => void}[]} */
     this.waiting = [];
     this.drawing = 0;
-    this.sizes = new ResizeObserver((entries) => this.resize(entries[0]));
+    this.sizes = new ResizeObserver(entries => this.resize(entries[0]));
     this.sizes.observe(this.canvas);
   }
 
@@ -107,10 +83,7 @@ export class Viewer {
   /** Returns the size of the canvas less a margin. */
   room() {
     const margin = 16 * this.ratio;
-    return {
-      width: Math.max(32, this.canvas.width - margin),
-      height: Math.max(32, this.canvas.height - margin),
-    };
+    return { width: Math.max(32, this.canvas.width - margin), height: Math.max(32, this.canvas.height - margin) };
   }
 
   /**
@@ -149,11 +122,7 @@ export class Viewer {
    */
   pan(right, down) {
     const { scale, x, y } = this.view;
-    this.look({
-      scale,
-      x: x - (right * this.ratio) / scale,
-      y: y - (down * this.ratio) / scale,
-    });
+    this.look({ scale, x: x - (right * this.ratio) / scale, y: y - (down * this.ratio) / scale });
   }
 
   /**
@@ -203,13 +172,13 @@ export class Viewer {
   /** Requests the visible tiles, after the coarsest ones, which stand in for all others. */
   request() {
     const { base, other, map, ready } = this.scene;
-    const shown = [base, other, map, ...ready].filter((layer) => layer !== null);
+    const shown = [base, other, map, ...ready].filter(layer => layer !== null);
     const layers = [...new Set(shown)];
-    const whole = layers.map((layer) => ({ layer, level: 0, column: 0, row: 0 }));
-    const visible = layers.flatMap((layer) => {
+    const whole = layers.map(layer => ({ layer, level: 0, column: 0, row: 0 }));
+    const visible = layers.flatMap(layer => {
       const level = levelFor(layer.info, this.view.scale);
       const places = visibleTiles(layer.info, level, this.view, this.canvas);
-      return places.map((place) => ({ layer, ...place }));
+      return places.map(place => ({ layer, ...place }));
     });
     this.loader.want([...whole, ...visible]);
     this.waiting = this.waiting.filter(({ layer, done }) => {
@@ -316,7 +285,7 @@ export class Viewer {
     this.draw();
     return Promise.all(
       layers.map(
-        (layer) =>
+        layer =>
           new Promise((/** @type {(value: void) => void} */ done) => {
             this.waiting.push({ layer, done });
           }),
