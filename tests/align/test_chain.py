@@ -1,3 +1,5 @@
+"""Transforms and stacks: known motions are recovered, implausible ones rejected."""
+
 import math
 
 import cv2
@@ -13,7 +15,7 @@ from drpl.errors import AlignmentError, ConfigError
 
 
 def misfit(found, true, shape):
-    """Median distance over the picture between two transforms, in pixels."""
+    """Return the median distance between two transforms over the picture, in pixels."""
     y, x = np.mgrid[0 : shape[0] - 1 : 15j, 0 : shape[1] - 1 : 15j]
     points = np.stack([x.ravel(), y.ravel()], -1)
     apart = map_points(found, points) - map_points(true, points)
@@ -31,7 +33,7 @@ def stack():
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
-def test_breathing_of_a_stack_is_found_below_a_fifth_of_a_pixel(factor):
+def test_focus_breathing_is_recovered_to_a_fifth_of_a_pixel(factor):
     shape = (720, 960)
     frames, transforms = take_stack(shape, 8)
     alignments = align_stack((reduce(frame, factor) for frame in frames), scale=float(factor))
@@ -53,7 +55,7 @@ def test_breathing_of_a_stack_is_found_below_a_fifth_of_a_pixel(factor):
     ],
     ids=["step", "far", "farther", "turned"],
 )
-def test_transforms_between_frames_of_different_focus(motion, true):
+def test_transforms_are_recovered_in_spite_of_different_focus(motion, true):
     scene = draw_photo(480, 580, 5)
     reference = take_frame(scene, np.eye(3), (300, 400), 0.3, 1)
     moving = take_frame(scene, true, (300, 400), 0.7, 2)
@@ -62,7 +64,7 @@ def test_transforms_between_frames_of_different_focus(motion, true):
     assert score > 0.8
 
 
-def test_homography_is_found():
+def test_a_homography_is_recovered():
     scene = draw_photo(480, 580, 6)
     true = around_middle((300, 400), 1.01)
     true[2, 0], true[2, 1] = 5e-5, -3e-5
@@ -72,7 +74,7 @@ def test_homography_is_found():
     assert misfit(estimate_transform(reference, moving)[0], true, (300, 400)) > 0.2
 
 
-def test_features_find_what_the_pyramid_does_not():
+def test_features_recover_large_motions():
     scene = draw_photo(480, 580, 7)
     true = around_middle((300, 400), 1.1, 18, (60, 40))
     reference, moving = (take_frame(scene, t, (300, 400), 0.5, 3) for t in (np.eye(3), true))
@@ -84,7 +86,7 @@ def test_features_find_what_the_pyramid_does_not():
 @given(
     st.floats(-40, 40), st.floats(-40, 40), st.floats(0.6, 1.4), st.sampled_from([0.0, 1.5, 3.0])
 )
-def test_known_shifts_are_found_again(right, down, gain, blur):
+def test_known_shifts_are_recovered(right, down, gain, blur):
     scene = draw_photo(380, 440, 8)
     shape = (200, 260)
     true = around_middle(shape, shift=(right, down))
@@ -94,7 +96,7 @@ def test_known_shifts_are_found_again(right, down, gain, blur):
     assert misfit(found, true, shape) < 0.2
 
 
-def test_initial_transform_is_refined():
+def test_an_initial_transform_is_refined():
     scene = draw_photo(480, 580, 9)
     true = around_middle((300, 400), 1.01, 0, (3, 2))
     reference, moving = (take_frame(scene, t, (300, 400), 0.5, 3) for t in (np.eye(3), true))
@@ -117,7 +119,7 @@ def test_one_frame_is_its_own_reference(stack):
     assert (alone.status, alone.residual, alone.score) == ("reference", 0, 1)
 
 
-def test_different_scene_is_not_forced_onto_the_stack(stack):
+def test_a_different_scene_is_rejected(stack):
     frames = [*stack[0][:4], draw_photo(480, 640, 99)]
     alignments = align_stack(frames)
     assert [a.status for a in alignments][2:] == ["reference", "aligned", "rejected"]
@@ -132,7 +134,7 @@ def test_frames_that_differ_by_noise_are_not_resampled(stack):
 
 @pytest.mark.parametrize("bad", [0, 3, 4, 7])
 @pytest.mark.parametrize("unaligned", ["reject", "keep"])
-def test_frame_of_noise_is_reported_and_skipped(stack, bad, unaligned):
+def test_a_frame_of_noise_is_reported_and_left_out_of_the_chain(stack, bad, unaligned):
     frames, transforms = list(stack[0]), stack[1]
     frames[bad] = np.random.default_rng(0).random((480, 640), dtype=np.float32)
     alignments = align_stack(iter(frames), unaligned=unaligned)
@@ -149,7 +151,7 @@ def test_frame_of_noise_is_reported_and_skipped(stack, bad, unaligned):
         assert misfit(alignments[index].transform, back @ transforms[index], (480, 640)) < 0.2
 
 
-def test_implausible_distortion_falls_back_to_a_simpler_model(stack, monkeypatch):
+def test_implausible_distortion_falls_back_to_a_simpler_motion(stack, monkeypatch):
     def distorted(reference, moving, *, motion):
         match = match_planes(reference, moving, motion=motion)
         if motion == "affine":
@@ -163,7 +165,7 @@ def test_implausible_distortion_falls_back_to_a_simpler_model(stack, monkeypatch
     assert second.status == "reference"
 
 
-def test_reference_is_obeyed_and_the_rest_measured_against_it(stack):
+def test_frames_are_aligned_to_the_requested_reference(stack):
     frames, transforms = stack
     alignments = align_stack(frames[:4], reference=0)
     assert alignments[0].status == "reference"
@@ -201,7 +203,7 @@ def test_bad_arguments_are_named(stack):
         warp(frame, np.zeros((3, 3)), frame.shape)
 
 
-def test_half_a_pixel_is_minded_between_working_and_full_size():
+def test_transforms_are_rescaled_about_pixel_edges():
     full = around_middle((200, 300), 1.1, 2, (4, 8))
     small = around_middle((50, 75), 1.1, 2, (1, 2))
     assert np.allclose(rescale(small, 4.0), full)
@@ -231,7 +233,7 @@ def test_warp_by_whole_pixels_moves_values_and_mirrors_the_border():
     assert np.array_equal(warped[:-2, :3], pixels[2:, 2::-1])
 
 
-def test_valid_area_is_where_nothing_is_mirrored():
+def test_the_valid_area_excludes_mirrored_pixels():
     transform = around_middle((60, 80), 0.9, 4, (3.5, -2))
     transform[2, 0] = 1e-4
     marked = np.ones((60, 80), np.float32)
@@ -243,7 +245,7 @@ def test_valid_area_is_where_nothing_is_mirrored():
 
 
 @pytest.mark.parametrize("shape", [(60, 80), (1400, 900)])
-def test_common_area_is_covered_by_all_and_large(shape):
+def test_the_common_area_is_large_and_covered_by_all_frames(shape):
     transforms = [np.eye(3), around_middle(shape, 0.9, 2), around_middle(shape, 1, 0, (4.5, 0))]
     rows, cols = common_area(transforms, shape)
     for transform in transforms:
@@ -258,16 +260,11 @@ def test_common_area_is_covered_by_all_and_large(shape):
 @pytest.mark.parametrize(
     ("name", "breathing"), [("ring", 1.0475), ("pcb_header", 1.0376), ("rpi_chip", 0.976)]
 )
-def test_real_stacks_align_in_whole(data, name, breathing):
-    planes = [
-        cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in _frames(data / "stacks" / name)
-    ]
+def test_all_frames_of_real_stacks_are_aligned(data, name, breathing):
+    paths = sorted((data / "stacks" / name).glob("*.jpg"))
+    planes = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
     alignments = align_stack(reduce(plane, 2).astype(np.float32) / 255 for plane in planes)
     assert {a.status for a in alignments} == {"aligned", "reference"}
     assert all(a.score > 0.8 for a in alignments)
     first, last = (math.sqrt(np.linalg.det(alignments[i].transform[:2, :2])) for i in (0, -1))
     assert last / first == pytest.approx(breathing, abs=0.004)
-
-
-def _frames(folder):
-    return sorted(folder.glob("*.jpg"))

@@ -1,4 +1,4 @@
-"""At which scale a stack is decided, and that little is lost by a coarser one."""
+"""Scale of decisions: as coarse as the detail allows, with little loss."""
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ def test_soft_pictures_are_decided_at_a_coarser_scale(noise):
     assert scales == {1: 1, 3: 2, 6: 2}  # 4 would leave fewer than a million pixels
 
 
-def test_one_sharp_frame_is_enough_and_blurred_ones_do_not_count():
+def test_the_sharpest_frame_determines_the_scale():
     sharp, soft = measure_detail(luma(1)), measure_detail(luma(6))
     noise = measure_detail(np.full((SIDE * 2, SIDE * 2), 0.5, np.float32))
     assert decision_scale([soft, sharp, soft], SIDE * 2, SIDE * 2) == 1
@@ -45,7 +45,7 @@ def test_small_pictures_are_decided_pixel_by_pixel(size):
 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("width", [800, 803])
-def test_a_soft_stack_is_fused_as_well_at_a_coarser_scale(model, scale, width):
+def test_a_soft_stack_is_fused_well_at_a_coarser_scale(model, scale, width):
     frames, truth, index = striped_stack(2, 75, 200)
     size = (width, 301)
     large = [cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in (*frames, truth)]
@@ -57,6 +57,6 @@ def test_a_soft_stack_is_fused_as_well_at_a_coarser_scale(model, scale, width):
     assert (result.index_map == expected).mean() > 0.95
 
 
-def test_an_odd_scale_is_refused():
+def test_an_unknown_scale_is_refused():
     with pytest.raises(ConfigError, match="scale is 3; expected one of"):
         FusionOptions(scale=3)

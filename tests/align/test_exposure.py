@@ -1,4 +1,4 @@
-"""Exposure: found in spite of defocus, applied to colours only."""
+"""Exposure: recovered in spite of defocus, applied to colours only."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from drpl.errors import AlignmentError
 
 @pytest.mark.parametrize("gain", [0.7, 1.2])
 @pytest.mark.parametrize("blur", [0, 6])
-def test_gain_is_found_in_spite_of_defocus(gain, blur):
+def test_a_gain_is_recovered_in_spite_of_defocus(gain, blur):
     light = draw_photo(400, 500, 1) * 0.8 + 0.05
     reference = light ** np.float32(1 / 2.2)
     blurred = cv2.GaussianBlur(light, (0, 0), blur) if blur else light
@@ -21,7 +21,7 @@ def test_gain_is_found_in_spite_of_defocus(gain, blur):
     assert found.offset == (0,)
 
 
-def test_offset_is_found_where_a_gain_does_not_do():
+def test_an_offset_is_recovered():
     reference = draw_photo(400, 500, 2) * 0.6 + 0.1
     moving = reference + np.float32(37 / 255)
     found = match_exposure(np.dstack([reference] * 3), np.dstack([moving] * 3))
@@ -30,13 +30,13 @@ def test_offset_is_found_where_a_gain_does_not_do():
 
 
 def sky(gain):
-    """A photo below an even sky that gets brighter to the right, and the same darkened."""
+    """Return a photo under an even sky that brightens to the right: darkened, and as taken."""
     moving = draw_photo(400, 500, 4) * 0.7 + 0.1
     moving[:160] = np.linspace(0.93, 1.06, 500, dtype=np.float32)
     return moving * np.float32(gain), np.clip(moving, 0, 1)
 
 
-def test_highlights_are_bent_as_cameras_do():
+def test_highlights_follow_the_bend_of_a_tone_curve():
     straight, moving = sky(0.9)
     knee = np.float32(0.94)
     bend = np.maximum(moving - knee, 0) / (1 - knee) * np.float32(0.98 - 0.9)
@@ -52,13 +52,13 @@ def test_highlights_are_bent_as_cameras_do():
     )
 
 
-def test_what_is_only_clipped_is_not_bent():
+def test_clipped_highlights_are_not_bent():
     reference, moving = sky(0.9)
     assert match_exposure(reference, moving).highlights == ()
     assert match_exposure(moving * np.float32(0.9), moving).highlights == ()
 
 
-def test_exposure_below_the_noise_is_left_alone():
+def test_insignificant_changes_are_ignored():
     reference = draw_photo(300, 400, 3)
     noise = np.random.default_rng(0).normal(0, 0.02, reference.shape).astype(np.float32)
     assert match_exposure(reference, reference * np.float32(1.003) + noise).is_identity

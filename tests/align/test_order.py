@@ -1,4 +1,4 @@
-"""The order of frames: found by their focus, and without effect on the picture."""
+"""Order of frames: recovered from focus, without effect on the fused picture."""
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ def profiles(frames):
 
 @pytest.fixture(scope="module")
 def swept():
-    """Nine frames, each sharp in a stripe; detail grows to the right."""
+    """Return nine frames, each sharp in a stripe, and the truth; detail grows to the right."""
     frames, truth, _ = striped_stack(9, 160, 288, seed=6)
     fade = np.linspace(0.4, 1, 288)[None, :, None]
     faded = [np.rint(128 + (f - 128.0) * fade).astype(np.uint8) for f in (*frames, truth)]
@@ -30,7 +30,7 @@ def swept():
 
 
 def breathed(frames):
-    """The frames as a lens that breathes, in a hand, would give them."""
+    """Return the frames with focus breathing and the shifts of a hand-held camera."""
     found = []
     for number, frame in enumerate(frames):
         steps = number - len(frames) // 2
@@ -60,14 +60,14 @@ def test_shuffled_frames_come_out_in_the_order_of_focus(swept, moving):
         assert [int(shuffle[n]) for n in found] == order
 
 
-def test_two_frames_that_are_swapped_are_found(swept):
+def test_two_swapped_frames_are_put_in_order(swept):
     frames = list(swept[0])
     frames[1], frames[6] = frames[6], frames[1]
     found = focus_order(profiles(frames))
     assert found in ([0, 6, 2, 3, 4, 5, 1, 7, 8], [8, 7, 1, 5, 4, 3, 2, 6, 0])
 
 
-def test_a_given_order_is_trusted_unless_it_is_clearly_wrong(swept):
+def test_the_given_order_is_kept_if_focus_does_not_contradict_it(swept):
     rng = np.random.default_rng(3)
     still = [np.clip(swept[0][4] + rng.normal(0, 3, (160, 288, 3)), 0, 255) for _ in range(7)]
     assert in_sequence(focus_order(profiles([frame.astype(np.uint8) for frame in still])))
@@ -92,7 +92,7 @@ def test_the_order_of_frames_does_not_change_the_picture(model, swept):
         assert np.array_equal(other.confidence, result.confidence)
 
 
-def test_the_order_of_a_pair_does_not_change_it(model, swept):
+def test_swapping_a_pair_swaps_its_masks(model, swept):
     pair = [swept[0][1], swept[0][6]]
     result, other = (drpl.fuse(frames, STILL, model=model) for frames in (pair, pair[::-1]))
     assert np.array_equal(result.fused, other.fused)
@@ -112,7 +112,7 @@ def test_moved_frames_are_registered_in_the_order_of_focus(model, swept):
         assert apart.mean() < 0.3
 
 
-def test_what_is_out_of_order_is_told_and_depth_follows_focus(tmp_path, swept):
+def test_focus_order_is_reported_and_depth_follows_it(tmp_path, swept):
     frames = list(swept[0])
     frames[1], frames[6] = frames[6], frames[1]
     paths = [tmp_path / f"f{number}.png" for number in range(9)]

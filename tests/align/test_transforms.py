@@ -1,4 +1,4 @@
-"""Files of transforms: exact, and refused where they do not fit."""
+"""Files of transforms: exact, and refused if they belong to another stack."""
 
 import json
 
@@ -16,7 +16,7 @@ def stack():
     return take_stack((480, 640), 8)
 
 
-def test_transforms_come_back_as_they_were_written(stack, tmp_path):
+def test_transforms_survive_a_round_trip(stack, tmp_path):
     alignments = align_stack([*stack[0][:3], np.zeros((480, 640), np.float32)])
     names = ["a.tif", "b.tif", "ö c.tif", "d.tif"]
     exposures = [

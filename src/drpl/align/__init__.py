@@ -1,1 +1,1 @@
-"""Registration: how frames move onto the reference frame, and how they are exposed."""
+"""Registration of frames to the reference frame, in geometry and exposure."""

@@ -1,4 +1,4 @@
-"""Gates: which match of two frames is to be believed."""
+"""Acceptance of matches: limits on misfit and distortion between neighbouring frames."""
 
 from __future__ import annotations
 
@@ -8,39 +8,45 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from drpl.align.blocks import Plane
 from drpl.align.geometry import Transform, corners, inverse
 from drpl.align.pairs import Match, match_planes
+from drpl.core.frames import Plane
 from drpl.core.options import MOTIONS, Motion
 
-LOWEST_SCORE = 0.3
-LARGEST_RESIDUAL = 2.0
-"""In pixels of the level at which the residual was measured."""
-SCALES = (0.8, 1.25)
-LARGEST_ROTATION = 20.0
-"""Degrees between neighbours."""
+MIN_SCORE = 0.3
+"""Smallest correlation of a match."""
+MAX_RESIDUAL = 2.0
+"""Largest residual, in pixels of the level at which it was measured."""
+SCALE_RANGE = (0.8, 1.25)
+"""Smallest and largest scale between neighbours."""
+MAX_ROTATION = 20.0
+"""Largest rotation between neighbours, in degrees."""
+MAX_SHIFT = 0.5
+"""Largest shift between neighbours, relative to the picture."""
+MIN_DEPTH_RATIO = 0.5
+"""Smallest ratio of the homogeneous coordinates of two corners: a limit on perspective."""
 
 
 def fitting_match(reference: Plane, moving: Plane, motion: Motion) -> tuple[Match, str, str]:
-    """Match two frames by a motion, or by a simpler one where that distorts them implausibly.
+    """Match two frames by the most flexible motion that does not distort them implausibly.
 
-    The sharper one is matched with the other, whichever is to be moved: so a stack and its reverse
-    come out alike.
+    The less sharp frame is always matched to the sharper one and the result inverted if necessary,
+    so that a stack and its reverse give the same transforms.
 
     Parameters
     ----------
     reference, moving : ndarray, shape (H, W), float32
         Luma planes.
     motion : str
-        The most flexible motion that may be tried.
+        Most flexible motion to try.
 
     Returns
     -------
     match : Match
     used : str
-        The motion that fits, or "none".
+        Motion of the match, or ``"none"`` if no motion fits.
     note : str
-        What was wrong with those that do not.
+        Fault of the first rejected motion; empty if none was rejected.
     """
     if _sharpness(moving) > _sharpness(reference):
         match, used, note = _fitting(moving, reference, motion)
@@ -49,12 +55,12 @@ def fitting_match(reference: Plane, moving: Plane, motion: Motion) -> tuple[Matc
 
 
 def _sharpness(plane: Plane) -> float:
-    """How much a plane changes from pixel to pixel."""
+    """Return the standard deviation of a plane's Laplacian."""
     return float(cv2.Laplacian(plane, cv2.CV_32F).std())
 
 
 def _fitting(reference: Plane, moving: Plane, motion: Motion) -> tuple[Match, str, str]:
-    """Match, motion and note as of `fitting_match`."""
+    """Try simpler motions as long as the match is distorted; see `fitting_match`."""
     note = ""
     for simpler in reversed(MOTIONS[: MOTIONS.index(motion) + 1]):
         match = match_planes(reference, moving, motion=simpler)
@@ -68,19 +74,19 @@ def _fitting(reference: Plane, moving: Plane, motion: Motion) -> tuple[Match, st
 
 
 def _misfit(match: Match) -> str:
-    """What makes a match poor; empty where nothing does."""
-    if match.score < LOWEST_SCORE:
-        return f"score {match.score:.2f} is below {LOWEST_SCORE}"
-    if match.residual > LARGEST_RESIDUAL * match.grain:
+    """Return why a match is poor, or an empty string."""
+    if match.score < MIN_SCORE:
+        return f"score {match.score:.2f} is below {MIN_SCORE}"
+    if match.residual > MAX_RESIDUAL * match.pixel_size:
         return f"residual of {match.residual:.1f} working pixels is too large"
     return ""
 
 
 def _distortion(matrix: Transform, shape: tuple[int, ...]) -> str:
-    """What makes a transform between neighbours implausible; empty where nothing does."""
+    """Return why a transform between neighbours is implausible, or an empty string."""
     height, width = shape
     w = np.append(corners(shape), np.ones((4, 1)), 1) @ matrix[2]
-    if w.min() < 0.5 * w.max():
+    if w.min() < MIN_DEPTH_RATIO * w.max():
         return "perspective is implausible"
     middle = np.array([(width - 1) / 2, (height - 1) / 2, 1])
     x, y, depth = matrix @ middle
@@ -88,10 +94,11 @@ def _distortion(matrix: Transform, shape: tuple[int, ...]) -> str:
     stretch = np.linalg.svd(linear)[1]
     turn = math.degrees(math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
     shift = abs(x / depth - middle[0]) / width, abs(y / depth - middle[1]) / height
-    if not SCALES[0] <= stretch[1] <= stretch[0] <= SCALES[1] or np.linalg.det(linear) < 0:
+    smallest, largest = SCALE_RANGE
+    if not smallest <= stretch[1] <= stretch[0] <= largest or np.linalg.det(linear) < 0:
         return f"scale {stretch[0]:.2f} by {stretch[1]:.2f} is implausible"
-    if abs(turn) > LARGEST_ROTATION:
+    if abs(turn) > MAX_ROTATION:
         return f"rotation by {turn:.1f} degrees is implausible"
-    if max(shift) > 0.5:
+    if max(shift) > MAX_SHIFT:
         return "shift is more than half of the picture"
     return ""

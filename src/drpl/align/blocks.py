@@ -1,6 +1,6 @@
-"""Displacements of blocks between two planes, and the transform that explains them.
+"""Displacements of blocks between two planes, and transforms fitted to them.
 
-Inside this file transforms go from reference to moving pixels, as warps need them.
+Transforms in this file map reference to moving pixels, as warps need them.
 """
 
 from __future__ import annotations
@@ -13,27 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.align.geometry import Transform, corners, identity, inverse, map_points
+from drpl.core.frames import Floats, Plane
 from drpl.core.options import Motion
 
-Plane = NDArray[np.float32]
-Floats = NDArray[np.float64]
 BLOCK = 32
 """Side of a block, in pixels."""
 MODEL_ERROR = 0.05
-"""Pixels by which blocks may differ from any motion (parallax, distortion)."""
+"""Standard deviation, in pixels, of blocks from any motion (parallax, distortion)."""
 TEXTURED_SHARE = 0.35
-"""Share of blocks with texture that a level needs for displacements to be believed."""
-MEASURABLE = 0.25
-"""Standard deviation, in pixels, up to which a block counts as textured."""
+"""Share of textured blocks above which the displacements of a level are trusted."""
+MAX_DEVIATION = 0.25
+"""Standard deviation, in pixels, below which a displacement counts as measured."""
+ROUNDS = 6
+"""Iterations of the robust fit."""
 
 
 def project(transform: Transform, motion: Motion, shape: Sequence[int]) -> Transform:
-    """Nearest transform of a simpler motion, over the corners of the picture.
+    """Return the transform of a motion that is nearest to a given one at the picture's corners.
 
     Parameters
     ----------
     transform : ndarray, shape (3, 3), float64
     motion : str
+        ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``; the last returns
+        ``transform`` itself.
     shape : sequence of int
         Height and width in pixels.
 
@@ -53,7 +56,7 @@ def project(transform: Transform, motion: Motion, shape: Sequence[int]) -> Trans
 
 
 def _design(points: Floats, motion: Motion) -> Floats:
-    """Displacement at points by parameters of a motion: (N, 2, parameters)."""
+    """Return the derivatives (N, 2, parameters) of displacements by the parameters of a motion."""
     x, y = points[:, 0], points[:, 1]
     one, zero = np.ones_like(x), np.zeros_like(x)
     columns = [(one, zero), (zero, one)]
@@ -67,7 +70,7 @@ def _design(points: Floats, motion: Motion) -> Floats:
 
 
 def _step_matrix(parameters: Floats, motion: Motion) -> Transform:
-    """Matrix that moves points by what `_design` says (to first order for a homography)."""
+    """Return the transform with given parameters; for a homography, to first order."""
     step = identity()
     step[:2, 2] = parameters[:2]
     if motion == "similarity":
@@ -81,7 +84,7 @@ def _step_matrix(parameters: Floats, motion: Motion) -> Transform:
 
 
 def _centred(step: Transform, middle: Floats, unit: float) -> Transform:
-    """A step given in units around the middle, in pixels."""
+    """Express a transform about the middle, in multiples of ``unit``, in pixels."""
     centre = np.array([[unit, 0, middle[0]], [0, unit, middle[1]], [0, 0, 1.0]])
     moved = centre @ step @ inverse(centre)
     return np.asarray(moved / moved[2, 2], np.float64)
@@ -89,46 +92,48 @@ def _centred(step: Transform, middle: Floats, unit: float) -> Transform:
 
 @dataclass(frozen=True, slots=True)
 class Displacements:
-    """Displacements of blocks that a warp leaves.
+    """Displacements of blocks that remain after a warp.
 
     Attributes
     ----------
     points : ndarray, shape (N, 2), float64
         Centres of the blocks in the reference picture, x and y in pixels.
-    found : ndarray, shape (N, 2), float64
-        Where the reference's content lies in the warped picture, relative to its place there.
+    offsets : ndarray, shape (N, 2), float64
+        Position of a block's content in the warped picture less that in the reference picture,
+        x and y in pixels.
     covariance : ndarray, shape (N, 2, 2), float64
-        Of ``found``, in square pixels.
+        Covariance of ``offsets``, in square pixels.
     """
 
     points: Floats
-    found: Floats
+    offsets: Floats
     covariance: Floats
 
     def textured(self) -> Floats:
-        """Lengths, in pixels, over the blocks that can be measured to a quarter of a pixel."""
-        sharp = np.linalg.eigvalsh(self.covariance)[:, 1] < MEASURABLE**2
-        return np.asarray(np.linalg.norm(self.found[sharp], axis=1), np.float64)
+        """Return the lengths, in pixels, of offsets that are certain to a quarter of a pixel."""
+        certain = np.linalg.eigvalsh(self.covariance)[:, 1] < MAX_DEVIATION**2
+        return np.asarray(np.linalg.norm(self.offsets[certain], axis=1), np.float64)
 
 
 def measure_displacements(reference: Plane, moving: Plane, transform: Transform) -> Displacements:
-    """Measure how far blocks are still displaced after a warp.
+    """Measure the displacements of blocks that remain after a warp.
 
     Parameters
     ----------
     reference, moving : ndarray, shape (H, W), float32
+        Luma planes.
     transform : ndarray, shape (3, 3), float64
         Reference to moving, in pixels.
 
     Returns
     -------
     Displacements
+        Blocks that lie wholly within the moving picture.
 
     Notes
     -----
-    One step of Lucas and Kanade per block, with the local Laplacian, gain and offset as further
-    unknowns: a block that is sharper, brighter or of more contrast in one of the planes is not
-    taken for a displaced one.
+    One Lucas-Kanade step per block, with the local Laplacian, gain and offset as further unknowns:
+    differences in sharpness, brightness or contrast do not pass for displacements.
     """
     height, width = reference.shape
     side = min(BLOCK, height, width)
@@ -149,17 +154,17 @@ def measure_displacements(reference: Plane, moving: Plane, transform: Transform)
     y, x = np.mgrid[:rows, :cols].reshape(2, -1) * side + (side - 1) / 2
     points = np.stack([x + left, y + top], -1)
     inside = _covered(points, side, transform, reference.shape)
-    found, covariance = _solved(sums[inside], side * side)
-    return Displacements(points[inside], found, covariance)
+    offsets, covariance = _solved(sums[inside], side * side)
+    return Displacements(points[inside], offsets, covariance)
 
 
 def _smooth(plane: Plane) -> Plane:
-    """A plane smooth enough for gradients."""
+    """Smooth a plane enough for its gradients to be reliable."""
     return np.asarray(cv2.GaussianBlur(plane, (0, 0), 1.0), np.float32)
 
 
 def _regressors(reference: Plane, warped: Plane) -> Plane:
-    """Gradients, Laplacian, mean and one; last the difference that they shall explain."""
+    """Return gradients, Laplacian, mean and a constant, then the difference to explain."""
     mean = (reference + warped) * np.float32(0.5)
     planes = np.empty((6, *reference.shape), np.float32)
     cv2.Sobel(mean, cv2.CV_32F, 1, 0, planes[0], 3, 1 / 8)
@@ -174,7 +179,7 @@ def _regressors(reference: Plane, warped: Plane) -> Plane:
 def _covered(
     points: Floats, side: int, transform: Transform, shape: Sequence[int]
 ) -> NDArray[np.bool_]:
-    """Blocks that lie within the moving picture as a whole."""
+    """Return a mask of the blocks that lie wholly within the moving picture."""
     half = side / 2 + 1
     inside = np.ones(len(points), bool)
     limit = np.array([shape[1] - 1.0, shape[0] - 1.0])
@@ -186,7 +191,7 @@ def _covered(
 
 
 def _solved(sums: Floats, samples: int) -> tuple[Floats, Floats]:
-    """Displacement and its covariance, from each block's sums of products."""
+    """Solve for the offset of each block and its covariance, given sums of products."""
     power = np.einsum("nii->ni", sums)
     floor = 1e-6 * power[:, 4]
     nuisance = sums[:, 2:5, 2:5] + (1e-4 * power[:, 2:5] + floor[:, None])[..., None] * np.eye(3)
@@ -194,18 +199,30 @@ def _solved(sums: Floats, samples: int) -> tuple[Floats, Floats]:
     cross = rest[:, :, 2:5]
     own = rest[:, :, [0, 1, 5]] - cross @ np.linalg.solve(nuisance, cross.transpose(0, 2, 1))
     information = own[:, :2, :2] + floor[:, None, None] * np.eye(2)
-    found = np.linalg.solve(information, own[:, :2, 2:])[..., 0]
-    unexplained = own[:, 2, 2] - np.einsum("ni,ni->n", found, own[:, :2, 2])
+    offsets = np.linalg.solve(information, own[:, :2, 2:])[..., 0]
+    unexplained = own[:, 2, 2] - np.einsum("ni,ni->n", offsets, own[:, :2, 2])
     noise = np.maximum(unexplained, 0) / samples + 1e-6 * power[:, 4] / samples
-    # neighbouring pixels are not independent: about one in ten counts
+    # noise is correlated: only about one pixel in ten is independent
     covariance = np.linalg.inv(information) * (10 * noise)[:, None, None]
-    return found, covariance
+    return offsets, covariance
 
 
 def polished(reference: Plane, moving: Plane, transform: Transform, motion: Motion) -> Transform:
-    """Fit a step of the motion to the displacements of blocks, robustly, and add it.
+    """Refine a transform by a robust fit to the displacements of blocks.
 
-    Nothing is added where too few blocks have texture at this level, as in blurred pictures.
+    Parameters
+    ----------
+    reference, moving : ndarray, shape (H, W), float32
+        Luma planes.
+    transform : ndarray, shape (3, 3), float64
+        Reference to moving, in pixels.
+    motion : str
+        Motion of the correction.
+
+    Returns
+    -------
+    ndarray, shape (3, 3), float64
+        ``transform`` itself if too few blocks are textured, as in blurred pictures.
     """
     measured = measure_displacements(reference, moving, transform)
     if measured.textured().size <= TEXTURED_SHARE * len(measured.points):
@@ -216,23 +233,23 @@ def polished(reference: Plane, moving: Plane, transform: Transform, motion: Moti
     if design.shape[0] < design.shape[2]:
         return transform
     precision = np.linalg.inv(measured.covariance + MODEL_ERROR**2 * np.eye(2))
-    parameters = _robust_fit(design, measured.found, np.asarray(precision, np.float64))
+    parameters = _robust_fit(design, measured.offsets, np.asarray(precision, np.float64))
     step = _centred(_step_matrix(parameters / unit, motion), middle, unit)
     moved = transform @ step
     return np.asarray(moved / moved[2, 2], np.float64)
 
 
 def _robust_fit(design: Floats, wanted: Floats, precision: Floats) -> Floats:
-    """Weighted least squares with Cauchy weights on what blocks deviate by."""
+    """Fit parameters by least squares with Cauchy weights on the residuals of blocks."""
     weight = np.ones(len(wanted))
     parameters = np.zeros(design.shape[2])
-    for _ in range(6):
+    for _ in range(ROUNDS):
         weighted = precision * weight[:, None, None]
         normal = np.einsum("nip,nij,njq->pq", design, weighted, design, optimize=True)
         right = np.einsum("nip,nij,nj->p", design, weighted, wanted, optimize=True)
         normal += 1e-6 * np.trace(normal) * np.eye(len(normal))
         parameters = np.linalg.solve(normal, right)
-        left = wanted - design @ parameters
-        distance = np.einsum("ni,nij,nj->n", left, precision, left, optimize=True)
+        residual = wanted - design @ parameters
+        distance = np.einsum("ni,nij,nj->n", residual, precision, residual, optimize=True)
         weight = 1 / (1 + distance / max(2 * float(np.median(distance)), 1e-12))
     return parameters

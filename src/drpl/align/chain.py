@@ -1,4 +1,4 @@
-"""Align the frames of a stack to its reference frame."""
+"""Alignment of a stack: frames matched to neighbours, then mapped to the reference frame."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Literal, get_args
 import numpy as np
 
 from drpl.align.accept import fitting_match
-from drpl.align.blocks import Plane
 from drpl.align.geometry import Transform, identity, largest_shift, rescale
+from drpl.core.frames import Plane
 from drpl.core.options import MOTIONS, UNALIGNED, Motion, Unaligned
 from drpl.errors import AlignmentError, ConfigError
 
 Status = Literal["reference", "aligned", "simpler", "unaligned", "rejected"]
 STATUSES: tuple[str, ...] = get_args(Status)
 STILL = 0.1
-"""A frame of which no corner moves by as many full-resolution pixels is left as it is."""
+"""Shift of its corners, in full-resolution pixels, below which a frame is not resampled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How one frame lies on the reference frame.
+    """Alignment of a frame to the reference frame.
 
     Attributes
     ----------
     transform : ndarray, shape (3, 3), float64
         Moving to reference, in full-resolution pixels (x = column, y = row, centres at integers).
     motion : str
-        ``"identity"``, ``"translation"``, ``"similarity"``, ``"affine"``, ``"homography"`` or,
-        where nothing was found, ``"none"``.
+        ``"identity"``, ``"translation"``, ``"similarity"``, ``"affine"``, ``"homography"``, or
+        ``"none"`` if no motion fits.
     residual : float
-        Median displacement of textured blocks against the neighbour that the frame was aligned to,
-        in full-resolution pixels; NaN where it could not be measured.
+        Median displacement of textured blocks from the frame it was matched to, in full-resolution
+        pixels; NaN if it could not be measured.
     score : float
-        Correlation with that neighbour, in [-1, 1].
+        Correlation with the frame it was matched to, in [-1, 1]; NaN if it was not matched.
     status : str
-        ``"reference"``; ``"aligned"``; ``"simpler"`` (by a simpler motion than asked for);
-        ``"unaligned"`` (takes the transform of the nearest aligned frame); ``"rejected"``.
+        ``"reference"``, ``"aligned"``, ``"simpler"`` (aligned by a simpler motion than requested),
+        ``"unaligned"`` (used with the transform of the nearest aligned frame) or ``"rejected"``.
     note : str
-        What happened, for the report; empty where all went well.
+        Explanation for the report; empty if there is nothing to explain.
     """
 
     transform: Transform
@@ -54,7 +54,21 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """How a frame hangs on an earlier one of a chain, in pixels of the planes."""
+    """Match of a frame to an earlier frame of its chain, in pixels of the planes.
+
+    Attributes
+    ----------
+    number : int
+        Number of the frame.
+    parent : int or None
+        Place in the chain of the frame it is matched to; None if it begins a group.
+    root : int
+        Place of the first frame of its group.
+    to_root : ndarray, shape (3, 3), float64
+        Transform to the first frame of its group.
+    motion, score, residual, note
+        Quality of the match; see `Alignment`.
+    """
 
     number: int
     parent: int | None
@@ -68,7 +82,17 @@ class _Link:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """How frames, in the order of their focus, hang on each other."""
+    """Frames in focus order, each matched to an earlier one.
+
+    Attributes
+    ----------
+    links : tuple
+        One link per frame, in focus order.
+    shape : tuple of int
+        Height and width of the planes, in pixels.
+    motion : str
+        Requested motion.
+    """
 
     links: tuple[_Link, ...]
     shape: tuple[int, ...]
@@ -76,20 +100,24 @@ class Chain:
 
 
 def chain_frames(lumas: Iterable[tuple[int, Plane]], *, motion: Motion = "affine") -> Chain:
-    """Register each frame with one before it: the last of the largest group, or its neighbour.
+    """Match each frame to an earlier one: the last of the largest group, else its neighbour.
 
     Parameters
     ----------
     lumas : iterable of pairs of int and ndarray
-        Numbers of the frames, and their luma planes (H, W), float32, at working size, in the order
-        of focus; 0.4 to 0.75 megapixels serve well. Two or three of them are held at a time.
+        Number and luma plane, (H, W) float32, of each frame in focus order, at working size: 0.4 to
+        0.75 megapixels work well. Two or three planes are held at a time.
     motion : str
         ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
+
+    Returns
+    -------
+    Chain
 
     Raises
     ------
     AlignmentError
-        If there is no frame, or planes differ in shape.
+        If there is no frame, or if planes differ in shape.
     ConfigError
         If the motion is unknown.
     """
@@ -120,35 +148,34 @@ def align_chain(
     middle: int | None = None,
     unaligned: Unaligned = "reject",
 ) -> list[Alignment]:
-    """How the frames of a chain lie on its reference frame.
+    """Align the frames of a chain to its reference frame.
 
     Parameters
     ----------
     chain : Chain
-        Of all frames of a stack.
+        All frames of a stack.
     scale : float or pair of floats
-        Full by working size; a pair for x and y where rounding makes them differ.
+        Full size divided by working size; a pair for x and y if rounding makes them differ.
     reference : int or None
-        Number of the reference frame; by default the middle one, or the nearest to it that belongs
-        to the largest group of frames that fit each other.
-    unaligned : str
-        What becomes of a frame that cannot be aligned: ``"reject"``, or ``"keep"`` it with the
-        transform of the nearest aligned frame.
+        Number of the reference frame; by default the frame nearest to the middle in the largest
+        group of frames that fit each other.
     middle : int, optional
-        Number of the frame that counts as the middle one, where no reference is given; by default
-        that half-way along the chain.
+        Number of the middle frame; by default the one halfway along the chain.
+    unaligned : str
+        Treatment of a frame that cannot be aligned: ``"reject"`` it, or ``"keep"`` it with the
+        transform of the nearest aligned frame.
 
     Returns
     -------
     list of Alignment
-        By number of the frame.
+        Alignments in the order of frame numbers.
 
     Raises
     ------
     AlignmentError
-        If the reference is none of the frames.
+        If the reference is not a frame of the chain.
     ConfigError
-        If the unaligned is unknown.
+        If ``unaligned`` is unknown.
     """
     if unaligned not in UNALIGNED:
         raise ConfigError(f"unaligned is {unaligned!r}; expected one of {UNALIGNED}")
@@ -159,15 +186,15 @@ def align_chain(
             f"reference is frame {reference}; expected an index from 0 to {len(links) - 1}"
         )
     if reference is None:
-        place = _middle(links, len(links) // 2 if middle is None else places[middle])
+        place = _nearest_to_middle(links, len(links) // 2 if middle is None else places[middle])
     else:
         place = places[reference]
-    aligned = _composed(links, place, chain.motion, unaligned, scale, chain.shape)
+    aligned = _alignments(links, place, chain.motion, unaligned, scale, chain.shape)
     return [aligned[places[number]] for number in range(len(links))]
 
 
 def _check_plane(number: int, plane: Plane, last: dict[int, tuple[int, Plane]]) -> None:
-    """Check that a plane is like those before."""
+    """Check that a plane has the shape of the earlier ones."""
     expected = next(iter(last.values()))[1].shape if last else plane.shape
     if plane.ndim != 2 or plane.size == 0 or plane.shape != expected:
         shown = expected if last else "(height, width)"
@@ -179,7 +206,7 @@ def _check_plane(number: int, plane: Plane, last: dict[int, tuple[int, Plane]]) 
 def _candidates(
     index: int, last: dict[int, tuple[int, Plane]], sizes: dict[int, int]
 ) -> list[tuple[int, Plane]]:
-    """Frames to align to: the last of the largest group, then the neighbour."""
+    """Return the frames to match to: the last of the largest group, then the neighbour."""
     if index == 0:
         return []
     main = max(sizes, key=lambda root: sizes[root])
@@ -193,7 +220,7 @@ def _link(
     links: list[_Link],
     motion: Motion,
 ) -> _Link:
-    """Hang a frame on the first candidate that it fits, else let it begin a group of its own."""
+    """Link a frame to the first candidate that fits it; without one it begins a new group."""
     notes: list[str] = []
     best = 0.0
     for parent, other in candidates:
@@ -218,15 +245,15 @@ def _link(
     return _Link(number, None, len(links), identity(), "none", best, math.nan, "; ".join(notes))
 
 
-def _middle(links: list[_Link], half: int) -> int:
-    """The frame of the largest group that is nearest to the middle."""
+def _nearest_to_middle(links: list[_Link], middle: int) -> int:
+    """Return the place of the frame of the largest group that is nearest to the middle."""
     roots = [link.root for link in links]
-    main = max(set(roots), key=lambda root: (roots.count(root), root == roots[half], -root))
+    main = max(set(roots), key=lambda root: (roots.count(root), root == roots[middle], -root))
     members = [index for index, root in enumerate(roots) if root == main]
-    return min(members, key=lambda index: (abs(index - half), index))
+    return min(members, key=lambda index: (abs(index - middle), index))
 
 
-def _composed(
+def _alignments(
     links: list[_Link],
     reference: int,
     motion: Motion,
@@ -234,7 +261,7 @@ def _composed(
     scale: float | tuple[float, float],
     shape: tuple[int, ...],
 ) -> list[Alignment]:
-    """Transforms to the reference frame, in full-resolution pixels."""
+    """Align all frames to the reference frame, in full-resolution pixels."""
     toward = _toward_reference(links, reference)
     from_root = np.linalg.inv(links[reference].to_root)
     size = scale if isinstance(scale, tuple) else (scale, scale)
@@ -266,7 +293,7 @@ def _composed(
 
 
 def _toward_reference(links: list[_Link], reference: int) -> dict[int, _Link]:
-    """For the frames that the reference hangs on: the link that leads towards it."""
+    """Return, for each ancestor of the reference, the link that leads from it to the reference."""
     toward: dict[int, _Link] = {}
     child = reference
     parent = links[child].parent
@@ -279,7 +306,7 @@ def _toward_reference(links: list[_Link], reference: int) -> dict[int, _Link]:
 def _unaligned(
     index: int, links: list[_Link], aligned: dict[int, Alignment], unaligned: Unaligned
 ) -> Alignment:
-    """A frame that does not fit the reference's group."""
+    """Return the alignment of a frame outside the reference frame's group."""
     link = links[index]
     note = link.note or "does not fit the frames of the reference"
     if unaligned == "reject":

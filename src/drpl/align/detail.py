@@ -1,4 +1,4 @@
-"""A first look at the frames of a stack: at which scale they hold detail to decide by."""
+"""Detail in the finest octaves of frames, and the scale at which to decide."""
 
 from __future__ import annotations
 
@@ -7,39 +7,42 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from drpl.core.frames import Floats, Plane
+
 BLOCK = 32
-SHARPEST = 0.02
-"""Share of the blocks of a frame, those with most detail, that are looked at."""
-EMPTY = 0.012
-"""Share of a block's contrast below which its finest octave counts as empty: photos sharp to the
-pixel have 0.03 to 0.25, the same enlarged twice 0.001 to 0.011."""
-SMALLEST = 1_000_000
-"""Pixels that decisions are made at least at."""
+"""Side of a block, in pixels."""
+SHARPEST_SHARE = 0.02
+"""Share of a frame's blocks, those with most detail, that are evaluated."""
+EMPTY_OCTAVE = 0.012
+"""Share of a block's contrast below which its finest octave counts as empty: 0.03 to 0.25 in
+photos that are sharp to the pixel, 0.001 to 0.011 in the same photos enlarged twice."""
+MIN_DECISIONS = 1_000_000
+"""Fewest pixels of a decision map."""
 OCTAVES = 2
-WINDOWS, WINDOW = 4, 512
+"""Octaves measured; each allows a scale twice as coarse."""
+GRID, WINDOW = 4, 512
+"""Windows along each side of a large frame, and the side of each in pixels."""
 
 
 @dataclass(frozen=True)
 class OctaveDetail:
-    """The sharpest blocks of a frame at one octave.
+    """Detail in the sharpest blocks of a frame, in one octave.
 
     Attributes
     ----------
-    lost : ndarray, shape (K,)
-        Mean square of what halving the resolution would lose, less that of noise.
-    contrast : ndarray, shape (K,)
-        Mean square of the difference from the block's surroundings.
+    lost : ndarray, shape (K,), float64
+        Mean square of the detail lost by halving the resolution, less that of noise.
+    contrast : ndarray, shape (K,), float64
+        Mean square deviation from the local mean.
     """
 
-    lost: NDArray[np.float64]
-    contrast: NDArray[np.float64]
+    lost: Floats
+    contrast: Floats
 
 
 def measure_detail(luma: Plane) -> tuple[OctaveDetail, ...]:
-    """Detail in the finest octaves of a frame, from a grid of windows.
+    """Measure detail in the finest octaves of a frame, in a grid of windows.
 
     Parameters
     ----------
@@ -48,7 +51,7 @@ def measure_detail(luma: Plane) -> tuple[OctaveDetail, ...]:
     Returns
     -------
     tuple of OctaveDetail
-        From the finest on.
+        Octaves, finest first.
     """
     octaves: list[list[tuple[Plane, Plane]]] = [[] for _ in range(OCTAVES)]
     for window in _windows(luma):
@@ -66,64 +69,67 @@ def measure_detail(luma: Plane) -> tuple[OctaveDetail, ...]:
 
 
 def decision_scale(details: Sequence[tuple[OctaveDetail, ...]], height: int, width: int) -> int:
-    """Scale at which no detail is lost to decide by: 1, 2 or 4 pixels for one.
+    """Return the coarsest scale of decisions that loses no detail.
 
-    Deciding at a coarser scale is faster, and sees further.
+    Decisions at a coarser scale are faster and take in a wider neighbourhood.
 
     Parameters
     ----------
     details : sequence
-        `measure_detail` of each frame, or of some.
+        `measure_detail` of all or some frames.
     height, width : int
-        Of the frames, in pixels.
+        Size of the frames, in pixels.
+
+    Returns
+    -------
+    int
+        Pixels per decision along each axis: 1, 2 or 4.
     """
     scale = 1
     for octave in range(OCTAVES):
-        if height * width < SMALLEST * (2 * scale) ** 2:
+        if height * width < MIN_DECISIONS * (2 * scale) ** 2:
             break
         lost = np.concatenate([detail[octave].lost for detail in details])
         contrast = np.concatenate([detail[octave].contrast for detail in details])
         count = max((len(detail[octave].lost) for detail in details), default=0)
         first = np.argsort(lost)[len(lost) - count :]
-        if count == 0 or float(np.mean(lost[first] / contrast[first])) >= EMPTY:
+        if count == 0 or float(np.mean(lost[first] / contrast[first])) >= EMPTY_OCTAVE:
             break
         scale *= 2
     return scale
 
 
 def _windows(luma: Plane) -> list[Plane]:
-    """Windows of a grid, or all of a small picture."""
+    """Return a grid of windows, or the whole of a small picture."""
     height, width = luma.shape
-    if height * width <= (WINDOWS * WINDOW) ** 2:
+    if height * width <= (GRID * WINDOW) ** 2:
         return [luma]
-    starts = [
-        np.linspace(0, max(0, side - WINDOW), WINDOWS).astype(int) for side in (height, width)
-    ]
+    starts = [np.linspace(0, max(0, side - WINDOW), GRID).astype(int) for side in (height, width)]
     return [
         luma[top : top + WINDOW, left : left + WINDOW] for top in starts[0] for left in starts[1]
     ]
 
 
 def _halved(plane: Plane) -> Plane:
-    """The plane at half the resolution."""
+    """Return a plane at half the resolution."""
     size = (plane.shape[1] // 2, plane.shape[0] // 2)
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _block_means(plane: Plane) -> Plane:
-    """Means over blocks; what does not fill a block is left out."""
+    """Return means over whole blocks."""
     rows, cols = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
     blocks = plane[: rows * BLOCK, : cols * BLOCK].reshape(rows, BLOCK, cols, BLOCK)
     return np.asarray(blocks.mean(axis=(1, 3)).ravel(), np.float32)
 
 
 def _sharpest(found: list[tuple[Plane, Plane]]) -> OctaveDetail:
-    """The blocks that lose most; the smoothest tenth tells the noise."""
+    """Return the blocks that lose most; the smoothest tenth estimates the noise."""
     if not found:
         return OctaveDetail(np.zeros(0), np.zeros(0))
     lost, contrast = (
         np.concatenate(parts).astype(np.float64) for parts in zip(*found, strict=True)
     )
     lost = np.maximum(lost - np.percentile(lost, 10), 0)
-    first = np.argsort(lost)[-max(1, round(SHARPEST * len(lost))) :]
+    first = np.argsort(lost)[-max(1, round(SHARPEST_SHARE * len(lost))) :]
     return OctaveDetail(lost[first], np.maximum(contrast[first], 1e-12))

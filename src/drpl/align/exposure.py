@@ -1,4 +1,4 @@
-"""Match the exposure of frames: a gain and an offset per channel."""
+"""Exposure of frames, matched by a gain and an offset per channel."""
 
 from __future__ import annotations
 
@@ -10,59 +10,64 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.core.frames import Pixels
+from drpl.core.frames import Floats, Pixels, Plane
 from drpl.errors import AlignmentError
 
-Plane = NDArray[np.float32]
-Values = NDArray[np.float64]
 BLOCKS = 24
 """Blocks along the shorter side whose means are compared."""
-NOISE = 0.005
-"""Offset, relative to white, below which there is none."""
-LEAST = 0.008
-"""Relative change of a gain below which it counts as unchanged: blur of real pairs, and blur that
-was made in coded values (MFI-WHU), looks like up to half of it."""
-CERTAIN = 3.0
-"""Standard errors that a change must exceed."""
-FLAT = 1e-4
-"""Relative variance below which flat blocks are not told apart."""
-VEIL = 0.05
-"""Deviation, relative to white, that counts for every block: the ratio of dark ones is the
-least sure, and shows least."""
-ROUNDS = 8
-LINE_SUPPORT = 0.4
-"""Share of a gain's deviations that a line with an offset may leave to be taken."""
-GAINS = (0.25, 4.0)
+MIN_OFFSET = 0.005
+"""Offset, relative to white, below which none is applied."""
+MIN_CHANGE = 0.008
+"""Relative change of gain below which none is applied; blur in real pairs, and blur made in coded
+values (MFI-WHU), imitates up to half of it."""
+MIN_SIGNIFICANCE = 3.0
+"""Standard errors that a change of gain must exceed."""
+VARIANCE_FLOOR = 1e-4
+"""Relative variance below which all blocks count as equally flat."""
+DEVIATION_FLOOR = 0.05
+"""Deviation, relative to white, added to that of each block: it lowers the weight of dark blocks,
+whose ratios are the least certain and the least visible."""
+GAIN_ROUNDS, LINE_ROUNDS = 8, 5
+"""Iterations of the robust fits."""
+MAX_LINE_SPREAD = 0.4
+"""Spread of the residuals about a line with an offset, relative to that of a gain alone, below
+which the line is used."""
+GAIN_RANGE = (0.25, 4.0)
+"""Smallest and largest gain."""
 DARK, BRIGHT = 0.01, 0.98
-"""Values outside count as clipped."""
+"""Values, relative to white, at and beyond which pixels count as clipped."""
 GAMMA = 2.2
-"""Of pictures as cameras save them, roughly."""
-FEWEST = 8
-"""Blocks that a fit needs."""
+"""Approximate gamma of pictures as cameras save them."""
+MIN_BLOCKS = 8
+"""Fewest blocks for a fit."""
 KNEE, BRIGHTEST = 0.94, 0.985
-"""Values, relative to white, from which a line may bend, and above which they tell where to."""
-BENT = 0.5
-"""How far values between these must follow the bend: what is clipped only does not."""
+"""Values, relative to white, above which a tone curve may bend, and above which pixels show the
+value that white maps to."""
+MIN_BEND = 0.5
+"""Share of the bend that pixels below `BRIGHTEST` must show; merely clipped ones show none."""
 EVEN = 0.01
-"""Deviation in a square of `SQUARE` pixels below which a place is even in both pictures."""
+"""Standard deviation, in a square of `SQUARE` pixels, below which a place counts as even."""
 SQUARE = 5
-FEWEST_EVEN = 20
-"""Even pixels that a bend needs."""
+"""Side of that square, in pixels."""
+MIN_EVEN = 20
+"""Fewest even pixels for a bend."""
+MAD_TO_DEVIATION = 1.4826
+"""Standard deviation of normally distributed values per median absolute deviation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What brings a frame to the exposure of the reference: ``gain * value + offset``.
+    """Change that matches a frame to the reference frame's exposure: ``gain * value + offset``.
 
     Attributes
     ----------
     gain : tuple of float
-        One, or one per colour.
+        Gain for all colours, or one per colour.
     offset : tuple of float
-        As many, relative to white.
+        One offset per gain, relative to white.
     highlights : tuple of float
-        As many, or none: what white comes to where frames are darkened, relative to white. From
-        `KNEE` on it goes there in a straight line; integers only.
+        Value that white maps to, relative to white, one per gain; empty if highlights follow
+        ``gain`` and ``offset``. Values above `KNEE` go there in a straight line. Floats ignore it.
     """
 
     gain: tuple[float, ...] = (1.0,)
@@ -71,24 +76,24 @@ class Exposure:
 
     @property
     def is_identity(self) -> bool:
-        """Whether it changes nothing."""
+        """True if the exposure changes nothing."""
         return set(self.gain) == {1.0} and set(self.offset) == {0.0}
 
 
 def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> Exposure:
-    """Estimate what brings a frame to the exposure of the reference frame.
+    """Estimate the change that matches a frame to the reference frame's exposure.
 
     Parameters
     ----------
     reference, moving : ndarray, shape (H, W) or (H, W, C), float32, in [0, 1]
-        Small pictures, aligned; NaN where the moving frame has no pixels.
+        Small aligned pictures; NaN where the moving frame has no pixels.
     gamma : float
-        Values to this power are taken as light.
+        Power that converts values to linear light.
 
     Returns
     -------
     Exposure
-        The identity where the change is below 0.8 per cent, or not certain.
+        The identity if the change is below 0.8 per cent or not significant.
 
     Raises
     ------
@@ -97,11 +102,11 @@ def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> 
 
     Notes
     -----
-    Means of blocks without clipped pixels are compared. The gain is the ratio of their light, which
-    defocus spreads but keeps; the flatter a block, the more it counts, and those far off do not. An
-    offset is used where a line fits the flattest blocks much better than a gain alone. Cameras bend
-    their curves towards white: where a frame is darkened, its brightest even places tell what white
-    comes to, if those that are nearly as bright agree.
+    Means of blocks without clipped pixels are compared. The gain is the ratio of their linear
+    light, which defocus spreads but preserves; flat blocks weigh most, outliers nothing. An offset
+    is used if a line fits the flattest blocks much better than a gain alone. Tone curves of cameras
+    bend near white: if a frame is darkened, its brightest even places show the value that white
+    maps to, provided that slightly darker places agree.
     """
     if reference.shape != moving.shape or reference.ndim not in (2, 3):
         raise AlignmentError(
@@ -113,24 +118,24 @@ def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> 
     planes = [np.moveaxis(picture.reshape(layout), 2, 0) for picture in (reference, moving)]
     pairs = [_Blocks.of(wanted, found, gamma) for wanted, found in zip(*planes, strict=True)]
     same = Exposure((1.0,) * channels, (0.0,) * channels)
-    if min(len(pair.found) for pair in pairs) < FEWEST:
+    if min(len(pair.found) for pair in pairs) < MIN_BLOCKS:
         return same
     lines = [_flat_line(pair) for pair in pairs]
     if all(line is not None for line in lines):
         gains, offsets = zip(*(line for line in lines if line is not None), strict=True)
     else:
-        fits = [_certain_gain(pair, gamma) for pair in pairs]
-        if not any(certain for _, certain in fits):
+        fits = [_robust_gain(pair, gamma) for pair in pairs]
+        if not any(significant for _, significant in fits):
             return same
         gains, offsets = tuple(gain for gain, _ in fits), same.offset
     return Exposure(gains, offsets, _highlights(planes, gains, offsets))
 
 
 def _highlights(
-    planes: Sequence[NDArray[np.float32]], gains: Sequence[float], offsets: Sequence[float]
+    planes: Sequence[Plane], gains: Sequence[float], offsets: Sequence[float]
 ) -> tuple[float, ...]:
-    """What white comes to by colour, or nothing where it is as the lines have it."""
-    tops, agreed = [], []
+    """Return the value that white maps to by colour; empty if highlights follow the lines."""
+    tops, bends = [], []
     for wanted, found, gain, offset in zip(*planes, gains, offsets, strict=True):
         misfit, even = wanted - gain * found - offset, _even(wanted) & _even(found)
         brightest, bright = (
@@ -138,44 +143,54 @@ def _highlights(
             for least, most in ((BRIGHTEST, np.inf), ((KNEE + BRIGHTEST) / 2, BRIGHTEST))
         )
         rise = 0.0
-        if brightest.sum() >= FEWEST_EVEN:
+        if brightest.sum() >= MIN_EVEN:
             rise = float(np.clip(np.median(misfit[brightest]), 0, max(0.0, 1 - gain - offset)))
         tops.append(gain + offset + rise)
         if rise > 0:
-            agreed.append(misfit[bright] * (1 - KNEE) / (rise * (found[bright] - KNEE)))
-    shares = np.concatenate([np.empty(0), *agreed])
-    return tuple(tops) if len(shares) >= FEWEST_EVEN and np.median(shares) > BENT else ()
+            bends.append(misfit[bright] * (1 - KNEE) / (rise * (found[bright] - KNEE)))
+    shares = np.concatenate([np.empty(0), *bends])
+    return tuple(tops) if len(shares) >= MIN_EVEN and np.median(shares) > MIN_BEND else ()
 
 
 def _even(plane: Plane) -> NDArray[np.bool_]:
-    """Where nothing is to be seen around a pixel."""
-    known = np.where(np.isfinite(plane), plane, -1)  # running sums would spread NaN
+    """Return a mask of the places where a plane shows no detail."""
+    known = np.where(np.isfinite(plane), plane, -1)  # a running sum spreads NaN
     mean, square = (cv2.blur(values, (SQUARE, SQUARE)) for values in (known, known * known))
     return np.asarray(square - mean * mean < EVEN**2)
 
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """Means of the blocks of one channel that are mostly neither clipped nor missing."""
+    """Means of one channel over the blocks with few clipped or missing pixels.
 
-    wanted: Values
-    found: Values
-    wanted_light: Values
-    found_light: Values
-    variance: Values
+    Attributes
+    ----------
+    wanted, found : ndarray, shape (N,), float64
+        Values of the reference and of the moving picture, white at 1.
+    wanted_light, found_light : ndarray, shape (N,), float64
+        Linear light of both.
+    variance : ndarray, shape (N,), float64
+        Larger of the variances within the block.
+    """
+
+    wanted: Floats
+    found: Floats
+    wanted_light: Floats
+    found_light: Floats
+    variance: Floats
 
     @classmethod
     def of(cls, reference: Plane, moving: Plane, gamma: float) -> _Blocks:
-        """Average over blocks; those with many bad pixels only where there are no others."""
+        """Average over blocks; use those with many bad pixels only if good ones are too few."""
         good = np.isfinite(moving) & np.isfinite(reference)
         for plane in (reference, moving):
             good &= (plane > DARK) & (plane < BRIGHT)
         share = _means(good)
         kept = share >= 0.95
-        if kept.sum() < FEWEST:
+        if kept.sum() < MIN_BLOCKS:
             kept = share >= 0.5
 
-        def averaged(plane: NDArray[Any]) -> Values:
+        def averaged(plane: NDArray[Any]) -> Floats:
             return _means(np.where(good, plane, 0))[kept] / share[kept]
 
         wanted, found = averaged(reference), averaged(moving)
@@ -186,8 +201,8 @@ class _Blocks:
         return cls(wanted, found, light[0], light[1], variance)
 
 
-def _means(plane: NDArray[Any]) -> Values:
-    """Means of blocks, row by row."""
+def _means(plane: NDArray[Any]) -> Floats:
+    """Return the means of blocks, row by row."""
     height, width = plane.shape
     side = max(1, min(height, width) // BLOCKS)
     size = (max(1, width // side), max(1, height // side))
@@ -195,90 +210,90 @@ def _means(plane: NDArray[Any]) -> Values:
     return means.ravel().astype(np.float64)
 
 
-def _certain_gain(blocks: _Blocks, gamma: float) -> tuple[float, bool]:
-    """Gain, and whether it is a certain change."""
+def _robust_gain(blocks: _Blocks, gamma: float) -> tuple[float, bool]:
+    """Estimate the gain; also return True if the change is significant."""
     ratios = np.log(blocks.wanted_light / blocks.found_light)
     darker = np.minimum(blocks.wanted, blocks.found)
-    flatness = 1 / ((blocks.variance + VEIL**2) / darker**2 + FLAT)
+    flatness = 1 / ((blocks.variance + DEVIATION_FLOOR**2) / darker**2 + VARIANCE_FLOOR)
     change = _weighted_median(ratios, flatness)
-    for _ in range(ROUNDS):
+    for _ in range(GAIN_ROUNDS):
         misfit = np.abs(ratios - change) * np.sqrt(flatness)
-        spread = 1.4826 * float(np.median(misfit)) + 1e-9
+        spread = MAD_TO_DEVIATION * float(np.median(misfit)) + 1e-9
         weights = flatness / (1 + (misfit / (2 * spread)) ** 2) ** 2
         change = float(np.average(ratios, weights=weights))
     error = spread / np.sqrt(weights.sum()) / gamma
-    gain = float(np.clip(np.exp(change / gamma), *GAINS))
-    return gain, bool(abs(gain - 1) > max(LEAST, CERTAIN * error))
+    gain = float(np.clip(np.exp(change / gamma), *GAIN_RANGE))
+    return gain, bool(abs(gain - 1) > max(MIN_CHANGE, MIN_SIGNIFICANCE * error))
 
 
-def _weighted_median(values: Values, weights: Values) -> float:
-    """The value with half of the weights below it."""
+def _weighted_median(values: Floats, weights: Floats) -> float:
+    """Return the value that has half of the weight below it."""
     order = np.argsort(values)
     below = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(below, below[-1] / 2)])
 
 
 def _flat_line(blocks: _Blocks) -> tuple[float, float] | None:
-    """Gain and offset by the flattest third of the blocks, if an offset is well supported."""
+    """Fit gain and offset to the flattest third of the blocks; None if a gain alone will do."""
     flat = blocks.variance <= np.quantile(blocks.variance, 1 / 3)
     wanted, found = blocks.wanted[flat], blocks.found[flat]
     line = _fitted_line(found, wanted)
-    if line is None or line[2] >= LINE_SUPPORT * _fitted_gain(found, wanted)[1]:
+    if line is None or line[2] >= MAX_LINE_SPREAD * _gain_spread(found, wanted):
         return None
-    return line[:2] if abs(line[1]) > NOISE else None
+    return line[:2] if abs(line[1]) > MIN_OFFSET else None
 
 
-def _fitted_gain(found: Values, wanted: Values) -> tuple[float, float]:
-    """Ratio of sums without blocks that deviate much, and what the others deviate by."""
+def _gain_spread(found: Floats, wanted: Floats) -> float:
+    """Return the spread of the residuals about a gain alone, fitted without outliers."""
     gain = float(np.median(wanted / found))
     spread = 0.0
-    for _ in range(5):
+    for _ in range(LINE_ROUNDS):
         misfit = wanted - gain * found
         centre = np.median(misfit)
-        spread = 1.4826 * float(np.median(np.abs(misfit - centre)))
+        spread = MAD_TO_DEVIATION * float(np.median(np.abs(misfit - centre)))
         kept = np.abs(misfit - centre) <= max(3 * spread, 1e-4)
         gain = float(wanted[kept].sum() / found[kept].sum())
-    return gain, spread
+    return spread
 
 
-def _fitted_line(found: Values, wanted: Values) -> tuple[float, float, float] | None:
-    """Gain, offset and deviation by trimmed least squares, or None where values hardly differ."""
+def _fitted_line(found: Floats, wanted: Floats) -> tuple[float, float, float] | None:
+    """Fit gain, offset and spread by trimmed least squares; None if values hardly differ."""
     kept = np.ones(found.size, bool)
     gain, offset, spread = 1.0, 0.0, 0.0
-    for _ in range(5):
-        if kept.sum() < FEWEST or found[kept].std() < 0.02:
+    for _ in range(LINE_ROUNDS):
+        if kept.sum() < MIN_BLOCKS or found[kept].std() < 0.02:
             return None
         centre = found[kept].mean()
-        around = found[kept] - centre
-        gain = float(around @ wanted[kept] / (around @ around))
+        centred = found[kept] - centre
+        gain = float(centred @ wanted[kept] / (centred @ centred))
         offset = float(wanted[kept].mean() - gain * centre)
         misfit = np.abs(wanted - gain * found - offset)
-        spread = 1.4826 * float(np.median(misfit))
+        spread = MAD_TO_DEVIATION * float(np.median(misfit))
         kept = misfit <= max(3 * spread, 1e-4)
-    return (gain, offset, spread) if GAINS[0] <= gain <= GAINS[1] else None
+    return (gain, offset, spread) if GAIN_RANGE[0] <= gain <= GAIN_RANGE[1] else None
 
 
 def apply_exposure(pixels: Pixels, exposure: Exposure, *, white: float) -> Pixels:
-    """Bring a frame to the exposure of the reference frame.
+    """Match a frame to the exposure of the reference frame.
 
     Parameters
     ----------
     pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        With 2 or 4 channels the last is alpha and stays as it is.
+        With 2 or 4 channels, the last is alpha and does not change.
     exposure : Exposure
-        For one channel, or as many as there are colours.
+        Gains and offsets for all colours, or one of each per colour.
     white : float
         Value of white; integers are clipped to [0, ``white``].
 
     Returns
     -------
     ndarray
-        Shape and dtype of ``pixels``; ``pixels`` itself where nothing changes.
+        Pixels in the shape and dtype of ``pixels``; ``pixels`` itself if nothing changes.
 
     Raises
     ------
     AlignmentError
-        If the exposure has another number of colours.
+        If the number of colours differs.
     """
     if exposure.is_identity:
         return pixels
@@ -299,7 +314,7 @@ def apply_exposure(pixels: Pixels, exposure: Exposure, *, white: float) -> Pixel
 
 
 def _exposed(plane: Pixels, gain: float, offset: float, top: float | None, white: float) -> Pixels:
-    """One channel; integers through a table."""
+    """Change one channel; integers by a look-up table."""
     if plane.dtype.kind != "u":
         return plane * np.float32(gain) + np.float32(offset)
     values = np.arange(np.iinfo(plane.dtype).max + 1, dtype=np.float64)

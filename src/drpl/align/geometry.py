@@ -1,7 +1,7 @@
-"""Geometry of transforms: warp pixels, valid and common areas, change of scale.
+"""Geometry of transforms: warps, valid and common areas, changes of scale.
 
 A transform is a 3x3 float64 matrix that maps pixel coordinates (x = column, y = row, 1) of a moving
-frame to those of the reference frame; centres of pixels are at whole numbers.
+frame to pixel coordinates of the reference frame. Pixel centres lie at integers.
 """
 
 from __future__ import annotations
@@ -13,78 +13,81 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.core.frames import Pixels
+from drpl.core.frames import Floats, Pixels
 from drpl.core.tiling import Window
 from drpl.errors import AlignmentError, ConfigError
 
 Transform = NDArray[np.float64]
-"""(3, 3), moving to reference, pixels."""
+"""Matrix (3, 3), float64: moving to reference, in pixels."""
 Interpolation = Literal["linear", "cubic", "lanczos"]
 INTERPOLATIONS: tuple[str, ...] = get_args(Interpolation)
 _FLAGS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
 LARGEST_SIDE = 32766
-"""Pixels that OpenCV's warps can count to."""
-_TOLERANCE = 1e-6
-_CANDIDATES = 512
+"""Longest side, in pixels, that OpenCV can warp."""
+TOLERANCE = 1e-6
+"""Pixels outside the moving frame that still count as inside, for rounding errors."""
+CANDIDATES = 512
+"""Rows among which the edges of the common area are first searched for."""
 
 
 def identity() -> Transform:
-    """The transform that moves nothing."""
+    """Return the transform that moves nothing."""
     return np.eye(3)
 
 
 def inverse(transform: Transform) -> Transform:
-    """Inverse of a transform, its last element 1."""
+    """Return the inverse of a transform, scaled so that its last element is 1."""
     inverted = np.linalg.inv(transform)
     return np.asarray(inverted / inverted[2, 2], np.float64)
 
 
 def is_identity(transform: Transform) -> bool:
-    """Whether a transform moves nothing, exactly."""
+    """Return True if a transform is exactly the identity."""
     return bool(np.array_equal(transform, np.eye(3)))
 
 
-def map_points(transform: Transform, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Map points.
+def map_points(transform: Transform, points: Floats) -> Floats:
+    """Map points by a transform.
 
     Parameters
     ----------
-    transform : ndarray, shape (3, 3)
+    transform : ndarray, shape (3, 3), float64
     points : ndarray, shape (..., 2), float64
         x and y in pixels.
 
     Returns
     -------
     ndarray, shape (..., 2), float64
+        x and y in pixels.
     """
     mapped = points @ transform[:, :2].T + transform[:, 2]
     return np.asarray(mapped[..., :2] / mapped[..., 2:], np.float64)
 
 
-def corners(shape: Sequence[int]) -> NDArray[np.float64]:
-    """Centres of the four corner pixels of an image, shape (4, 2), in pixels."""
+def corners(shape: Sequence[int]) -> Floats:
+    """Return the centres of the four corner pixels, shape (4, 2), x and y in pixels."""
     bottom, right = shape[0] - 1.0, shape[1] - 1.0
     return np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]])
 
 
 def largest_shift(transform: Transform, shape: Sequence[int]) -> float:
-    """How far a transform moves the corner that it moves farthest, in pixels."""
+    """Return the largest distance, in pixels, by which a transform moves a corner."""
     points = corners(shape)
     return float(np.linalg.norm(map_points(transform, points) - points, axis=1).max())
 
 
 def scaling(scale: float | tuple[float, float]) -> Transform:
-    """Transform from a reduced picture to the full one.
+    """Return the transform from a reduced picture to the full one.
 
     Parameters
     ----------
     scale : float or pair of floats
-        Full by reduced size, horizontally and vertically.
+        Full size divided by reduced size, horizontally and vertically.
 
     Returns
     -------
     ndarray, shape (3, 3), float64
-        Edges of pictures map to edges, hence centres of pixels move by ``(scale - 1) / 2``.
+        Edges map to edges, so that the first pixel centre moves by ``(scale - 1) / 2``.
     """
     x, y = scale if isinstance(scale, tuple) else (scale, scale)
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
@@ -97,12 +100,12 @@ def rescale(transform: Transform, scale: float | tuple[float, float]) -> Transfo
     ----------
     transform : ndarray, shape (3, 3), float64
     scale : float or pair of floats
-        Full by reduced size, horizontally and vertically.
+        Full size divided by reduced size, horizontally and vertically.
 
     Returns
     -------
     ndarray, shape (3, 3), float64
-        The identity stays the identity, exactly.
+        Exactly the identity for the identity.
     """
     if is_identity(transform):
         return identity()
@@ -134,13 +137,14 @@ def warp(
     Returns
     -------
     ndarray
-        In the dtype of ``pixels`` and within the range of its values (of its dtype for integers);
-        outside the moving frame it is mirrored. ``pixels`` itself where nothing moves.
+        Warped frame in the dtype of ``pixels``, mirrored outside the moving frame. Integers stay
+        within the range of their dtype, floats within that of ``pixels``. ``pixels`` itself if
+        nothing moves.
 
     Raises
     ------
     AlignmentError
-        If a side has more than 32766 pixels or the transform cannot be inverted.
+        If a side has more than 32766 pixels, or if the transform cannot be inverted.
     ConfigError
         If the interpolation is unknown.
     """
@@ -157,7 +161,7 @@ def warp(
 
 
 def _check_warp(pixels: Pixels, transform: Transform, size: tuple[int, int]) -> None:
-    """Check what OpenCV could not warp."""
+    """Reject sizes and transforms that OpenCV cannot warp."""
     side = max(*pixels.shape[:2], *size)
     if side > LARGEST_SIDE:
         raise AlignmentError(
@@ -165,11 +169,13 @@ def _check_warp(pixels: Pixels, transform: Transform, size: tuple[int, int]) -> 
             "align smaller ones"
         )
     if not np.isfinite(transform).all() or abs(np.linalg.det(transform)) < 1e-12:
-        raise AlignmentError(f"transform is {transform.tolist()}; expected one to be inverted")
+        raise AlignmentError(
+            f"transform is {transform.tolist()}; expected one that can be inverted"
+        )
 
 
 def _warp_plain(pixels: Pixels, to_moving: Transform, size: tuple[int, int], flags: int) -> Pixels:
-    """OpenCV's warp by a map from the reference to the moving frame, mirrored outside."""
+    """Warp with OpenCV by a transform from reference to moving frame, mirrored outside."""
     flags |= cv2.WARP_INVERSE_MAP
     border = cv2.BORDER_REFLECT
     if np.array_equal(to_moving[2], (0, 0, 1)):
@@ -181,7 +187,7 @@ def _warp_plain(pixels: Pixels, to_moving: Transform, size: tuple[int, int], fla
 def valid_spans(
     transform: Transform, shape: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Columns of each row of the reference frame that the moving frame covers.
+    """Return the columns that the moving frame covers in each row of the reference frame.
 
     Parameters
     ----------
@@ -199,12 +205,12 @@ def valid_spans(
     x, y, w = np.linalg.inv(transform)
     middle = np.array([(width - 1) / 2, (height - 1) / 2, 1])
     x, y, w = (row * (np.sign(w @ middle) or 1.0) for row in (x, y, w))
-    # inside where each of these linear forms of the reference position is not negative
+    # a pixel is covered where none of these linear forms of its position is negative
     forms = (x, (width - 1) * w - x, y, (height - 1) * w - y, w)
     rows = np.arange(height)
     low, high = np.zeros(height), np.full(height, width - 1.0)
     for along, down, constant in forms:
-        rest = down * rows + constant + _TOLERANCE
+        rest = down * rows + constant + TOLERANCE
         if abs(along) < 1e-12:
             high = np.where(rest >= 0, high, -1)
         elif along > 0:
@@ -216,7 +222,7 @@ def valid_spans(
 
 
 def valid_area(transform: Transform, shape: Sequence[int]) -> NDArray[np.bool_]:
-    """Where the reference frame is covered by pixels of the moving frame, not by mirrored ones.
+    """Return a mask of the reference frame, True where the moving frame covers it.
 
     Parameters
     ----------
@@ -235,7 +241,7 @@ def valid_area(transform: Transform, shape: Sequence[int]) -> NDArray[np.bool_]:
 
 
 def common_area(transforms: Sequence[Transform], shape: Sequence[int]) -> Window:
-    """Largest upright rectangle that every frame covers.
+    """Return the largest upright rectangle that every frame covers.
 
     Parameters
     ----------
@@ -261,8 +267,8 @@ def common_area(transforms: Sequence[Transform], shape: Sequence[int]) -> Window
         first, stop = np.maximum(first, starts), np.minimum(stop, ends)
     inside = np.flatnonzero(first < stop)
     if inside.size == 0:
-        raise AlignmentError("the aligned frames share no area; leave out those far off, or crop")
-    step = -(-inside.size // _CANDIDATES)
+        raise AlignmentError("the aligned frames share no area; leave out frames that are far off")
+    step = -(-inside.size // CANDIDATES)
     tops = bottoms = inside[:: max(1, step)]
     top, bottom = _best_rows(tops, bottoms, first, stop)
     if step > 1:
@@ -279,7 +285,10 @@ def _best_rows(
     first: NDArray[np.int64],
     stop: NDArray[np.int64],
 ) -> tuple[int, int]:
-    """First and last row of the largest rectangle; the area is convex, so its ends bound it."""
+    """Return the first and last row of the largest rectangle in the common area.
+
+    The common area is convex, so the columns of these two rows bound the rectangle.
+    """
     left = np.maximum(first[tops][:, None], first[bottoms])
     right = np.minimum(stop[tops][:, None], stop[bottoms])
     height = bottoms - tops[:, None] + 1

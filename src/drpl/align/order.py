@@ -1,4 +1,4 @@
-"""The order of frames by their focus, whatever the order they come in."""
+"""Order of frames by focus, independent of the order in which they are given."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
-Distances = NDArray[np.float64]
+from drpl.core.frames import Floats, Plane, Tensor
+
 OCTAVES = 4
+"""Octaves of detail in a profile."""
 GRID = 16
 """Cells along the longer side."""
 TRUSTED = 1.2
-"""How much longer than the shortest way through all frames the given one may be."""
+"""Length of the given order, relative to the shortest path found, up to which it is kept."""
 STARTS = 8
-"""Frames at which ways are begun."""
+"""Frames from which paths are tried."""
 
 
-def focus_profile(luma: Plane) -> Plane:
-    """Where a frame has detail, and how fine: too coarsely to be changed by small movements.
+def focus_profile(luma: Plane) -> Tensor:
+    """Measure where a frame has detail, by octave, on a grid too coarse for small shifts to matter.
 
     Parameters
     ----------
     luma : ndarray, shape (H, W), float32, in [0, 1]
-        At working size.
+        Luma plane at working size.
 
     Returns
     -------
     ndarray, shape (4, rows, columns), float32
-        Mean absolute detail of four octaves, from the finest on, in the cells of a grid.
+        Mean absolute detail in each cell, finest octave first.
     """
     height, width = luma.shape
     longer = max(height, width)
@@ -46,12 +47,12 @@ def focus_profile(luma: Plane) -> Plane:
     return np.stack(octaves).astype(np.float32)
 
 
-def focus_order(profiles: Sequence[Plane]) -> list[int]:
-    """Order frames so that neighbours are focused alike.
+def focus_order(profiles: Sequence[Tensor]) -> list[int]:
+    """Order frames so that neighbours have similar focus.
 
-    The given order is kept where it is nearly as smooth as any, else a shorter way through all
-    frames is taken. The end with more detail comes first, so that a stack and its reverse, or a
-    shuffled one, come out in one order.
+    The given order is kept if it is nearly as short as the shortest path found through all frames;
+    otherwise that path is taken. The end with more detail comes first, so that a stack, its reverse
+    and a shuffled copy have one order.
 
     Parameters
     ----------
@@ -61,15 +62,15 @@ def focus_order(profiles: Sequence[Plane]) -> list[int]:
     Returns
     -------
     list of int
-        Numbers of the frames.
+        Numbers of the frames, in focus order.
     """
     count = len(profiles)
     energies = np.stack(profiles).reshape(count, OCTAVES, -1).astype(np.float64)
-    apart = _distances(energies)
+    distances = _distances(energies)
     order = np.arange(count)
-    found = _shortest_way(apart)
-    if _length(apart, order) > TRUSTED * _length(apart, found):
-        order = found
+    shortest = _short_path(distances)
+    if _length(distances, order) > TRUSTED * _length(distances, shortest):
+        order = shortest
     detail = energies.mean(axis=(1, 2))
     if detail[order[0]] < detail[order[-1]]:
         order = order[::-1]
@@ -77,60 +78,60 @@ def focus_order(profiles: Sequence[Plane]) -> list[int]:
 
 
 def in_sequence(order: Sequence[int]) -> bool:
-    """Whether an order is that of the numbers, forwards or backwards."""
+    """Return True if an order is ascending or descending."""
     return list(order) in (sorted(order), sorted(order, reverse=True))
 
 
-def _distances(energies: Distances) -> Distances:
-    """Mean difference of the logarithms of detail, above what is noise, between any two frames."""
+def _distances(energies: Floats) -> Floats:
+    """Return mean differences of log detail, noise discounted, between all pairs of frames."""
     noise = np.percentile(energies, 10, axis=(0, 2), keepdims=True)
     levels = np.log(energies + noise + 1e-5).reshape(len(energies), -1)
     return np.stack([np.abs(levels - own).mean(axis=1) for own in levels])
 
 
-def _length(apart: Distances, order: NDArray[np.intp]) -> float:
-    """Length of a way through frames."""
-    return float(apart[order[:-1], order[1:]].sum())
+def _length(distances: Floats, path: NDArray[np.intp]) -> float:
+    """Return the length of a path through frames."""
+    return float(distances[path[:-1], path[1:]].sum())
 
 
-def _shortest_way(apart: Distances) -> NDArray[np.intp]:
-    """A short way through all frames: always to the nearest, from several starts, then untwisted.
+def _short_path(distances: Floats) -> NDArray[np.intp]:
+    """Find a short path through all frames: nearest neighbours from several starts, then 2-opt.
 
-    The starts are the frames farthest from all others, ends of the way as a rule.
+    Paths start at the frames farthest from all others, which usually are the ends of the stack.
     """
-    starts = np.argsort(-apart.sum(axis=1), kind="stable")[:STARTS]
-    ways = [_untwisted(apart, _to_the_nearest(apart, int(start))) for start in starts]
-    return min(ways, key=lambda way: _length(apart, way))
+    starts = np.argsort(-distances.sum(axis=1), kind="stable")[:STARTS]
+    paths = [_two_opt(distances, _nearest_neighbours(distances, int(start))) for start in starts]
+    return min(paths, key=lambda path: _length(distances, path))
 
 
-def _to_the_nearest(apart: Distances, start: int) -> NDArray[np.intp]:
-    """A way that always goes on to the nearest frame that is left."""
-    left = np.ones(len(apart), bool)
-    way = [start]
+def _nearest_neighbours(distances: Floats, start: int) -> NDArray[np.intp]:
+    """Return the path from a start that always continues with the nearest frame left."""
+    left = np.ones(len(distances), bool)
+    path = [start]
     left[start] = False
     while left.any():
-        way.append(int(np.argmin(np.where(left, apart[way[-1]], np.inf))))
-        left[way[-1]] = False
-    return np.array(way)
+        path.append(int(np.argmin(np.where(left, distances[path[-1]], np.inf))))
+        left[path[-1]] = False
+    return np.array(path)
 
 
-def _untwisted(apart: Distances, way: NDArray[np.intp]) -> NDArray[np.intp]:
-    """A way of which no part is better reversed (2-opt)."""
-    way = way.copy()
+def _two_opt(distances: Floats, path: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Reverse parts of a path as long as that shortens it."""
+    path = path.copy()
     improved = True
     while improved:
         improved = False
-        for first in range(len(way) - 1):
-            ends = np.arange(first + 1, len(way))
+        for first in range(len(path) - 1):
+            ends = np.arange(first + 1, len(path))
             change = np.zeros(len(ends))
             if first > 0:
-                before = way[first - 1]
-                change += apart[before, way[ends]] - apart[before, way[first]]
-            after = way[ends[:-1] + 1]
-            change[:-1] += apart[way[first], after] - apart[way[ends[:-1]], after]
+                before = path[first - 1]
+                change += distances[before, path[ends]] - distances[before, path[first]]
+            after = path[ends[:-1] + 1]
+            change[:-1] += distances[path[first], after] - distances[path[ends[:-1]], after]
             best = int(np.argmin(change))
             if change[best] < -1e-9:
                 part = slice(first, first + best + 2)
-                way[part] = way[part][::-1].copy()
+                path[part] = path[part][::-1].copy()
                 improved = True
-    return way
+    return path

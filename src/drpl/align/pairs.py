@@ -1,6 +1,7 @@
-"""Register two luma planes: the transform between a pair, and how well it fits.
+"""Registration of two luma planes: the transform between them and its quality.
 
-Inside this file transforms go from reference to moving pixels, as warps need them.
+Inside this file transforms map reference to moving pixels, as warps need them; `Match` and
+`estimate_transform` hold the inverse.
 """
 
 from __future__ import annotations
@@ -11,34 +12,44 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.align.blocks import (
-    TEXTURED_SHARE,
-    Plane,
-    measure_displacements,
-    polished,
-    project,
-)
+from drpl.align.blocks import TEXTURED_SHARE, measure_displacements, polished, project
 from drpl.align.geometry import Transform, identity, inverse, map_points, scaling
+from drpl.core.frames import Floats, Plane
 from drpl.core.options import MOTIONS, Motion
 from drpl.errors import AlignmentError, ConfigError
 
+Level = tuple[Plane, Plane, Transform]
+"""Reference and moving plane of a pyramid level, and the transform from it to the finest."""
 COARSEST_SIDE = 128
-"""Longer side, in pixels, at which the search begins."""
+"""Largest side, in pixels, of the coarsest level."""
 ECC_PIXELS = 200_000
-"""Planes up to this size are registered by ECC, larger ones by the displacements of blocks."""
+"""Largest level, in pixels, registered by ECC; finer ones use the displacements of blocks."""
 ECC_STEPS = (60, 20, 10)
+"""Iterations of ECC by level, coarsest first; the last holds for all further levels."""
+ECC_MOTIONS = {
+    "translation": cv2.MOTION_TRANSLATION,
+    "similarity": cv2.MOTION_AFFINE,
+    "affine": cv2.MOTION_AFFINE,
+    "homography": cv2.MOTION_HOMOGRAPHY,
+}
+"""OpenCV's code of each motion; a similarity is projected from an affine transform later."""
 POLISH_STEPS = 2
+"""Refinements by the displacements of blocks at each level."""
 POLISH_LOSS = 0.002
-"""Loss of score at which the displacements of blocks are not believed."""
+"""Loss of score beyond which refinements by blocks are undone."""
 GOOD_SCORE = 0.6
-"""Below this score, features are tried as well."""
+"""Score below which features are tried as well."""
 SMALLEST_SIDE = 12
-"""Pixels below which nothing is estimated."""
+"""Shorter side, in pixels, below which nothing is estimated."""
+MIN_FEATURES = 8
+"""Fewest features, and fewest matches of features, for a transform."""
+MIN_INLIERS = 6
+"""Fewest matches that must agree with a transform."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How a pair of planes fits.
+    """Transform between two planes, and its quality.
 
     Attributes
     ----------
@@ -47,16 +58,17 @@ class Match:
     score : float
         Correlation of the band-passed planes after the warp, in [-1, 1].
     residual : float
-        Median displacement that textured blocks still show, in pixels; NaN where none has texture.
-    grain : float
-        Size, in pixels, of the pixels that the residual was measured with: blurred pictures have
-        texture at coarse levels only.
+        Median displacement of textured blocks after the warp, in pixels; NaN if no block is
+        textured.
+    pixel_size : float
+        Pixel of the level at which the residual was measured, in pixels of the planes; blurred
+        pictures have texture at coarse levels only.
     """
 
     transform: Transform
     score: float
     residual: float
-    grain: float = 1.0
+    pixel_size: float = 1.0
 
 
 def estimate_transform(
@@ -66,16 +78,16 @@ def estimate_transform(
     motion: Motion = "affine",
     initial: Transform | None = None,
 ) -> tuple[Transform, float]:
-    """Estimate the transform that brings a moving picture onto a reference picture.
+    """Estimate the transform that maps a moving picture onto a reference picture.
 
     Parameters
     ----------
     reference_luma, moving_luma : ndarray, shape (H, W), float32
-        Of one size; brightness may differ by gain and offset, sharpness by place.
+        Planes of one size; brightness may differ by gain and offset, sharpness by place.
     motion : str
         ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
     initial : ndarray, shape (3, 3), float64, or None
-        A transform to start from instead of a search.
+        Initial moving-to-reference transform; by default a shift is searched for.
 
     Returns
     -------
@@ -101,10 +113,10 @@ def estimate_transform(
 
     Notes
     -----
-    Phase correlation finds the shift, ECC the transform over a pyramid up to 0.2 megapixels; on
-    larger planes it is fitted to the displacements of blocks, which are measured free of
-    differences in blur and brightness. Where the score stays poor, matched SIFT features are
-    another start; the better score wins.
+    Phase correlation finds the shift; ECC refines the transform over a pyramid up to 0.2
+    megapixels. At larger levels it is fitted to the displacements of blocks, which differences in
+    blur and brightness do not bias. If the score stays poor, matched SIFT features give a second
+    start, and the better score wins.
 
     References
     ----------
@@ -118,7 +130,7 @@ def estimate_transform(
 def match_planes(
     reference: Plane, moving: Plane, *, motion: Motion = "affine", initial: Transform | None = None
 ) -> Match:
-    """Estimate a transform as `estimate_transform` does, with its residual."""
+    """Estimate a transform, with its score and residual; see `estimate_transform`."""
     if motion not in MOTIONS:
         raise ConfigError(f"motion is {motion!r}; expected one of {MOTIONS}")
     if reference.shape != moving.shape or reference.ndim != 2:
@@ -139,12 +151,8 @@ def match_planes(
     return best
 
 
-Level = tuple[Plane, Plane, Transform]
-"""Reference and moving plane, and the transform from this level to the finest."""
-
-
 def _pyramid(reference: Plane, moving: Plane) -> list[Level]:
-    """Both planes at half, quarter... size, coarsest first."""
+    """Return both planes at full, half, quarter size and so on, coarsest first."""
     height, width = reference.shape
     levels = [(reference, moving, identity())]
     while max(levels[0][0].shape) > COARSEST_SIDE and min(levels[0][0].shape) >= 2 * SMALLEST_SIDE:
@@ -160,13 +168,13 @@ def _pyramid(reference: Plane, moving: Plane) -> list[Level]:
 
 
 def _first_shift(levels: list[Level]) -> Transform:
-    """Shift by phase correlation at the coarsest level, in pixels of the finest."""
+    """Estimate the shift at the coarsest level, in pixels of the finest."""
     reference, moving, enlarge = levels[0]
     return _at_level(_shift(reference, moving), inverse(enlarge))
 
 
 def _shift(reference: Plane, moving: Plane) -> Transform:
-    """Shift of the whole picture by phase correlation, where it fits better than none."""
+    """Estimate the shift by phase correlation; the identity if that fits no worse."""
     window = cv2.createHanningWindow(reference.shape[::-1], cv2.CV_32F)
     flat = [np.asarray(p - p.mean(), np.float32) for p in (reference, moving)]
     (x, y), _ = cv2.phaseCorrelate(flat[0], flat[1], window)
@@ -178,10 +186,10 @@ def _shift(reference: Plane, moving: Plane) -> Transform:
 
 
 def _refined(levels: list[Level], start: Transform, motion: Motion, *, ecc: bool) -> Match:
-    """Refine a start, level by level; features start at the finest level, ECC at the coarsest."""
+    """Refine a start level by level: by ECC (optional) and by the displacements of blocks."""
     found = start
     if ecc:
-        found = _through_levels(levels, start, motion)
+        found = _refined_by_ecc(levels, start, motion)
     found = start = project(found, motion, levels[-1][0].shape)
     for reference, moving, enlarge in levels:
         if reference.size > ECC_PIXELS or enlarge is levels[-1][2]:
@@ -196,27 +204,27 @@ def _refined(levels: list[Level], start: Transform, motion: Motion, *, ecc: bool
 
 
 def _residual(levels: list[Level], transform: Transform) -> tuple[float, float]:
-    """Residual and grain at the finest level where a fair share of the blocks has texture."""
-    residual, grain = float("nan"), 1.0
+    """Return residual and pixel size at the finest level with enough textured blocks."""
+    residual, pixel_size = float("nan"), 1.0
     for reference, moving, enlarge in reversed(levels):
-        grain = float(np.sqrt(enlarge[0, 0] * enlarge[1, 1]))
+        pixel_size = float(np.sqrt(enlarge[0, 0] * enlarge[1, 1]))
         measured = measure_displacements(reference, moving, _at_level(transform, enlarge))
         lengths = measured.textured()
         if lengths.size:
-            residual = float(np.median(lengths)) * grain
+            residual = float(np.median(lengths)) * pixel_size
         if lengths.size > TEXTURED_SHARE * len(measured.points):
             break
-    return residual, grain
+    return residual, pixel_size
 
 
 def _at_level(transform: Transform, enlarge: Transform) -> Transform:
-    """A transform of the finest level in pixels of a coarser one."""
+    """Express a transform of the finest level in pixels of a coarser one."""
     local = inverse(enlarge) @ transform @ enlarge
     return np.asarray(local / local[2, 2], np.float64)
 
 
-def _through_levels(levels: list[Level], start: Transform, motion: Motion) -> Transform:
-    """Refine by ECC from the coarsest level up."""
+def _refined_by_ecc(levels: list[Level], start: Transform, motion: Motion) -> Transform:
+    """Refine a transform by ECC, coarsest level first."""
     steps = iter(ECC_STEPS)
     found = start
     for reference, moving, enlarge in levels:
@@ -228,19 +236,11 @@ def _through_levels(levels: list[Level], start: Transform, motion: Motion) -> Tr
     return found
 
 
-_ECC_MOTIONS = {
-    "translation": cv2.MOTION_TRANSLATION,
-    "similarity": cv2.MOTION_AFFINE,
-    "affine": cv2.MOTION_AFFINE,
-    "homography": cv2.MOTION_HOMOGRAPHY,
-}
-
-
 def _ecc(
     reference: Plane, moving: Plane, start: Transform, motion: Motion, steps: int
 ) -> Transform:
-    """Refine by ECC at one level; the start where ECC does not converge."""
-    code = _ECC_MOTIONS[motion]
+    """Refine by ECC at one level; return the start if ECC does not improve it."""
+    code = ECC_MOTIONS[motion]
     rows = 3 if code == cv2.MOTION_HOMOGRAPHY else 2
     matrix = start[:rows].astype(np.float32)
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-5)
@@ -258,25 +258,26 @@ def _ecc(
 
 
 def _score(levels: list[Level], transform: Transform) -> float:
-    """Correlation at the finest level that ECC would take."""
+    """Return the correlation at the finest level small enough for ECC."""
     small = [level for level in levels if level[0].size <= ECC_PIXELS] or levels[:1]
     reference, moving, enlarge = small[-1]
     return correlation(reference, moving, _at_level(transform, enlarge))
 
 
 def correlation(reference: Plane, moving: Plane, transform: Transform) -> float:
-    """Correlation of two band-passed planes where both have pixels.
+    """Return the correlation of two band-passed planes over the area that they share.
 
     Parameters
     ----------
     reference, moving : ndarray, shape (H, W), float32
+        Luma planes.
     transform : ndarray, shape (3, 3), float64
         Reference to moving, in pixels.
 
     Returns
     -------
     float
-        In [-1, 1]; 0 where less than a tenth of the picture is shared.
+        Correlation in [-1, 1]; 0 if the planes share less than a tenth of the picture.
     """
     size = reference.shape[::-1]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -293,56 +294,56 @@ def correlation(reference: Plane, moving: Plane, transform: Transform) -> float:
 
 
 def _band(plane: Plane) -> Plane:
-    """A plane without its finest detail, which focus changes, and without its lighting."""
+    """Remove the finest detail, which depends on focus, and the slow changes of lighting."""
     fine = cv2.GaussianBlur(plane, (0, 0), 1.5, borderType=cv2.BORDER_REFLECT)
     return np.asarray(fine - cv2.blur(plane, (31, 31), borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def _from_features(reference: Plane, moving: Plane, motion: Motion) -> Transform | None:
-    """Transform by matched SIFT features and RANSAC, or None where too few match."""
+    """Estimate a transform by SIFT features and RANSAC; None if too few match."""
     detector = cv2.SIFT.create(nfeatures=1500, contrastThreshold=0.01)
     found = [detector.detectAndCompute(_as_bytes(plane), None) for plane in (reference, moving)]
-    (points_r, marks_r), (points_m, marks_m) = found
-    if min(len(points_r), len(points_m)) < 8:
+    (points_r, descriptors_r), (points_m, descriptors_m) = found
+    if min(len(points_r), len(points_m)) < MIN_FEATURES:
         return None
-    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(marks_r, marks_m, k=2)
+    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(descriptors_r, descriptors_m, k=2)
     good = [first for first, second in pairs if first.distance < 0.8 * second.distance]
-    if len(good) < 8:
+    if len(good) < MIN_FEATURES:
         return None
     source = np.array([points_r[pair.queryIdx].pt for pair in good])
     target = np.array([points_m[pair.trainIdx].pt for pair in good])
     affine, inliers = cv2.estimateAffinePartial2D(source, target, ransacReprojThreshold=3)
-    if affine is None or int(inliers.sum()) < 6:
+    if affine is None or int(inliers.sum()) < MIN_INLIERS:
         return None
     transform = identity()
     transform[:2] = affine
     if motion in ("translation", "similarity"):
         return project(transform, motion, reference.shape)
-    return _richer(source, target, motion, transform)
+    return _more_flexible(source, target, motion, transform)
 
 
-def _richer(
-    source: NDArray[np.float64], target: NDArray[np.float64], motion: Motion, similarity: Transform
+def _more_flexible(
+    source: Floats, target: Floats, motion: Motion, similarity: Transform
 ) -> Transform:
-    """Affine transform or homography by RANSAC where it keeps more matches than a similarity."""
+    """Fit an affine transform or homography; keep the similarity if it fits about as well."""
     if motion == "affine":
         rows, _ = cv2.estimateAffine2D(source, target, ransacReprojThreshold=3)
     else:
         rows, _ = cv2.findHomography(source, target, cv2.RANSAC, 3)
     if rows is None:
         return similarity
-    richer = identity()
-    richer[: len(rows)] = rows
+    flexible = identity()
+    flexible[: len(rows)] = rows
 
-    def kept(transform: Transform) -> int:
+    def fitting(transform: Transform) -> int:
         misfit = np.linalg.norm(map_points(transform, source) - target, axis=1)
         return int((misfit < 2).sum())
 
-    return richer if kept(richer) > 1.1 * kept(similarity) else similarity
+    return flexible if fitting(flexible) > 1.1 * fitting(similarity) else similarity
 
 
 def _as_bytes(plane: Plane) -> NDArray[np.uint8]:
-    """A plane stretched to 8 bits."""
+    """Stretch a plane to 8 bits."""
     low, high = np.percentile(plane, (0.5, 99.5))
     stretched = np.clip((plane - low) * (255 / max(high - low, 1e-9)), 0, 255)
     return np.asarray(stretched, np.uint8)

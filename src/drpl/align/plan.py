@@ -1,4 +1,4 @@
-"""What a first look at all frames settles: how they lie, how they are exposed, where detail is."""
+"""Plan of a stack from a first pass over its frames: alignment, exposure, scale and order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from drpl.align.chain import Alignment, align_chain, chain_frames
 from drpl.align.detail import OctaveDetail, decision_scale, measure_detail
@@ -16,36 +15,36 @@ from drpl.align.exposure import Exposure, match_exposure
 from drpl.align.geometry import common_area, identity, is_identity, rescale, valid_area, warp
 from drpl.align.order import focus_order, focus_profile, in_sequence
 from drpl.align.transforms import StackTransforms
-from drpl.core.frames import Pixels, full_scale
+from drpl.core.frames import Pixels, Plane, Tensor, full_scale
 from drpl.core.luma import luma_plane
 from drpl.core.options import FusionOptions
 from drpl.core.tiling import Window
 from drpl.errors import AlignmentError
 
-Plane = NDArray[np.float32]
-Look = Callable[[Sequence[int]], Iterable[Pixels]]
-"""Gives the frames of some numbers in turn; one is held at a time."""
-WORKING = 600_000
-"""Pixels, at most, of the planes that frames are registered by."""
-SMALL = 192
-"""Pixels of the longer side of the pictures that exposure is matched by."""
+ReadFrames = Callable[[Sequence[int]], Iterable[Pixels]]
+"""Function that yields the frames of given numbers one by one."""
+WORKING_PIXELS = 600_000
+"""Most pixels of the planes by which frames are aligned."""
+THUMBNAIL_SIDE = 192
+"""Longer side, in pixels, of the pictures by which exposure is matched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the frames of a stack are to be taken.
+    """Alignment, exposure, decision scale and order of the frames of a stack.
 
     Attributes
     ----------
     shape : tuple of two ints
         Height and width of every frame, in pixels.
     alignments : tuple of Alignment
+        Alignment of each frame.
     exposures : tuple of Exposure
-        One of each per frame.
+        Change of exposure of each frame.
     scale : int
-        Pixels for each decision, along an axis.
+        Pixels per decision along each axis.
     order : tuple of int
-        Numbers of all frames, in the order of their focus; the end with more detail comes first.
+        Numbers of all frames in focus order; the end with more detail comes first.
     """
 
     shape: tuple[int, int]
@@ -56,24 +55,24 @@ class Plan:
 
     @property
     def used(self) -> list[int]:
-        """Numbers of the frames that are not rejected, in order."""
+        """Numbers of the frames that are not rejected, in focus order."""
         return [n for n in self.order if self.alignments[n].status != "rejected"]
 
     @property
     def focus_order(self) -> tuple[int, ...]:
-        """All frames in the order of their focus, from the end that was given first."""
+        """Numbers of all frames in focus order, in the direction closer to the given order."""
         backwards = self.order[::-1]
         places = range(len(self.order))
         return max(self.order, backwards, key=lambda order: np.dot(places, order))
 
     @property
     def reference(self) -> int:
-        """Number of the frame that the others are registered to."""
+        """Number of the reference frame."""
         return [alignment.status for alignment in self.alignments].index("reference")
 
     @property
     def untouched(self) -> int | None:
-        """The reference, if other frames are resampled or exposed anew; else none is special."""
+        """Number of the reference frame if others are resampled or change exposure, else None."""
         for number in self.used:
             transform, exposure = self.alignments[number].transform, self.exposures[number]
             if not (is_identity(transform) and exposure.is_identity):
@@ -81,35 +80,39 @@ class Plan:
         return None
 
     def window(self, *, crop: bool) -> Window:
-        """Rows and columns of the reference frame that a result shows: all, or what all show."""
+        """Return the rows and columns of the result: all, or those that every frame covers."""
         if crop:
             return common_area([self.alignments[n].transform for n in self.used], self.shape)
         return slice(0, self.shape[0]), slice(0, self.shape[1])
 
 
 def plan_stack(
-    look: Look,
+    read: ReadFrames,
     options: FusionOptions,
     names: Sequence[str],
     *,
     known: StackTransforms | None = None,
 ) -> Plan:
-    """Look at every frame once; twice, if they turn out to be shuffled.
+    """Plan a stack from one pass over its frames, or two if they are shuffled.
 
     Parameters
     ----------
-    look : Look
-        Gives frames that are alike in shape and dtype.
+    read : callable
+        Function that takes numbers of frames and yields the frames, alike in shape and dtype.
     options : FusionOptions
     names : sequence of str
-        What messages call the frames.
+        Names of the frames, for messages.
     known : StackTransforms, optional
-        Alignment and exposure to take instead of looking for them.
+        Alignments and exposures to use instead of estimating them.
+
+    Returns
+    -------
+    Plan
 
     Raises
     ------
     AlignmentError
-        If no frame fits the reference frame, or the reference is none of the frames.
+        If no frame fits the reference frame, or if the reference is not a frame of the stack.
     """
     count = len(names)
     if options.reference is not None and options.reference >= count:
@@ -118,10 +121,10 @@ def plan_stack(
         )
     survey = _Survey(options)
     if known is None and options.align:
-        alignments, order = _aligned(survey, look, count)
+        alignments, order = _aligned(survey, read, count)
     else:
-        for pixels in look(range(count)):
-            survey.note(pixels)
+        for pixels in read(range(count)):
+            survey.add(pixels)
         order = focus_order(survey.profiles)
         middle = order[count // 2] if options.reference is None else options.reference
         alignments = list(known.alignments) if known else _unmoved(count, middle)
@@ -140,14 +143,14 @@ def plan_stack(
     return plan
 
 
-def _aligned(survey: _Survey, look: Look, count: int) -> tuple[list[Alignment], list[int]]:
-    """Alignments of all frames, and their order."""
+def _aligned(survey: _Survey, read: ReadFrames, count: int) -> tuple[list[Alignment], list[int]]:
+    """Align all frames; return their alignments and focus order."""
     options = survey.options
-    planes = (survey.note(pixels) for pixels in look(range(count)))
+    planes = (survey.add(pixels) for pixels in read(range(count)))
     chain = chain_frames(enumerate(planes), motion=options.motion)
     order = focus_order(survey.profiles)
-    if not in_sequence(order):  # neighbours in focus fit each other best
-        planes = (survey.working_plane(pixels) for pixels in look(order))
+    if not in_sequence(order):  # neighbours in focus match best
+        planes = (survey.working_plane(pixels) for pixels in read(order))
         chain = chain_frames(zip(order, planes, strict=True), motion=options.motion)
     alignments = align_chain(
         chain,
@@ -160,7 +163,7 @@ def _aligned(survey: _Survey, look: Look, count: int) -> tuple[list[Alignment], 
 
 
 def _unmoved(count: int, reference: int) -> list[Alignment]:
-    """Alignments of frames that are taken as they lie."""
+    """Return identity alignments for frames that are not to be moved."""
     return [
         Alignment(
             identity(),
@@ -168,26 +171,26 @@ def _unmoved(count: int, reference: int) -> list[Alignment]:
             math.nan,
             math.nan,
             "reference" if number == reference else "aligned",
-            "not registered, as asked for",
+            "not registered: alignment is off",
         )
         for number in range(count)
     ]
 
 
 class _Survey:
-    """What is kept of each frame: where detail is, and a small picture."""
+    """Detail, focus profile and thumbnail of each frame, kept from the first pass."""
 
     def __init__(self, options: FusionOptions) -> None:
         self.options = options
         self.details: list[tuple[OctaveDetail, ...]] = []
-        self.profiles: list[Plane] = []
+        self.profiles: list[Tensor] = []
         self.shape = (0, 0)
         self.full_by_working = (1.0, 1.0)
-        self._small: list[Pixels] = []
+        self._thumbnails: list[Pixels] = []
         self._white = 1.0
 
-    def note(self, pixels: Pixels) -> Plane:
-        """Note what is kept of a frame; its luma at working size."""
+    def add(self, pixels: Pixels) -> Plane:
+        """Measure a frame; return its luma at working size."""
         self.shape = (pixels.shape[0], pixels.shape[1])
         white = full_scale(pixels, self.options.value_range)
         luma = luma_plane(pixels, white)
@@ -195,19 +198,19 @@ class _Survey:
             self.details.append(measure_detail(luma))
         if self.options.exposure:
             self._white = white
-            self._small.append(_small_picture(pixels))
+            self._thumbnails.append(_thumbnail(pixels))
         plane = self._reduced(luma)
         self.profiles.append(focus_profile(plane))
         return plane
 
     def working_plane(self, pixels: Pixels) -> Plane:
-        """Luma of a frame at working size."""
+        """Return the luma of a frame at working size."""
         return self._reduced(luma_plane(pixels, full_scale(pixels, self.options.value_range)))
 
     def _reduced(self, luma: Plane) -> Plane:
-        """A plane at working size."""
+        """Reduce a plane to working size."""
         height, width = luma.shape
-        fraction = min(1.0, math.sqrt(WORKING / (height * width)))
+        fraction = min(1.0, math.sqrt(WORKING_PIXELS / (height * width)))
         size = (max(1, round(width * fraction)), max(1, round(height * fraction)))
         self.full_by_working = (width / size[0], height / size[1])
         if size == (width, height):
@@ -215,33 +218,32 @@ class _Survey:
         return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
 
     def exposures(self, plan: Plan) -> list[Exposure]:
-        """What brings each frame that is used to the exposure of the reference."""
-        wanted = self._small_picture(plan.reference)
-        shape = wanted.shape[:2]
-        small_by_full = (shape[1] / plan.shape[1], shape[0] / plan.shape[0])
+        """Match the exposure of each frame in use to that of the reference frame."""
+        reference = self._thumbnail(plan.reference)
+        shape = reference.shape[:2]
+        scale = (shape[1] / plan.shape[1], shape[0] / plan.shape[0])
         found = [Exposure()] * len(plan.alignments)
         for number in plan.used:
             if number == plan.reference:
                 continue
-            transform = rescale(plan.alignments[number].transform, small_by_full)
-            small = self._small_picture(number)
-            moved = warp(small, transform, shape, interpolation="linear").copy()
+            transform = rescale(plan.alignments[number].transform, scale)
+            thumbnail = self._thumbnail(number)
+            moved = warp(thumbnail, transform, shape, interpolation="linear").copy()
             moved[~valid_area(transform, shape)] = np.nan
-            found[number] = match_exposure(wanted, moved)
+            found[number] = match_exposure(reference, moved)
         return found
 
-    def _small_picture(self, number: int) -> Plane:
-        """Small picture of a frame, white at 1."""
-        return self._small[number].astype(np.float32) / np.float32(self._white)
+    def _thumbnail(self, number: int) -> Tensor:
+        """Return the thumbnail of a frame as float32, white at 1."""
+        return self._thumbnails[number].astype(np.float32) / np.float32(self._white)
 
 
-def _small_picture(pixels: Pixels) -> Pixels:
-    """Colours, or grey, at a small size, in the dtype of the frame: one is kept of each."""
+def _thumbnail(pixels: Pixels) -> Pixels:
+    """Reduce a frame, without alpha, to a thumbnail of its own dtype."""
     colours = pixels
     if pixels.ndim == 3:
         colours = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., 0]
     height, width = pixels.shape[:2]
-    fraction = min(1.0, SMALL / max(height, width))
+    fraction = min(1.0, THUMBNAIL_SIDE / max(height, width))
     size = (max(1, round(width * fraction)), max(1, round(height * fraction)))
-    # in steps, since OpenCV's mean over whole blocks keeps integers
     return cv2.resize(np.ascontiguousarray(colours), size, interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""Registered frames: read, exposed like the reference frame and warped, one ahead of the work."""
+"""Registered frames: read, matched in exposure and warped, one frame ahead of their use."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def plan_alignment(
     known: StackTransforms | None = None,
     progress: Progress | None = None,
 ) -> Plan:
-    """Plan a stack from one pass over its frames; see `drpl.align.plan.plan_stack`."""
+    """Plan a stack from a pass over its frames; see `drpl.align.plan.plan_stack`."""
 
-    def look(numbers: Sequence[int]) -> Iterator[Pixels]:
+    def read(numbers: Sequence[int]) -> Iterator[Pixels]:
         frames = _prefetched([partial(stack.read, number) for number in numbers])
         return _reported(frames, "look", len(numbers), progress)
 
-    return plan_stack(look, options, stack.names, known=known)
+    return plan_stack(read, options, stack.names, known=known)
 
 
 @dataclass(frozen=True)
 class RegisteredFrames:
-    """Frames of a stack as a plan registers them, read anew on each pass.
+    """Frames of a stack, registered by its plan and read again on each pass.
 
     Attributes
     ----------
@@ -48,8 +48,9 @@ class RegisteredFrames:
     plan : Plan
     options : FusionOptions
     clock : Clock
-        Receives the seconds of each step.
+        Stopwatch that records the time of each step.
     progress : callable, optional
+        Receives the stage and the number of frames done and in all.
     """
 
     stack: Stack
@@ -59,27 +60,28 @@ class RegisteredFrames:
     progress: Progress | None = None
 
     def __iter__(self) -> Iterator[Prepared]:
-        """Iterate over the frames that the plan uses, in the order of focus."""
+        """Iterate over the frames that the plan uses, in focus order."""
         return self.read(self.plan.used)
 
     @property
     def white(self) -> float:
-        """Value of white."""
+        """Value of white in the frames."""
         return full_scale(self.stack.like, self.options.value_range)
 
     def read(self, numbers: Sequence[int], *, stage: str = "fuse") -> Iterator[Prepared]:
-        """Read frames one by one; the next is prepared while the current one is used.
+        """Read frames one by one; each is prepared while the one before is used.
 
         Parameters
         ----------
         numbers : sequence of int
         stage : str
-            Name of the work, for ``progress``.
+            Name of the stage, for ``progress``.
 
         Yields
         ------
         Prepared
-            Its arrays may belong to the stack (`drpl.io.stacks.Stack.borrowed`).
+            Frame whose arrays may belong to the caller of the stack; see
+            `drpl.io.stacks.Stack.borrowed`.
         """
         works = [partial(self.frame, number) for number in numbers]
         return _reported(_prefetched(works), stage, len(works), self.progress)
@@ -111,9 +113,16 @@ def prepared_frame(
     window : tuple of two slices, optional
         Rows and columns of the reference frame to return; all by default.
 
+    Returns
+    -------
+    Prepared
+
     Raises
     ------
-    ReadError, StackError, AlignmentError
+    ReadError, StackError
+        If the frame cannot be read or does not match the stack.
+    AlignmentError
+        If it cannot be warped, or if its exposure is for another number of colours.
     """
     pixels = stack.read(number)
     white = full_scale(pixels, options.value_range)
@@ -127,7 +136,7 @@ def prepared_frame(
 
 
 def _prefetched(works: Sequence[Callable[[], Item]]) -> Iterator[Item]:
-    """Yield results in order; a thread works on the next while the current one is used."""
+    """Yield results in order; a thread prepares the next while the current one is used."""
     with ThreadPoolExecutor(1) as worker:
         following = worker.submit(works[0])
         for work in works[1:]:
@@ -140,7 +149,7 @@ def _prefetched(works: Sequence[Callable[[], Item]]) -> Iterator[Item]:
 def _reported(
     items: Iterable[Item], stage: str, count: int, progress: Progress | None
 ) -> Iterator[Item]:
-    """Pass items on and report how many are done."""
+    """Yield items and report how many are done."""
     for done, item in enumerate(items):
         if progress is not None:
             progress(stage, done, count)

@@ -1,14 +1,14 @@
-"""Transforms of a stack in a file, so that they can be looked at and used again.
+"""Transforms of a stack, stored in a JSON file for inspection and reuse.
 
-The file is JSON::
+The format is::
 
     {"version": 1, "size": [width, height], "reference": 3,
      "frames": [{"name": "a.tif", "transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
                  "model": "affine", "residual": 0.2, "score": 0.99, "status": "aligned", "note": "",
                  "exposure": {"gain": [1.0], "offset": [0.0], "highlights": []}}, ...]}
 
-``transform`` maps pixels of the frame to pixels of the reference frame (x, y, 1; centres of pixels
-at whole numbers; row by row), ``residual`` is in pixels or null where it could not be measured.
+``transform`` maps pixel coordinates (x, y, 1) of the frame to those of the reference frame, row by
+row; pixel centres lie at integers. ``residual`` is in pixels; it and ``score`` are null if unknown.
 """
 
 from __future__ import annotations
@@ -28,22 +28,25 @@ from drpl.errors import AlignmentError
 from drpl.io.write import write_text
 
 VERSION = 1
+"""Version of the format."""
 TRANSFORMS = "transforms.json"
-"""Name of the file beside aligned frames."""
+"""Name of the file, beside aligned frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackTransforms:
-    """What a file of transforms holds.
+    """Content of a file of transforms.
 
     Attributes
     ----------
     shape : pair of int
         Height and width of the frames, in pixels.
     names : tuple of str
+        Name of each frame.
     alignments : tuple of Alignment
+        Alignment of each frame.
     exposures : tuple of Exposure
-        One of each per frame.
+        Change of exposure of each frame.
     """
 
     shape: tuple[int, int]
@@ -61,21 +64,21 @@ def write_transforms(
     exposures: Sequence[Exposure] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write the transforms of a stack; the file appears whole or not at all.
+    """Write the transforms of a stack atomically.
 
     Parameters
     ----------
     path : str or Path
     names : sequence of str
-        Of the frames, without folders if the file is to travel.
+        Name of each frame; without folders the file can be moved to other machines.
     alignments : sequence of Alignment
-        One per frame.
+        Alignment of each frame.
     shape : sequence of int
         Height and width of the frames, in pixels.
     exposures : sequence of Exposure or None
-        One per frame; by default none changes.
+        Change of exposure of each frame; by default no frame changes.
     overwrite : bool
-        Whether an existing file may be replaced.
+        True to replace an existing file.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def write_transforms(
 
 
 def _frame(name: str, alignment: Alignment, exposure: Exposure) -> dict[str, Any]:
-    """One frame's entry."""
+    """Return the JSON entry of a frame."""
     return {
         "name": name,
         "transform": alignment.transform.tolist(),
@@ -120,7 +123,7 @@ def _frame(name: str, alignment: Alignment, exposure: Exposure) -> dict[str, Any
 
 
 def _number(value: float) -> float | None:
-    """A number that JSON knows."""
+    """Return a number for JSON, null if it is not finite."""
     return float(value) if math.isfinite(value) else None
 
 
@@ -131,17 +134,17 @@ def read_transforms(
     count: int | None = None,
     shape: Sequence[int] | None = None,
 ) -> StackTransforms:
-    """Read the transforms of a stack, and check that they belong to it.
+    """Read transforms from a file and check that they belong to a stack.
 
     Parameters
     ----------
     path : str or Path
     names : sequence of str or None
-        Names that the frames must have; None accepts any, for other channels or lights.
+        Names of the stack's frames; None accepts any names, as for other channels or lighting.
     count : int or None
-        Number of frames that there must be.
+        Number of the stack's frames, if ``names`` is None; None accepts any number.
     shape : sequence of int or None
-        Height and width that the frames must have.
+        Height and width of the stack's frames; None accepts any size.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def read_transforms(
     Raises
     ------
     AlignmentError
-        If the file is missing, damaged, of another version, or of another stack.
+        If the file is missing, damaged, of another version or of another stack.
     """
     path = Path(path)
     try:
@@ -165,12 +168,12 @@ def read_transforms(
 
 
 def _parsed(path: Path, content: Any) -> StackTransforms:
-    """The types of a file's content."""
+    """Convert the content of a file to types."""
     try:
         version = content["version"]
         if version != VERSION:
             raise AlignmentError(
-                f"{path}: transforms are of version {version}; expected {VERSION}: align again"
+                f"{path}: transforms are of version {version}; expected {VERSION}; align again"
             )
         width, height = (int(side) for side in content["size"])
         frames = content["frames"]
@@ -187,7 +190,7 @@ def _parsed(path: Path, content: Any) -> StackTransforms:
 
 
 def _alignment(frame: dict[str, Any]) -> Alignment:
-    """One frame's alignment."""
+    """Convert the alignment of a frame's entry."""
     transform = np.array(frame["transform"], np.float64)
     if transform.shape != (3, 3) or not np.isfinite(transform).all():
         raise ValueError(f"transform of {frame['name']} is not 3x3 finite numbers")
@@ -201,13 +204,13 @@ def _alignment(frame: dict[str, Any]) -> Alignment:
 
 
 def _exposure(stored: dict[str, Any]) -> Exposure:
-    """One frame's exposure."""
+    """Convert the exposure of a frame's entry."""
     gain, offset = (tuple(float(value) for value in stored[key]) for key in ("gain", "offset"))
     if not gain or len(gain) != len(offset) or not all(map(math.isfinite, gain + offset)):
-        raise ValueError("exposure is not as many gains as offsets")
+        raise ValueError("exposure does not hold as many gains as offsets, all finite")
     highlights = tuple(float(value) for value in stored.get("highlights", ()))
     if len(highlights) not in (0, len(gain)) or not all(map(math.isfinite, highlights)):
-        raise ValueError("exposure is not as many highlights as gains")
+        raise ValueError("exposure does not hold as many highlights as gains, all finite")
     return Exposure(gain, offset, highlights)
 
 
@@ -218,7 +221,7 @@ def _check_stack(
     count: int | None,
     shape: Sequence[int] | None,
 ) -> None:
-    """Check that transforms belong to a stack."""
+    """Check that transforms belong to a stack of given names, count and shape."""
     expected = len(names) if names is not None else count
     if expected is not None and expected != len(stored.names):
         raise AlignmentError(
