@@ -1,10 +1,10 @@
-"""What each part of the recipe brings: ``python -m benchmarks.ablation --photos DIR``.
+"""Ablation of the training recipe: ``python -m benchmarks.ablation --photos DIR``.
 
-Every variant is trained alike but for what its name says: same seed, same steps, same scenes. All
-are scored on clean pairs rendered from photos that training keeps out. Runs of the full recipe that
-differ in their seed tell how large a difference has to be to mean something.
+Every variant differs from the full recipe only as its name states: seed, steps and scenes are the
+same. All are scored on clean pairs rendered from photos that training keeps out. Runs of the full
+recipe with other seeds show which differences are significant.
 
-A variant that is finished is not trained again; one that was stopped goes on from its checkpoint.
+A finished variant is not trained again; an interrupted one resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from drpl.train.networks import NETWORKS, DRPLFast
 from drpl.train.paper import DRPL
 from drpl.train.run import read_checkpoint
 
+CONFIG = Path(__file__).with_name("ablation.toml")
 FULL = "full"
 NO_FUSED_LOSSES = dict.fromkeys(
     ("gradient", "laplacian", "ssim", "fused_charbonnier", "fused_log_error"), 0.0
@@ -55,7 +56,7 @@ PAPER_LOSSES = NO_FUSED_LOSSES | {
     "gradient": 0.1,
     "ssim": 0.1,
 }
-"""As the paper's released trainer adds them up: the pair complement is left out there."""
+"""Losses as summed by the paper's released trainer, which leaves out the pair complement."""
 VARIANTS: dict[str, dict[str, Any]] = {
     FULL: {},
     "full, seed 1": {"seed": 1},
@@ -78,30 +79,35 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "scenes": {"recipe": "paper"},
     },
 }
-"""What each variant changes in the configuration of the full recipe, by its name."""
+"""Changes of each variant to the configuration of the full recipe, by its name."""
 HARD = "hard"
 MODES = (*COMPOSE_MODES, HARD)
+"""Compose modes; ``"hard"`` takes each pixel from one source image."""
 SHOWN_MODE = "select"
-"""Way to compose that variants are compared in: the default."""
+"""Compose mode in which variants are compared: the default."""
 COLUMNS = {"psnr": 2, "psnr_band": 2, "ssim": 4}
-"""Decimals of the scores that are compared, by name."""
+"""Decimals of the scores in tables, by name."""
 HEADS = ("PSNR", "difference", "in the band", "difference", "SSIM", "difference")
 
 
 def variant_options(base: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
-    """The configuration of a variant.
+    """Change the configuration of the full recipe to a variant's.
 
     Parameters
     ----------
     base : TrainOptions
-        Of the full recipe.
+        Configuration of the full recipe.
     changes : mapping
-        Nested as in TOML; what it does not name stays.
+        Values to change, nested as in TOML.
+
+    Returns
+    -------
+    TrainOptions
 
     Raises
     ------
     ConfigError
-        If a key is unknown or a value wrong.
+        If a key is unknown or a value is invalid.
     """
     table = base.to_dict()
     for name, value in changes.items():
@@ -110,17 +116,17 @@ def variant_options(base: TrainOptions, changes: Mapping[str, Any]) -> TrainOpti
 
 
 def folder_name(variant: str) -> str:
-    """A variant's name in small letters and digits, joined by dashes."""
+    """Convert the name of a variant to lower-case letters and digits, joined by dashes."""
     return re.sub(r"[^a-z0-9]+", "-", variant.lower()).strip("-")
 
 
 def trained(photos: Path, options: TrainOptions, folder: Path, *, workers: int) -> dict[str, Any]:
-    """The last checkpoint of a variant, trained as far as it was not.
+    """Train a variant, or resume its run, and return its last checkpoint.
 
     Raises
     ------
     ConfigError, ReadError, ModelError
-        As of `drpl.train.module.train`.
+        See `drpl.train.module.train`.
     """
     path = folder / CHECKPOINT
     train(photos, options, folder, resume=path.exists(), workers=workers)
@@ -128,20 +134,20 @@ def trained(photos: Path, options: TrainOptions, folder: Path, *, workers: int) 
 
 
 def averaged_network(state: Mapping[str, Any]) -> DRPL | DRPLFast:
-    """The network of a checkpoint with its averaged weights, to be evaluated on the CPU."""
+    """Build the network of a checkpoint with its averaged weights, in evaluation mode."""
     network = NETWORKS[config_from_dict(state["config"]).network]()
     network.load_state_dict(state["average"])
     return network.eval()
 
 
 def decide(network: DRPL | DRPLFast, frames: Sequence[Bytes]) -> PairDecision:
-    """Masks of a pair of 8-bit pictures (H, W, 3), at full precision."""
+    """Decide a pair of 8-bit pictures (H, W, 3); return float32 masks."""
     mask_a, mask_b = canvas_masks(network, np.stack(frames).astype(np.float32) / np.float32(255))
     return PairDecision(mask_a, mask_b)
 
 
 def composed(frames: Sequence[Bytes], masks: PairDecision, mode: str) -> Bytes:
-    """A pair fused by its masks; ``"hard"`` takes each pixel from one source, without a blend."""
+    """Fuse a pair by its masks, in one of `MODES`."""
     if mode == HARD:
         fused = compose_select(frames[0], frames[1], masks, band=0)
     else:
@@ -150,9 +156,9 @@ def composed(frames: Sequence[Bytes], masks: PairDecision, mode: str) -> Bytes:
 
 
 def score_variant(name: str, network: DRPL | DRPLFast, scenes: Sequence[BenchScene]) -> list[Row]:
-    """Scores of a variant on every scene, in every way to compose.
+    """Score a variant on every scene, in every compose mode.
 
-    ``apart`` is the mean of ``|M_A + M_B - 1|``: how far the masks are from being complements.
+    ``apart`` is the mean of ``|M_A + M_B - 1|``, 0 for complementary masks.
     """
     rows: list[Row] = []
     for number, scene in enumerate(scenes):
@@ -166,7 +172,7 @@ def score_variant(name: str, network: DRPL | DRPLFast, scenes: Sequence[BenchSce
 
 
 def column(rows: Sequence[Row], variant: str, name: str, mode: str = SHOWN_MODE) -> Values:
-    """A score of every scene, in order."""
+    """Values of a score, one per scene, in order."""
     return np.array(
         [row[name] for row in rows if (row["variant"], row["compose"]) == (variant, mode)],
         np.float64,
@@ -174,9 +180,9 @@ def column(rows: Sequence[Row], variant: str, name: str, mode: str = SHOWN_MODE)
 
 
 def compared(values: Values, reference: Values, decimals: int) -> list[str]:
-    """Cells: a mean, and its paired difference to the reference with a 95 % interval.
+    """Format a mean and its paired difference to the reference, with a 95 % interval.
 
-    Scenes that lack a region are NaN in both and count in neither.
+    Scenes without the scored region are NaN in both and are left out.
     """
     differences = (values - reference)[:, None]
     middle, apart = mean(np.stack([values, differences[:, 0]], axis=1))
@@ -188,7 +194,7 @@ def compared(values: Values, reference: Values, decimals: int) -> list[str]:
 
 
 def variants_table(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """Markdown: scores of every variant, and its differences to the full recipe."""
+    """Format scores of all variants, with differences to the full recipe, as Markdown."""
     cells = [
         [name, *_differences(rows, (name, SHOWN_MODE)), f"{column(rows, name, 'apart').mean():.4f}"]
         for name in names
@@ -197,13 +203,13 @@ def variants_table(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 
 def blending_table(rows: Sequence[Row]) -> str:
-    """Markdown: the full recipe's decisions composed in every way."""
+    """Format scores of the full recipe in all compose modes as Markdown."""
     cells = [[mode, *_differences(rows, (FULL, mode))] for mode in MODES]
     return table(["composed", *HEADS], cells)
 
 
 def _differences(rows: Sequence[Row], which: tuple[str, str]) -> list[str]:
-    """Cells: scores of a variant and way to compose, each beside its difference."""
+    """Cells of a variant and compose mode: each score, beside its difference."""
     cells = []
     for name, decimals in COLUMNS.items():
         cells += compared(
@@ -213,7 +219,7 @@ def _differences(rows: Sequence[Row], which: tuple[str, str]) -> list[str]:
 
 
 def described(state: Mapping[str, Any], network: DRPL | DRPLFast) -> dict[str, Any]:
-    """What a trained variant is and took."""
+    """Describe a trained variant: configuration, steps, minutes, size and cost."""
     return {
         "config": state["config"],
         "steps": state["step"],
@@ -224,7 +230,7 @@ def described(state: Mapping[str, Any], network: DRPL | DRPLFast) -> dict[str, A
 
 
 def sizes(about: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown: size and cost of every network that was trained."""
+    """Format size and cost of all trained networks as Markdown."""
     networks = {variant["config"]["network"]: variant for variant in about.values()}
     return "\n".join(
         f"- {name}: {variant['parameters']:,} parameters, "
@@ -234,7 +240,7 @@ def sizes(about: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """Rows as CSV, with their names."""
+    """Format rows as CSV with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -244,9 +250,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def main(
     photos: Annotated[Path, typer.Option(help="Folder of all-in-focus photos.")],
-    config: Annotated[Path, typer.Option(help="Configuration of the full recipe (TOML).")] = Path(
-        "configs/ablation.toml"
-    ),
+    config: Annotated[Path, typer.Option(help="Configuration of the full recipe (TOML).")] = CONFIG,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for runs and results.")
     ] = Path("bench-results/ablation"),
@@ -254,14 +258,14 @@ def main(
         list[str] | None, typer.Option(help="Variants besides the full recipe; all by default.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Of training, instead of the configured ones.")
+        int | None, typer.Option(min=1, help="Training steps, instead of the configured ones.")
     ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="How many pairs are scored.")] = 60,
+    scenes: Annotated[int, typer.Option(min=1, help="Number of pairs that are scored.")] = 60,
     size: Annotated[int, typer.Option(min=64, help="Side of a scored pair in pixels.")] = 256,
     workers: Annotated[int, typer.Option(min=0, help="Processes that render scenes.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of training.")] = 1,
 ) -> None:
-    """Train every variant alike, and score them on rendered pairs with known truth."""
+    """Train all variants and score them on rendered pairs with known truth."""
     unknown = sorted(set(variants or ()) - set(VARIANTS))
     if unknown:
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; known: {', '.join(VARIANTS)}")
@@ -270,28 +274,29 @@ def main(
     cv2.setNumThreads(threads)
     base = read_config(config)
     base = base if steps is None else replace(base, steps=steps)
-    kept_out = TrainOptions().validation_share
-    if base.validation_share < kept_out:
+    scored_share = TrainOptions().validation_share
+    if base.validation_share < scored_share:
         raise ConfigError(
-            f"{config}: validation_share is {base.validation_share}; expected at least {kept_out}, "
-            "the share of photos that scored pairs are rendered from"
+            f"{config}: validation_share is {base.validation_share}; expected at least "
+            f"{scored_share}, the share of photos that scored pairs are rendered from"
         )
     make_folder(output)
     pairs = list(bench_scenes(photos, scenes, size=size, degradation=None))
     rows: list[Row] = []
-    of_variants: dict[str, dict[str, Any]] = {}
+    descriptions: dict[str, dict[str, Any]] = {}
     for name in names:
         options = variant_options(base, VARIANTS[name])
         typer.echo(f"{name}: {options.steps} steps")
         state = trained(photos, options, output / "runs" / folder_name(name), workers=workers)
         network = averaged_network(state)
         rows += score_variant(name, network, pairs)
-        of_variants[name] = described(state, network)
-    heads = ["Differences to the full recipe, with 95 % intervals (paired bootstrap over scenes)."]
-    heads += [variants_table(rows, names), sizes(of_variants)]
-    heads += ["The full recipe's decisions, composed in every way:", blending_table(rows)]
-    text = "\n\n".join(heads) + "\n"
-    about = provenance([]) | {"scenes": scenes, "size": size, "seed": SEED, "variants": of_variants}
+        descriptions[name] = described(state, network)
+    parts = ["Differences to the full recipe, with 95 % intervals (paired bootstrap over scenes)."]
+    parts += [variants_table(rows, names), sizes(descriptions)]
+    parts += ["The full recipe's decisions in all compose modes:", blending_table(rows)]
+    text = "\n\n".join(parts) + "\n"
+    about = provenance([]) | {"scenes": scenes, "size": size, "seed": SEED}
+    about |= {"variants": descriptions}
     about |= {"cores": os.cpu_count(), "load": os.getloadavg()}
     write_text(output / "scores.csv", as_csv(rows), overwrite=True)
     write_text(output / "table.md", text, overwrite=True)

@@ -1,6 +1,7 @@
-"""Does rendering keep up with learning? ``python -m benchmarks.training --photos DIR``.
+"""Time of rendering and of learning: ``python -m benchmarks.training --photos DIR --config FILE``.
 
-Both are timed in turn on one thread each, as in training on two CPU cores: one renders, one learns.
+On two CPU cores, one renders and the other learns; rendering should not be the slower. Both are
+timed here, alternately, on one thread each.
 """
 
 from __future__ import annotations
@@ -25,9 +26,7 @@ from drpl.train.run import start_run
 
 
 def time_training(photos: Path, options: TrainOptions, batches: int) -> dict[str, float]:
-    """Seconds of rendering a batch, of getting one of reused scenes, and of learning it.
-
-    Medians; of reused scenes the mean, since only one batch in ``scene_uses`` renders anew.
+    """Time rendering of a batch, assembly of a batch of reused scenes, and learning.
 
     Parameters
     ----------
@@ -35,7 +34,13 @@ def time_training(photos: Path, options: TrainOptions, batches: int) -> dict[str
         Folder of all-in-focus photos.
     options : TrainOptions
     batches : int
-        How many batches are timed.
+        Number of batches that are timed.
+
+    Returns
+    -------
+    dict
+        Seconds per batch by name: medians, or the mean for reused scenes, since only one batch in
+        ``scene_uses`` renders new scenes.
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -49,8 +54,8 @@ def time_training(photos: Path, options: TrainOptions, batches: int) -> dict[str
         degradation=options.degradation,
     )
     reused = ReusedScenes(rendered, options.scene_uses)
-    warm = options.scene_uses * SPACING * (options.scene_uses - 1)
-    for index in range(0, warm, options.scene_uses):
+    first = options.scene_uses * SPACING * (options.scene_uses - 1)
+    for index in range(0, first, options.scene_uses):
         reused[index]
     fabric = L.Fabric(accelerator="cpu", devices=1)
     run = start_run(options, fabric)
@@ -58,7 +63,7 @@ def time_training(photos: Path, options: TrainOptions, batches: int) -> dict[str
     training_step(run, scenes, fabric, minutes=None)
     calls: dict[str, Callable[[int], object]] = {
         "rendering a batch": lambda index: rendered[index],
-        "a batch of reused scenes": lambda index: reused[warm + index],
+        "a batch of reused scenes": lambda index: reused[first + index],
         "learning a batch": lambda _: training_step(run, scenes, fabric, minutes=None),
     }
     seconds: dict[str, list[float]] = {name: [] for name in calls}
@@ -75,10 +80,10 @@ def time_training(photos: Path, options: TrainOptions, batches: int) -> dict[str
 
 def main(
     photos: Annotated[Path, typer.Option(help="Folder of all-in-focus photos.")],
-    config: Annotated[Path, typer.Option(help="Configuration (TOML).")],
-    batches: Annotated[int, typer.Option(min=1, help="How many batches are timed.")] = 24,
+    config: Annotated[Path, typer.Option(help="Configuration or recipe of a model (TOML).")],
+    batches: Annotated[int, typer.Option(min=1, help="Number of batches that are timed.")] = 24,
 ) -> None:
-    """Time rendering and learning of one configuration."""
+    """Time rendering and learning with one configuration."""
     seconds = time_training(photos, read_config(config), batches)
     typer.echo("| what | s | share of learning |\n| --- | --- | --- |")
     for name, value in seconds.items():

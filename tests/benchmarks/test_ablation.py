@@ -1,6 +1,5 @@
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from drpl.train import run as runs
 from drpl.train.config import read_config
 from drpl.train.networks import DRPLFast, SingleInput
 
-CONFIG = Path(__file__).parents[2] / "configs" / "ablation.toml"
 FUSED = {f"losses.{n}" for n in ("gradient", "ssim", "fused_charbonnier", "fused_log_error")}
 MASKS = {
     f"losses.{n}"
@@ -52,7 +50,7 @@ RUN = {"variants": ["single input"], "scenes": 2, "size": 64, "workers": 0, "thr
 
 
 def flat(options):
-    """Every leaf of a configuration by its dotted name."""
+    """Values of a configuration by their dotted names."""
     found = {}
     for name, value in options.to_dict().items():
         parts = value.items() if isinstance(value, dict) else ()
@@ -61,28 +59,30 @@ def flat(options):
 
 
 def difference(name):
-    """What a variant has otherwise than the full recipe."""
-    base = read_config(CONFIG)
+    """Values of a variant that differ from the full recipe."""
+    base = read_config(ablation.CONFIG)
     full, variant = flat(base), flat(ablation.variant_options(base, ablation.VARIANTS[name]))
     assert set(full) == set(variant)
     return {key: value for key, value in variant.items() if value != full[key]}
 
 
 @pytest.mark.parametrize("name", list(CHANGES))
-def test_a_variant_changes_what_its_name_says(name):
+def test_a_variant_changes_only_what_its_name_states(name):
     assert difference(name) == CHANGES[name]
 
 
-def test_variants_by_the_paper():
+def test_variants_of_the_paper_have_its_losses_target_and_scenes():
     losses = difference("losses: the paper's")
     whole = difference("losses, target and scenes: the paper's")
     assert set(losses) <= FUSED | MASKS
     weights = flat(
-        ablation.variant_options(read_config(CONFIG), ablation.VARIANTS["losses: the paper's"])
+        ablation.variant_options(
+            read_config(ablation.CONFIG), ablation.VARIANTS["losses: the paper's"]
+        )
     )
-    left = {key: value for key, value in weights.items() if key in FUSED | MASKS and value > 0}
-    # RESEARCH: 0.8 L1 of the masks, 0.1 (1 - SSIM), 0.1 gradient
-    assert left == {key: value for key, value in weights.items() if key in PAPER_WEIGHTS}
+    positive = {key: value for key, value in weights.items() if key in FUSED | MASKS and value > 0}
+    # released trainer: 0.8 L1 of the masks, 0.1 (1 - SSIM), 0.1 gradient
+    assert positive == {key: value for key, value in weights.items() if key in PAPER_WEIGHTS}
     assert {key: weights[key] for key in PAPER_WEIGHTS} == PAPER_WEIGHTS
     assert whole == losses | PAPER_SCENES | {"target": "mask", "mask_weighting": False}
     assert set(ablation.VARIANTS) == {
@@ -90,7 +90,7 @@ def test_variants_by_the_paper():
     }  # fmt: skip
 
 
-def test_hard_takes_each_pixel_from_one_source():
+def test_hard_composition_takes_each_pixel_from_one_source():
     rng = np.random.default_rng(0)
     a, b = rng.integers(256, size=(2, 40, 50, 3), dtype=np.uint8)
     mask = rng.random((40, 50), dtype=np.float32)
@@ -100,7 +100,7 @@ def test_hard_takes_each_pixel_from_one_source():
     assert not np.array_equal(hard, ablation.composed([a, b], masks, "pyramid"))
 
 
-def test_compared_leaves_out_what_a_scene_lacks():
+def test_scenes_without_the_scored_region_are_left_out():
     reference = np.array([30.0, np.nan, 32.0])
     assert ablation.compared(reference, reference, 2) == ["31.00", ""]
     cells = ablation.compared(reference + 0.5, reference, 2)
@@ -109,7 +109,7 @@ def test_compared_leaves_out_what_a_scene_lacks():
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    """A configuration of a few steps, with small networks."""
+    """Configuration of a few steps, with small networks."""
     monkeypatch.setitem(runs.NETWORKS, "drpl-fast", lambda: DRPLFast((8,) * 6))
     monkeypatch.setitem(runs.NETWORKS, "drpl-fast-single", lambda: SingleInput((8,) * 6))
     path = tmp_path / "tiny.toml"
@@ -117,7 +117,7 @@ def tiny(tmp_path, monkeypatch):
     return path
 
 
-def test_a_stopped_ablation_goes_on_where_it_was(photos, tiny, tmp_path, monkeypatch):
+def test_an_interrupted_ablation_resumes(photos, tiny, tmp_path, monkeypatch):
     ablation.main(photos, tiny, tmp_path / "whole", **RUN)
     step, taken = module.training_step, []
 
@@ -152,7 +152,7 @@ def test_a_stopped_ablation_goes_on_where_it_was(photos, tiny, tmp_path, monkeyp
         ablation.main(photos, tiny, tmp_path / "parts", steps=5, **RUN)
 
 
-def test_variants_that_cannot_be_compared(photos, tiny, tmp_path):
+def test_unknown_variants_and_overlapping_photos_are_refused(photos, tiny, tmp_path):
     with pytest.raises(typer.BadParameter, match="no colour; known: full"):
         ablation.main(photos, tiny, tmp_path / "out", variants=["no colour"])
     tiny.write_text("validation_share = 0.05", encoding="utf-8")

@@ -15,25 +15,27 @@ from drpl.train.exchange import StandardConv, with_plain_layers
 from drpl.train.networks import DRPLFast
 from drpl.train.paper import DRPL
 
-ABOUT = """
+DESCRIPTION = """
 title = "a test"
 architecture = "any"
 licence = "Apache-2.0"
 training_data = "none"
-training_command = "none"
-training_commit = "none"
+phases = [{commit = "0123abc", config = "none", command = "none", minutes = 1, steps = 1}]
 """
 
 
-@pytest.fixture
-def about(tmp_path):
-    path = tmp_path / "about.toml"
-    path.write_text(ABOUT, encoding="utf-8")
+def write_recipe(path, network):
+    path.write_text(f"{DESCRIPTION}options = {{network = '{network}'}}\n", encoding="utf-8")
     return path
 
 
+@pytest.fixture
+def recipe(tmp_path):
+    return write_recipe(tmp_path / "recipe.toml", "drpl-fast")
+
+
 def checkpoint(path, name, network):
-    """A checkpoint of an untrained network whose masks are not all one half."""
+    """Checkpoint of an untrained network whose masks are not all 0.5."""
     torch.manual_seed(0)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -57,7 +59,7 @@ def checkpoint(path, name, network):
     ("name", "network", "stages"),
     [("drpl", DRPL, ["masks"]), ("drpl-fast", DRPLFast, ["encode", "trunk", "decode"])],
 )
-def test_exported_equals_pytorch(tmp_path, about, name, network, stages, monkeypatch):
+def test_exported_equals_pytorch(tmp_path, name, network, stages, monkeypatch):
     if network is DRPL:
         monkeypatch.setattr(export, "ODD_SIZES", ((1, 1), (23, 41), (70, 131)))
     path = checkpoint(tmp_path / "a.ckpt", name, network())
@@ -66,8 +68,10 @@ def test_exported_equals_pytorch(tmp_path, about, name, network, stages, monkeyp
         "file,source,origin,path,licence\nopen/a.jpg,s,o,p/a.png,CC0\nresearch/b.jpg,s,o,p,none\n",
         encoding="utf-8",
     )
-    card = export.export_model(path, tmp_path / "model", about=about, manifest=manifest)
+    recipe = write_recipe(tmp_path / "recipe.toml", name)
+    card = export.export_model(path, tmp_path / "model", recipe=recipe, manifest=manifest)
     assert [stage.name for stage in card.stages] == stages
+    assert card.training_commit == "0123abc"
     assert load_model(str(tmp_path / "model"), threads=1)
     assert card.training["steps"] == 7
     assert "1 from s (o): CC0" in card.attribution
@@ -76,7 +80,7 @@ def test_exported_equals_pytorch(tmp_path, about, name, network, stages, monkeyp
     assert set(weights) == set(network().state_dict())
 
 
-def test_differences_become_sums_of_the_same_value(tmp_path):
+def test_differences_become_sums_of_equal_value(tmp_path):
     class Difference(torch.nn.Module):
         def forward(self, a, b):
             return (a.relu() - b.relu()).relu()
@@ -91,29 +95,30 @@ def test_differences_become_sums_of_the_same_value(tmp_path):
         assert np.array_equal(session.run({"a": a, "b": b})[0], np.maximum(a - b, 0))
 
 
-def test_nothing_is_exported_if_onnx_disagrees(tmp_path, about, monkeypatch):
+def test_nothing_is_exported_if_onnx_and_pytorch_differ(tmp_path, recipe, monkeypatch):
     monkeypatch.setattr(export, "largest_difference", lambda *a: 2e-4)
     path = checkpoint(tmp_path / "a.ckpt", "drpl-fast", DRPLFast())
     with pytest.raises(ModelError, match=r"differ by 0\.0002"):
-        export.export_model(path, tmp_path / "model", about=about)
+        export.export_model(path, tmp_path / "model", recipe=recipe)
     assert not (tmp_path / "model").exists()
 
 
-def test_disagreement_is_noticed(tmp_path, about):
+def test_largest_difference_finds_a_changed_weight(tmp_path, recipe):
     path = checkpoint(tmp_path / "a.ckpt", "drpl-fast", DRPLFast())
-    export.export_model(path, tmp_path / "model", about=about)
+    export.export_model(path, tmp_path / "model", recipe=recipe)
     other = DRPLFast().eval()
     torch.nn.init.constant_(other.unfold.bias, 1.0)
     assert export.largest_difference(tmp_path / "model", other) > 1e-3
 
 
-def test_incomplete_description(tmp_path, about):
+def test_recipes_that_do_not_fit_are_refused(tmp_path, recipe):
     path = checkpoint(tmp_path / "a.ckpt", "drpl-fast", DRPLFast())
-    about.write_text('title = "x"', encoding="utf-8")
-    with pytest.raises(ConfigError, match="does not describe a model card"):
-        export.export_model(path, tmp_path / "model", about=about)
+    write_recipe(recipe, "drpl")
+    with pytest.raises(ConfigError, match="describes drpl; expected drpl-fast"):
+        export.export_model(path, tmp_path / "model", recipe=recipe)
     with pytest.raises(ConfigError, match="cannot be read"):
-        export.export_model(path, tmp_path / "model", about=tmp_path / "nowhere.toml")
+        export.export_model(path, tmp_path / "model", recipe=tmp_path / "nowhere.toml")
+    assert not (tmp_path / "model").exists()
 
 
 def test_macs_are_counted_for_a_pair():
@@ -130,15 +135,15 @@ def test_macs_are_counted_for_a_pair():
     assert export.count_macs(Pair()) == 2 * 4 * 9
 
 
-def test_cards_hold_their_configuration(tmp_path, about):
+def test_cards_hold_their_configuration(tmp_path, recipe):
     path = checkpoint(tmp_path / "a.ckpt", "drpl-fast", DRPLFast())
-    export.export_model(path, tmp_path / "model", about=about)
+    export.export_model(path, tmp_path / "model", recipe=recipe)
     table = json.loads((tmp_path / "model" / "card.json").read_text(encoding="utf-8"))
     assert table["training"]["config"]["scenes"]["size"] == 192
 
 
 class _Differences(torch.nn.Module):
-    """A difference of feature maps, and a leaky ReLU of it, between convolutions."""
+    """Leaky ReLU of a difference of feature maps."""
 
     def __init__(self):
         super().__init__()
@@ -150,7 +155,7 @@ class _Differences(torch.nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_differences_and_leaky_relu_are_written_with_other_operators(tmp_path):
+def test_blocked_layout_replaces_differences_and_leaky_relu_exactly(tmp_path):
     paths = [tmp_path / "before.onnx", tmp_path / "after.onnx"]
     source = torch.randn(1, 1, 24, 40)
     torch.onnx.export(
@@ -182,18 +187,18 @@ def test_plain_layers_convolve_with_the_same_kernels():
             assert torch.equal(mask, expected)
 
 
-def test_several_checkpoints_are_averaged(tmp_path, about):
+def test_several_checkpoints_are_averaged(tmp_path, recipe):
     networks = [DRPLFast() for _ in range(2)]
     paths = [
         checkpoint(tmp_path / f"{number}.ckpt", "drpl-fast", network)
         for number, network in enumerate(networks)
     ]
-    export.export_model(paths, tmp_path / "model", about=about)
+    export.export_model(paths, tmp_path / "model", recipe=recipe)
     weights = load_file(tmp_path / "model" / "weights.safetensors")
     first, second = (network.state_dict() for network in networks)
     for name, value in weights.items():
         assert torch.allclose(value, (first[name] + second[name]) / 2, atol=1e-6)
     other = checkpoint(tmp_path / "other.ckpt", "drpl", DRPL())
-    with pytest.raises(ModelError, match=r"other\.ckpt: is of another network"):
-        export.export_model([paths[0], other], tmp_path / "none", about=about)
+    with pytest.raises(ModelError, match=r"other\.ckpt: holds another network"):
+        export.export_model([paths[0], other], tmp_path / "none", recipe=recipe)
     assert not (tmp_path / "none").exists()

@@ -1,4 +1,4 @@
-"""The commands of the terminal that train: they need the extra ``train``."""
+"""Terminal commands for training: ``synth``, ``train``, ``export``. Need the extra ``train``."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import typer
 from drpl.cli.flags import Overwrite
 from drpl.cli.terminal import console, load_extra, log_to_terminal, say
 
-Photos = Annotated[Path, typer.Option(help="Folder of photos that are sharp everywhere.")]
+Photos = Annotated[Path, typer.Option(help="Folder of all-in-focus photos.")]
+Masks = Annotated[
+    Path | None, typer.Option(help="Folder of mask files, used as shapes of foreground objects.")
+]
 
 
 def synth(
     photos: Photos,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for scenes.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the scenes.")],
     config: Annotated[
-        Path | None, typer.Option(help="Training configuration (TOML) to take scenes from.")
+        Path | None, typer.Option(help="Training configuration or recipe (TOML) of the scenes.")
     ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 16,
+    scenes: Annotated[int, typer.Option(min=1, help="Number of scenes.")] = 16,
     size: Annotated[int, typer.Option(min=64, help="Side of a scene in pixels.")] = 384,
-    frames: Annotated[int, typer.Option(min=2, help="Frames of a stack.")] = 2,
-    masks: Annotated[
-        Path | None, typer.Option(help="Folder of mask files to use as silhouettes.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same scenes.")] = 0,
+    frames: Annotated[int, typer.Option(min=2, help="Frames per scene.")] = 2,
+    masks: Masks = None,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Render training scenes for people to look at, with a contact sheet."""
+    """Render training scenes to image files, with a contact sheet."""
     write_scenes = _training("drpl.train.gallery").write_scenes
     sheet = write_scenes(
         photos,
@@ -41,15 +42,15 @@ def synth(
         seed=seed,
         overwrite=overwrite,
     )
-    say(f"{scenes} scenes; look at {sheet}")
+    say(f"{scenes} scenes; contact sheet: {sheet}")
 
 
 def train(
     photos: Photos,
-    config: Annotated[Path, typer.Option(help="Configuration (TOML).")],
+    config: Annotated[Path, typer.Option(help="Configuration or recipe of a model (TOML).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
     minutes: Annotated[
-        float | None, typer.Option(help="Length in minutes instead of the configured steps.")
+        float | None, typer.Option(help="Length in minutes, instead of the configured steps.")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in the folder.")
@@ -58,13 +59,11 @@ def train(
         Path | None,
         typer.Option(help="Checkpoint or weights.safetensors that the run starts from."),
     ] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="Folder of mask files to use as silhouettes.")
-    ] = None,
+    masks: Masks = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that render scenes.")] = 1,
     devices: Annotated[str, typer.Option(help="Number of devices, or auto.")] = "auto",
 ) -> None:
-    """Train a network on scenes rendered from photos; Ctrl-C leaves a checkpoint to resume."""
+    """Train a network on scenes rendered from photos; after Ctrl-C, --resume continues."""
     module, settings = _training("drpl.train.module"), _training("drpl.train.config")
     log_to_terminal()
     scores = module.train(
@@ -85,11 +84,13 @@ def export(
     checkpoints: Annotated[
         list[Path],
         typer.Argument(
-            help="Checkpoint of `drpl train`; several are averaged.", metavar="CHECKPOINT..."
+            help="Checkpoints of `drpl train`; several are averaged.", metavar="CHECKPOINT..."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
-    about: Annotated[Path, typer.Option(help="What the model card says (TOML).")],
+    recipe: Annotated[
+        Path, typer.Option(help="Recipe of the model (TOML): title, licence, phases of training.")
+    ],
     manifest: Annotated[
         Path | None, typer.Option(help="manifest.csv of the photos, for their attribution.")
     ] = None,
@@ -97,10 +98,10 @@ def export(
     """Export a checkpoint as ONNX, safetensors and model card, if ONNX agrees with PyTorch."""
     log_to_terminal()
     export_model = _training("drpl.train.export").export_model
-    card = export_model(checkpoints, output, about=about, manifest=manifest)
+    card = export_model(checkpoints, output, recipe=recipe, manifest=manifest)
     say(f"{output}: {card.id}, {card.parameters:,} parameters")
 
 
 def _training(name: str) -> Any:
-    """A module of the extra ``train``."""
+    """Load a module that needs the extra ``train``."""
     return load_extra(name, "train")

@@ -1,4 +1,4 @@
-"""The one configuration of training: read from TOML, validated here, written into checkpoints."""
+"""Configuration of training: read from TOML, validated, written into checkpoints and cards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Section = TypeVar("Section")
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factor of each loss; 0 leaves it out. See `drpl.train.losses`."""
+    """Factor of each loss of `drpl.train.losses`; 0 leaves the loss out."""
 
     mask_cross_entropy: float = 1.0
     coarse_cross_entropy: float = 0.0
@@ -31,33 +31,52 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Everything that decides a training run.
+    """Options of a training run.
 
     Attributes
     ----------
     network : str
-        ``"drpl"``, ``"drpl-fast"``, or ``"drpl-fast-single"``, whose masks are each decided from
-        one source alone.
+        ``"drpl"``, ``"drpl-fast"``, or ``"drpl-fast-single"``, which decides each mask from one
+        source image alone.
     target : str
-        Of the mask losses: ``"nearer"`` (the source nearer to the truth) or ``"mask"`` (depth).
+        Target of the mask losses: ``"nearer"`` for the source image nearer to the truth, or
+        ``"mask"`` for the one focused nearer to the visible surface.
     target_window : int
         Side in pixels of the window in which ``"nearer"`` compares errors; odd.
     mask_weighting : bool
-        Weight the mask losses by how much the decision matters.
+        True to weight the mask losses by the difference that a decision makes.
     scene_uses : int
-        Batches that a rendered scene appears in on a CPU, where rendering takes much of the time; a
-        divisor of ``batch``. Each time it is turned, mirrored and degraded anew.
-    steps, batch, learning_rate, warmup, weight_decay, clip, ema, seed
-        Optimisation: AdamW, cosine schedule over ``steps`` after ``warmup`` steps, gradient norm
-        clipped, exponential moving average of the weights.
+        Number of batches that use a rendered scene, each time rotated, mirrored and degraded
+        anew; a divisor of ``batch``. Applies on a CPU only, where rendering is slow.
+    steps : int
+        Length of the run in steps, unless it is limited by time.
+    batch : int
+        Scenes per step.
+    learning_rate : float
+        Largest learning rate of AdamW.
+    warmup : int
+        Steps over which the learning rate rises linearly, with the cosine schedule.
+    weight_decay : float
+        Weight decay of AdamW.
+    clip : float
+        Largest norm of the gradient.
+    ema : float
+        Decay of the exponential moving average of the weights.
+    seed : int
+        Seed of the initial weights and of the scenes.
     schedule : str
         ``"cosine"``, or ``"step"``: halved after 30/50 of the run, as in the paper.
     precision : str
-        Of Lightning Fabric: ``"bf16-mixed"`` or ``"32-true"``.
-    validate_every, validation_scenes : int
-        Steps between validations and scenes in one.
+        ``"bf16-mixed"`` or ``"32-true"``.
+    validate_every : int
+        Steps between validations.
+    validation_scenes : int
+        Scenes per validation, in batches of 8.
     validation_share : float
         Share of source pictures kept out of training.
+    losses : LossWeights
+    scenes : SceneOptions
+    degradation : DegradationOptions
     """
 
     network: str = "drpl-fast"
@@ -83,7 +102,13 @@ class TrainOptions:
     degradation: DegradationOptions = field(default_factory=DegradationOptions)
 
     def __post_init__(self) -> None:
-        """Check what would otherwise fail late."""
+        """Validate the values.
+
+        Raises
+        ------
+        ConfigError
+            If a value is out of its range.
+        """
         choices = {
             "network": (self.network, ("drpl", "drpl-fast", "drpl-fast-single")),
             "target": (self.target, ("nearer", "mask")),
@@ -124,32 +149,61 @@ class TrainOptions:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain nested dictionary, as in the TOML file."""
+        """Return the options as a nested dictionary, structured like the TOML file."""
         return asdict(self)
 
 
 def read_config(path: Path) -> TrainOptions:
-    """Read a TOML configuration; missing keys take their defaults.
+    """Read a configuration, or the ``options`` of a recipe, from TOML.
+
+    Parameters
+    ----------
+    path : Path
+        TOML file. Missing keys take their defaults. A file with the keys ``phases`` and
+        ``options`` is a recipe; see `drpl.train.recipe`.
+
+    Returns
+    -------
+    TrainOptions
 
     Raises
     ------
     ConfigError
-        If the file cannot be read, is not TOML, or has an unknown key or a wrong value.
+        If the file cannot be read, is not TOML, or has an unknown key or an invalid value.
     """
-    table = read_toml(path)
+    table, prefix = read_toml(path), ""
+    if {"phases", "options"} <= set(table):
+        table, prefix = table["options"], "options."
     try:
-        return config_from_dict(table)
+        return _section(TrainOptions, table, prefix)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
 def config_from_dict(table: dict[str, Any]) -> TrainOptions:
-    """The configuration that a nested dictionary describes; see `read_config`."""
+    """Build a configuration from a nested dictionary; missing keys take their defaults.
+
+    Parameters
+    ----------
+    table : dict
+        Structured like `TrainOptions.to_dict`.
+
+    Returns
+    -------
+    TrainOptions
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or a value is invalid.
+    """
     return _section(TrainOptions, table, "")
 
 
-def _section(kind: type[Section], table: dict[str, Any], prefix: str) -> Section:
-    """Build a dataclass from a table, recursively."""
+def _section(kind: type[Section], table: object, prefix: str) -> Section:
+    """Build a dataclass from a table, recursively; ``prefix`` names the table in messages."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{prefix.rstrip('.')} is {table!r}; expected a table")
     defaults = kind()
     values: dict[str, Any] = {}
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
@@ -162,10 +216,8 @@ def _section(kind: type[Section], table: dict[str, Any], prefix: str) -> Section
 
 
 def _value(default: object, value: object, name: str) -> object:
-    """Check one value against the type of its default."""
+    """Convert a value to the type of its default, or raise."""
     if is_dataclass(default):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{name} is {value!r}; expected a table")
         return _section(type(default), value, f"{name}.")
     if isinstance(default, tuple):
         if not isinstance(value, (list, tuple)) or len(value) != len(default):

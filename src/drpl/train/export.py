@@ -1,4 +1,4 @@
-"""Export of a trained network: ONNX stages, safetensors and a model card, if all agree."""
+"""Export of trained networks: ONNX stages, safetensors and a model card."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from drpl.core.options import read_toml
 from drpl.decide.networks import BORDER, CANVAS_MULTIPLE, decide_pair
 from drpl.errors import ConfigError, ModelError, WriteError
 from drpl.models.cards import CARD, ModelCard, Stage, load_model, read_card
@@ -28,17 +27,20 @@ from drpl.train.config import config_from_dict
 from drpl.train.exchange import with_plain_layers
 from drpl.train.networks import NETWORKS, DRPLFast
 from drpl.train.paper import DRPL
+from drpl.train.recipe import read_recipe
 from drpl.train.run import read_checkpoint
 
 TOLERANCE = 1e-4
+"""Largest accepted difference between masks by ONNX and by PyTorch."""
 ODD_SIZES = ((1, 1), (37, 53), (64, 64), (131, 257), (300, 211))
+"""Heights and widths in pixels at which ONNX and PyTorch are compared."""
 OPSET = 17
 WEIGHTS = "weights.safetensors"
 ATTRIBUTION = "attribution.csv"
 
 
 class _Masks(nn.Module):
-    """The whole network as one stage."""
+    """Stage ``masks``: the whole network."""
 
     def __init__(self, network: DRPL) -> None:
         super().__init__()
@@ -50,7 +52,7 @@ class _Masks(nn.Module):
 
 
 class _Encode(nn.Module):
-    """Stage ``encode``."""
+    """Stage ``encode`` for one frame."""
 
     def __init__(self, network: DRPLFast) -> None:
         super().__init__()
@@ -93,13 +95,13 @@ def _write_stage(
     outputs: Sequence[str],
     context: int,
 ) -> Stage:
-    """Write one stage as ONNX with dynamic height and width."""
+    """Write one stage as ONNX with dynamic height and width; ``context`` is in pixels."""
     path = folder / f"{name}.onnx"
     axes = {key: {2: f"{key}_height", 3: f"{key}_width"} for key in (*inputs, *outputs)}
     with warnings.catch_warnings():
-        # the exporter by tracing is called legacy, but writes the graph that runs fastest
+        # the exporter by tracing is deprecated, but writes the graph that runs fastest
         warnings.simplefilter("ignore", DeprecationWarning)
-        # what it traces as fixed is the number of channels
+        # only the number of channels is traced as a constant
         warnings.filterwarnings("ignore", "Converting a tensor to a Python")
         torch.onnx.export(
             stage.eval(),
@@ -116,11 +118,21 @@ def _write_stage(
 
 
 def in_blocked_layout(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Write differences of feature maps, and leaky ReLU of them, with other operators.
+    """Replace Sub and LeakyRelu nodes on feature maps by operators that run in blocked layout.
 
-    ONNX Runtime keeps convolutions, sums and ReLU in its blocked layout but leaves it for these.
-    A pointwise convolution with one weight for each channel scales within it:
-    ``a - b = a + (-1) b`` and ``leaky(x) = relu(x) + (-slope) relu((-1) x)``, bit by bit.
+    ONNX Runtime keeps convolutions, sums and ReLU in its blocked layout but leaves it for Sub and
+    LeakyRelu. A pointwise convolution with one weight per channel scales features within the
+    layout: ``a - b = a + (-1) b`` and ``leaky(x) = relu(x) + (-slope) relu((-1) x)``, bit by bit.
+
+    Parameters
+    ----------
+    graph : onnx.ModelProto
+        Changed in place.
+
+    Returns
+    -------
+    onnx.ModelProto
+        The same model.
     """
     inferred = onnx.shape_inference.infer_shapes(graph).graph
     channels = {
@@ -134,7 +146,7 @@ def in_blocked_layout(graph: onnx.ModelProto) -> onnx.ModelProto:
         nodes.append(onnx.helper.make_node(kind, inputs, [output]))
         return output
 
-    def scaled(value: str, factor: float, count: int, output: str) -> str:
+    def scale(value: str, factor: float, count: int, output: str) -> str:
         weights = np.full((count, 1, 1, 1), factor, np.float32)
         graph.graph.initializer.append(onnx.numpy_helper.from_array(weights, f"{output}_weight"))
         inputs = [value, f"{output}_weight"]
@@ -147,14 +159,14 @@ def in_blocked_layout(graph: onnx.ModelProto) -> onnx.ModelProto:
         if count < 2 or values[0] not in channels:
             nodes.append(node)
         elif node.op_type == "Sub":
-            negated = scaled(values[1], -1.0, count, f"{output}_negated")
+            negated = scale(values[1], -1.0, count, f"{output}_negated")
             add("Add", [values[0], negated], output)
         else:
             (slope,) = (attribute.f for attribute in node.attribute if attribute.name == "alpha")
             above = add("Relu", values, f"{output}_above")
-            negated = scaled(values[0], -1.0, count, f"{output}_negated")
+            negated = scale(values[0], -1.0, count, f"{output}_negated")
             below = add("Relu", [negated], f"{output}_below")
-            add("Add", [above, scaled(below, -slope, count, f"{output}_leak")], output)
+            add("Add", [above, scale(below, -slope, count, f"{output}_leak")], output)
     del graph.graph.node[:]
     graph.graph.node.extend(nodes)
     onnx.checker.check_model(graph)
@@ -162,7 +174,7 @@ def in_blocked_layout(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _write_stages(folder: Path, network: DRPL | DRPLFast) -> tuple[Stage, ...]:
-    """Write all stages of a network."""
+    """Write all stages of a network; return their entries for the model card."""
     masks = ("mask_a", "mask_b")
     if isinstance(network, DRPL):
         pair = {name: torch.zeros(1, 3, 96, 128) for name in ("source_a", "source_b")}
@@ -188,7 +200,19 @@ def _write_stages(folder: Path, network: DRPL | DRPLFast) -> tuple[Stage, ...]:
 
 
 def count_macs(network: nn.Module, size: int = 256) -> int:
-    """Multiply-accumulates of the convolutions for each pixel of a pair."""
+    """Count the multiply-accumulates of the convolutions per pixel of a pair.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Network that takes two grey batches (B, 1, H, W).
+    size : int
+        Height and width in pixels of the pair that is counted.
+
+    Returns
+    -------
+    int
+    """
     source = torch.zeros(1, 1, size, size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(source, source)
@@ -196,9 +220,21 @@ def count_macs(network: nn.Module, size: int = 256) -> int:
 
 
 def largest_difference(folder: Path, network: DRPL | DRPLFast) -> float:
-    """Largest difference between the masks of the exported model and the network's own.
+    """Compare the masks of an exported model with those of its network.
 
-    Five odd sizes, in tiles of 128 pixels, through the very path that fuses pictures.
+    Random pairs of `ODD_SIZES` are decided in tiles of 128 pixels, on the path that fuses pictures.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the exported model.
+    network : DRPL or DRPLFast
+        Network in evaluation mode, on the CPU.
+
+    Returns
+    -------
+    float
+        Largest absolute difference.
     """
     model = load_model(str(folder), threads=1)
     rng = np.random.default_rng(0)
@@ -215,12 +251,12 @@ def largest_difference(folder: Path, network: DRPL | DRPLFast) -> float:
 def canvas_masks(
     network: DRPL | DRPLFast, pair: np.ndarray[Any, Any]
 ) -> list[np.ndarray[Any, Any]]:
-    """Masks by PyTorch; for ours on the mirrored canvas that the runtime lays out.
+    """Decide a pair by PyTorch; `DRPLFast` gets the mirrored canvas that `decide_pair` lays out.
 
     Parameters
     ----------
     network : DRPL or DRPLFast
-        In evaluation mode, on the CPU.
+        Network in evaluation mode, on the CPU.
     pair : ndarray, shape (2, H, W, 3), float32, in [0, 1]
 
     Returns
@@ -240,24 +276,23 @@ def canvas_masks(
 
 
 def export_model(
-    checkpoints: Path | Sequence[Path], out: Path, *, about: Path, manifest: Path | None = None
+    checkpoints: Path | Sequence[Path], out: Path, *, recipe: Path, manifest: Path | None = None
 ) -> ModelCard:
-    """Export the averaged weights of a training run, or their mean over several.
+    """Export the averaged weights of a training run, or their mean over several runs.
 
     Parameters
     ----------
     checkpoints : Path or sequence of Path
-        Of `drpl train`. Several must be of one network, one run begun from another's weights: the
-        mean then is often better than each at what it is not best at. The card tells of the last.
+        Checkpoints of `drpl train`. Several must hold one network, each run started from the
+        weights of another. Their mean is often better than each run where that run is not best.
+        The training section of the card describes the last one.
     out : Path
-        Folder of the model; its files are replaced, but only if all is well.
-    about : Path
-        TOML file with what only people know: the card's ``title, architecture, licence,
-        training_data, training_command, training_commit``, and optionally ``scores``,
-        ``scores_command``.
+        Folder of the model. Its files are replaced only if the export succeeds.
+    recipe : Path
+        TOML file with title, licence and phases of training; see `drpl.train.recipe`.
     manifest : Path, optional
-        ``manifest.csv`` of the photos: sources and licences go into the card, a line for each
-        photo into ``attribution.csv``.
+        ``manifest.csv`` of the photos. Sources and licences go into the card, a line per photo
+        into ``attribution.csv``.
 
     Returns
     -------
@@ -266,10 +301,12 @@ def export_model(
     Raises
     ------
     ModelError
-        If a checkpoint cannot be read, they are of several networks, or ONNX and PyTorch differ by
-        more than 1e-4.
+        If a checkpoint cannot be read, the checkpoints hold several networks, or ONNX and PyTorch
+        differ by more than 1e-4.
     ConfigError
-        If the TOML file is not as described.
+        If the recipe is invalid or describes another network, or the manifest is invalid.
+    WriteError
+        If the folder cannot be written.
 
     References
     ----------
@@ -283,7 +320,12 @@ def export_model(
     network = NETWORKS[options.network]()
     network.load_state_dict(_mean_weights(paths, states))
     network.eval()
-    described = read_toml(about)
+    described = read_recipe(recipe)
+    if described.options.network != options.network:
+        raise ConfigError(
+            f"{recipe}: describes {described.options.network}; expected {options.network}, the "
+            f"network of {checkpoint}"
+        )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         save_file(
@@ -291,28 +333,25 @@ def export_model(
             folder / WEIGHTS,
         )
         attribution = _write_attribution(folder, manifest) if manifest else ""
-        try:
-            card = ModelCard(
-                id=options.network,
-                colour=network.colour,
-                stages=_write_stages(folder, network),
-                parameters=sum(p.numel() for p in network.parameters()),
-                macs_per_pixel=count_macs(network),
-                training={
-                    "config": state["config"],
-                    "steps": state["step"],
-                    "minutes": round(state["seconds"] / 60, 1),
-                },
-                attribution=attribution,
-                **described,
-            )
-        except TypeError as error:
-            raise ConfigError(f"{about}: does not describe a model card ({error})") from error
+        card = ModelCard(
+            id=options.network,
+            colour=network.colour,
+            stages=_write_stages(folder, network),
+            parameters=sum(p.numel() for p in network.parameters()),
+            macs_per_pixel=count_macs(network),
+            training={
+                "config": state["config"],
+                "steps": state["step"],
+                "minutes": round(state["seconds"] / 60, 1),
+            },
+            attribution=attribution,
+            **described.card_fields(),
+        )
         (folder / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
         difference = largest_difference(folder, network)
         if not difference <= TOLERANCE:
             raise ModelError(
-                f"{checkpoint}: ONNX and PyTorch differ by {difference:.2g} on the masks; expected "
+                f"{checkpoint}: masks by ONNX and by PyTorch differ by {difference:.2g}; expected "
                 f"at most {TOLERANCE}; nothing was exported"
             )
         _install(folder, out)
@@ -320,7 +359,7 @@ def export_model(
 
 
 def _write_attribution(folder: Path, manifest: Path) -> str:
-    """Write a line for each open photo; return the sources and licences in words."""
+    """Write a line per photo under ``open/``; return a summary of sources and licences."""
     columns = ("source", "origin", "path", "licence")
     try:
         with manifest.open(newline="", encoding="utf-8") as stream:
@@ -340,12 +379,14 @@ def _write_attribution(folder: Path, manifest: Path) -> str:
 
 
 def _mean_weights(paths: Sequence[Path], states: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """Mean of the averaged weights of several runs."""
+    """Mean of the averaged weights of several checkpoints."""
     weights = [state["average"] for state in states]
     first = weights[0]
     for path, other in zip(paths, weights, strict=True):
         if {k: v.shape for k, v in other.items()} != {k: v.shape for k, v in first.items()}:
-            raise ModelError(f"{path}: is of another network than {paths[0]}; expected one")
+            raise ModelError(
+                f"{path}: holds another network than {paths[0]}; expected checkpoints of one"
+            )
     return {
         name: torch.stack([other[name].float() for other in weights]).mean(0).to(value.dtype)
         for name, value in first.items()
@@ -353,7 +394,7 @@ def _mean_weights(paths: Sequence[Path], states: Sequence[dict[str, Any]]) -> di
 
 
 def _install(folder: Path, out: Path) -> None:
-    """Copy a finished model to its place, the card last."""
+    """Copy a finished model to its folder, the card last."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.iterdir(), key=lambda p: p.name == CARD):

@@ -25,7 +25,23 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Run:
-    """State of a training run; all of it goes into a checkpoint."""
+    """State of a training run, saved in checkpoints.
+
+    Attributes
+    ----------
+    options : TrainOptions
+    network : torch.nn.Module
+        Network, wrapped by Lightning Fabric.
+    average : torch.nn.Module
+        Network with the exponential moving average of the weights.
+    optimiser : torch.optim.Optimizer
+    step : int
+        Number of steps taken.
+    seconds : float
+        Time spent, including runs before it was resumed.
+    best : float
+        Best validation PSNR in dB.
+    """
 
     options: TrainOptions
     network: Any
@@ -51,7 +67,7 @@ class Run:
         partial.replace(path)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from a checkpoint."""
+        """Restore the state of a checkpoint, as returned by `read_checkpoint`."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -59,7 +75,7 @@ class Run:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Move the averaged weights towards the current ones, faster at the start."""
+        """Move the averaged weights towards the current weights, faster at the start of a run."""
         decay = min(self.options.ema, (1 + self.step) / (10 + self.step))
         current = self.network.state_dict()
         for name, value in self.average.state_dict().items():
@@ -70,12 +86,22 @@ class Run:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without executing anything in it.
+    """Read a checkpoint without executing code in it.
+
+    Parameters
+    ----------
+    path : Path
+        Checkpoint of `drpl train`.
+
+    Returns
+    -------
+    dict
+        State with the keys that `Run.save` writes.
 
     Raises
     ------
     ModelError
-        If the file is missing or not a checkpoint of ours.
+        If the file is missing or is not a checkpoint of `drpl train`.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -83,29 +109,57 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{path}: cannot be read as a checkpoint ({reason})") from error
     if not isinstance(state, dict) or not {"config", "network", "average"} <= set(state):
-        raise ModelError(f"{path}: is not a checkpoint of `drpl train`")
+        raise ModelError(f"{path}: is not a checkpoint; expected one written by `drpl train`")
     return state
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Averaged weights of a checkpoint, or those of a model's ``weights.safetensors``.
+    """Read the averaged weights of a checkpoint, or the weights of an exported model.
+
+    Parameters
+    ----------
+    path : Path
+        Checkpoint, or ``weights.safetensors`` of a model. Shipped models have the latter in the
+        repository only, not in the wheel.
+
+    Returns
+    -------
+    dict
+        Tensors by their names in the network.
 
     Raises
     ------
     ModelError
-        If the file is missing or neither.
+        If the file is missing or is neither.
     """
     if path.suffix != ".safetensors":
         weights: dict[str, Tensor] = read_checkpoint(path)["average"]
         return weights
     try:
         return load_file(path)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path}: no such file; installed packages have no weights for training, take them "
+            "from the repository"
+        ) from error
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read as safetensors ({error})") from error
 
 
 def start_run(options: TrainOptions, fabric: L.Fabric) -> Run:
-    """Network, its moving average and optimiser, seeded."""
+    """Create a run: network with seeded initial weights, their average, and the optimiser.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    fabric : lightning.Fabric
+        Launched; holds the device.
+
+    Returns
+    -------
+    Run
+        State at step 0.
+    """
     torch.manual_seed(options.seed)
     network = NETWORKS[options.network]()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -119,19 +173,30 @@ def start_run(options: TrainOptions, fabric: L.Fabric) -> Run:
 
 
 def start_from(run: Run, weights: dict[str, Tensor]) -> None:
-    """Start from other weights, where name and shape agree; the rest is told and stays as it is.
+    """Start a run from given weights wherever name and shape agree.
+
+    Other weights of the network keep their initial values; they and unused weights are logged.
+
+    Parameters
+    ----------
+    run : Run
+        Changed in place.
+    weights : dict
+        Tensors by their names in the network.
 
     Raises
     ------
     ModelError
-        If none of them fits.
+        If no weight fits.
     """
     own = run.network.state_dict()
-    taken = {n: v for n, v in weights.items() if n in own and own[n].shape == v.shape}
-    if not taken:
-        raise ModelError("the initial weights are of another network")
-    run.network.load_state_dict(own | taken)
-    for what, names in (("fresh", set(own) - set(taken)), ("unused", set(weights) - set(taken))):
+    used = {n: v for n, v in weights.items() if n in own and own[n].shape == v.shape}
+    if not used:
+        raise ModelError(
+            f"the initial weights belong to another network; expected {run.options.network}"
+        )
+    run.network.load_state_dict(own | used)
+    for kind, names in (("fresh", set(own) - set(used)), ("unused", set(weights) - set(used))):
         if names:
-            log.info("%s layers: %s", what, ", ".join(sorted(names)))
+            log.info("%s layers: %s", kind, ", ".join(sorted(names)))
     run.average.load_state_dict(run.network.state_dict())

@@ -1,0 +1,130 @@
+"""Recipes of models: description, phases of training, and the options of the last phase.
+
+A recipe is a TOML file beside a model card. It records how the weights were trained, so that each
+phase can be repeated at its commit, and it is itself a configuration: `drpl train --config` takes
+its ``options``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from drpl.core.options import read_toml
+from drpl.errors import ConfigError
+from drpl.train.config import TrainOptions, read_config
+
+RECIPE = "recipe.toml"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Phase of training.
+
+    Attributes
+    ----------
+    commit : str
+        Hash of the commit whose code and configuration trained the phase.
+    config : str
+        Path of the configuration in that commit.
+    command : str
+        Command that ran the phase.
+    minutes : float
+        Planned length in minutes, which sets the schedule of the learning rate.
+    steps : int
+        Steps taken.
+    note : str
+        Anything else that repeating the phase needs.
+    """
+
+    commit: str
+    config: str
+    command: str
+    minutes: float
+    steps: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Recipe of a model.
+
+    Attributes
+    ----------
+    title : str
+    architecture : str
+        Dotted name of the class of the network.
+    licence : str
+        Licence of the weights.
+    training_data : str
+        Description of the training data.
+    phases : tuple of Phase
+        Phases of training, in order, each started from the weights of an earlier one.
+    options : TrainOptions
+        Configuration of the last phase.
+    export_command : str
+        Command that made the model from several checkpoints; empty for the export of the last
+        phase alone.
+    scores : dict
+        Scores by name, for the card.
+    scores_command : str
+        Command that prints the scores.
+    """
+
+    title: str
+    architecture: str
+    licence: str
+    training_data: str
+    phases: tuple[Phase, ...]
+    options: TrainOptions
+    export_command: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+    scores_command: str = ""
+
+    def card_fields(self) -> dict[str, Any]:
+        """Return the fields of the model card that the recipe determines."""
+        commands = [phase.command for phase in self.phases]
+        if self.export_command:
+            commands.append(self.export_command)
+        return {
+            "title": self.title,
+            "architecture": self.architecture,
+            "licence": self.licence,
+            "training_data": self.training_data,
+            "training_command": "; ".join(commands),
+            "training_commit": "; ".join(phase.commit for phase in self.phases),
+            "scores": self.scores,
+            "scores_command": self.scores_command,
+        }
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    path : Path
+        TOML file with the fields of `Recipe`: a table ``[[phases]]`` per phase, and the table
+        ``[options]``.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not TOML, lacks a field, or has an unknown field or an
+        invalid option.
+    """
+    table = read_toml(path)
+    expected = f"expected a recipe with {', '.join(f.name for f in fields(Recipe))}"
+    if not table.get("phases") or "options" not in table:
+        raise ConfigError(f"{path}: has no phases or no options; {expected}")
+    table["options"] = read_config(path)
+    try:
+        table["phases"] = tuple(Phase(**phase) for phase in table["phases"])
+        return Recipe(**table)
+    except TypeError as error:
+        raise ConfigError(f"{path}: is not a recipe ({error}); {expected}") from error
