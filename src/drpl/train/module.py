@@ -1,4 +1,4 @@
-"""Training, top to bottom: one loop over rendered batches, on any device that Fabric knows."""
+"""Training loop over rendered batches, on any device that Lightning Fabric supports."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from drpl.train.run import Run, read_checkpoint, read_weights, start_from, start
 
 log = logging.getLogger(__name__)
 CHECKPOINT = "last.ckpt"
+BEST = "best.ckpt"
 VALIDATION_SEED = 77_000
 VALIDATION_BATCH = 8
 
@@ -36,16 +37,23 @@ VALIDATION_BATCH = 8
 def training_loss(
     levels: tuple[Pair, ...], scenes: Scenes, options: TrainOptions
 ) -> tuple[Tensor, dict[str, float]]:
-    """Weighted sum of the losses of a pair, and each loss by name.
+    """Sum the weighted losses of a pair.
 
     Parameters
     ----------
     levels : tuple of pairs of Tensor
-        Mask logits of the observed pair: at full resolution, each (B, 1, H, W), and, where the
-        network has them, coarser ones, whose cells the targets are averaged over.
+        Mask logits of the observed pair: at full resolution, each (B, 1, H, W), then at coarser
+        levels if the network has any.
     scenes : Scenes
-        With two frames; images are fused from the clean ones.
+        Scenes of two frames. Images are fused from the clean frames.
     options : TrainOptions
+
+    Returns
+    -------
+    total : Tensor
+        Scalar with a gradient.
+    values : dict
+        Each loss with a positive factor by name, without its factor.
     """
     logit_a, logit_b = (value.float() for value in levels[0])
     mask_a, mask_b = logit_a.sigmoid(), logit_b.sigmoid()
@@ -94,9 +102,21 @@ def training_loss(
 
 
 def learning_rate(options: TrainOptions, progress: float, step: int) -> float:
-    """Learning rate at a share ``progress`` of the run: warm-up, then cosine or the paper's steps.
+    """Compute the learning rate.
 
-    The paper halves it every 30 epochs of 50.
+    Parameters
+    ----------
+    options : TrainOptions
+        The schedule ``"cosine"`` has a warm-up; ``"step"`` halves the rate after each 30/50 of the
+        run, as in the paper.
+    progress : float, in [0, 1]
+        Elapsed share of the run.
+    step : int
+        Steps taken so far.
+
+    Returns
+    -------
+    float
     """
     if options.schedule == "step":
         return options.learning_rate * 0.5 ** math.floor(progress / 0.6)
@@ -128,26 +148,35 @@ def train(
         Folder for ``last.ckpt``, ``best.ckpt`` (by validation PSNR), ``log.csv``, TensorBoard
         events and sample pictures.
     minutes : float, optional
-        Length of the run in time; the learning rate then falls with time instead of steps.
+        Length of the run in minutes. The learning rate then follows the time instead of the steps.
     resume : bool
-        Continue from ``out/last.ckpt``; a run that is finished stays as it is.
+        True to continue from ``out/last.ckpt``. A finished run is left unchanged.
     initial : Path, optional
-        Checkpoint whose averaged weights the run starts from, or a model's ``weights.safetensors``.
+        Checkpoint whose averaged weights the run starts from, or ``weights.safetensors`` of a
+        model.
     masks : Path, optional
         Folder of mask files to use as mattes besides the procedural ones.
-    devices, accelerator
-        As of Lightning Fabric.
+    devices : int or str
+        Number of devices, or ``"auto"``; see `lightning.Fabric`.
+    accelerator : str
+        Kind of device, or ``"auto"``; see `lightning.Fabric`.
     workers : int
-        Processes that draw (and, without a GPU, render) batches.
+        Processes that draw batches and, on a CPU, render them.
 
     Returns
     -------
     dict
-        The last validation's scores; empty if the run was finished before.
+        Scores of the last validation; empty if the run was finished before.
 
     Raises
     ------
-    ConfigError, ReadError, ModelError
+    ConfigError
+        If ``out`` holds a run and ``resume`` is False, that run has other options, or the photos
+        cannot be split.
+    ReadError
+        If a folder holds no pictures or a picture cannot be decoded.
+    ModelError
+        If a checkpoint or initial weights cannot be read or do not fit, or the loss is not finite.
     """
     fabric = L.Fabric(accelerator=accelerator, devices=devices)
     fabric.launch()
@@ -156,18 +185,12 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     run = start_run(options, fabric)
     if resume:
-        state = read_checkpoint(out / CHECKPOINT)
-        if config_from_dict(state["config"]) != options:
-            raise ConfigError(
-                f"{out / CHECKPOINT}: was trained with another configuration; give that one, or "
-                "another folder"
-            )
-        run.load(state)
+        _resume(run, out / CHECKPOINT)
         if _progress(run, minutes) >= 1.0:
             log.info("%s: the run is finished, at step %d", out / CHECKPOINT, run.step)
             return {}
     elif (out / CHECKPOINT).exists():
-        raise ConfigError(f"{out}: holds a run already; give --resume or another folder")
+        raise ConfigError(f"{out}: holds a run already; pass --resume or choose another folder")
     elif initial is not None:
         start_from(run, read_weights(initial))
     training, validation = split_photos(find_photos(photos), options.validation_share)
@@ -182,19 +205,12 @@ def train(
         for scenes in batches:
             values = training_step(run, scenes, fabric, minutes)
             run.seconds = time.perf_counter() - began
-            done = _progress(run, minutes) >= 1.0
+            finished = _progress(run, minutes) >= 1.0
             if run.step % 100 == 0 and log_file is not None:
                 log_file.losses(run, values)
-            if run.step % options.validate_every == 0 or done:
-                scores = validate(run.average, held_out)
-                if log_file is not None:
-                    log_file.scores(run, scores)
-                    write_samples(out / "samples.png", run.average, held_out[0])
-                    if scores["psnr"] > run.best:
-                        run.best = scores["psnr"]
-                        run.save(out / "best.ckpt")
-                    run.save(out / CHECKPOINT)
-            if done:
+            if run.step % options.validate_every == 0 or finished:
+                scores = _validate_and_save(run, held_out, out, log_file)
+            if finished:
                 break
     except KeyboardInterrupt:
         log.warning("interrupted at step %d; continue with --resume", run.step)
@@ -207,8 +223,34 @@ def train(
     return scores
 
 
+def _resume(run: Run, checkpoint: Path) -> None:
+    """Restore a run from its checkpoint, if the options are the same."""
+    state = read_checkpoint(checkpoint)
+    if config_from_dict(state["config"]) != run.options:
+        raise ConfigError(
+            f"{checkpoint}: was trained with another configuration; give that one, or another "
+            "folder"
+        )
+    run.load(state)
+
+
+def _validate_and_save(
+    run: Run, held_out: list[Scenes], out: Path, log_file: TrainingLog | None
+) -> dict[str, float]:
+    """Score the averaged weights; the process that has a log file also writes all files."""
+    scores = validate(run.average, held_out)
+    if log_file is not None:
+        log_file.scores(run, scores)
+        write_samples(out / "samples.png", run.average, held_out[0])
+        if scores["psnr"] > run.best:
+            run.best = scores["psnr"]
+            run.save(out / BEST)
+        run.save(out / CHECKPOINT)
+    return scores
+
+
 def _progress(run: Run, minutes: float | None) -> float:
-    """Share of the run that is over."""
+    """Elapsed share of the run, by time if ``minutes`` is given, else by steps."""
     if minutes is not None:
         return min(1.0, run.seconds / (60 * minutes))
     return min(1.0, run.step / run.options.steps)
@@ -217,9 +259,9 @@ def _progress(run: Run, minutes: float | None) -> float:
 def _batches(
     run: Run, paths: list[Path], silhouettes: list[Photo], fabric: L.Fabric, workers: int
 ) -> Iterator[Scenes]:
-    """The sequence of training batches from the run's step on; each process gets its share.
+    """Training batches from the current step on; with several processes, the share of this one.
 
-    On a GPU, where rendering costs little, no scene is used twice.
+    On a GPU, where rendering costs little, every scene is used once.
     """
     on_cpu = fabric.device.type == "cpu"
     rendered = SceneBatches(
@@ -251,7 +293,7 @@ def _batches(
 def _validation_scenes(
     options: TrainOptions, paths: list[Path], device: torch.device
 ) -> list[Scenes]:
-    """Fixed scenes from the photos kept out of training."""
+    """Fixed scenes rendered from the photos kept out of training."""
     dataset = SceneBatches(
         load_photos(paths),
         replace(options.scenes, frames=2, stack_share=0.0),
@@ -267,13 +309,34 @@ def _validation_scenes(
 def training_step(
     run: Run, scenes: Scenes, fabric: L.Fabric, minutes: float | None
 ) -> dict[str, float]:
-    """One step of optimisation."""
+    """Take one step of optimisation.
+
+    Parameters
+    ----------
+    run : Run
+        Changed in place.
+    scenes : Scenes
+        Batch of pairs, on the device of the run.
+    fabric : lightning.Fabric
+    minutes : float, optional
+        Length of the run in minutes; see `train`.
+
+    Returns
+    -------
+    dict
+        Value of each loss by name.
+
+    Raises
+    ------
+    ModelError
+        If the loss is not finite.
+    """
     options = run.options
     for group in run.optimiser.param_groups:
         group["lr"] = learning_rate(options, _progress(run, minutes), run.step)
     run.network.train()
     pair = (source.contiguous() for source in scenes.observed.unbind(dim=1))
-    # our own autocast: through Fabric's precision plugin the same step takes 1.6 times as long
+    # autocast by hand: with Fabric's precision plugin the same step takes 1.6 times as long
     with torch.autocast(fabric.device.type, torch.bfloat16, options.precision == "bf16-mixed"):
         levels = run.network.levels(*pair)
     loss, values = training_loss(levels, scenes, options)
