@@ -16,13 +16,13 @@ def make_stack(frames=5, size=48, batch=6):
     )
 
 
-def test_pairs_stay_as_they_are():
+def test_pairs_are_returned_unchanged():
     pair = make_stack(frames=2)
     assert fold_pairs(pair, torch.Generator()) is pair
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_composite_holds_pixels_of_frames_and_observed_follows_clean(seed):
+def test_composites_hold_pixels_of_frames_and_observed_follows_clean(seed):
     stack = make_stack()
     pair = fold_pairs(stack, torch.Generator().manual_seed(seed))
     assert pair.frames.shape == (6, 2, 1, 48, 48)
@@ -30,18 +30,18 @@ def test_composite_holds_pixels_of_frames_and_observed_follows_clean(seed):
         from_a_frame = (source[:, None] == stack.frames).any(1)
         assert bool(from_a_frame.all())
     assert torch.equal(pair.observed, pair.frames + 10)
-    fresh = pair.frames[:, 1]
-    whole = (fresh[:, None] == stack.frames).flatten(2).all(2)
-    assert bool(whole.any(1).all()), "the second source is one frame, whole"
-    # frame 0 is nearest everywhere: whichever holds it is nearer
-    has_first = (fresh == stack.frames[:, 0]).flatten(1).all(1)
+    next_frame = pair.frames[:, 1]
+    equal = (next_frame[:, None] == stack.frames).flatten(2).all(2)
+    assert bool(equal.any(1).all()), "the second source is a whole frame"
+    # frame 0 is nearest to the truth everywhere
+    has_first = (next_frame == stack.frames[:, 0]).flatten(1).all(1)
     errors = (pair.frames - stack.truth[:, None]).square().mean(2)
     nearer = (errors[:, 1] < errors[:, 0]).long()
     assert torch.equal(pair.index_map, nearer)
     assert bool((pair.index_map[has_first] == 1).all())
 
 
-def test_the_new_frame_is_not_in_the_composite():
+def test_the_next_frame_is_not_in_the_composite():
     stack = make_stack()
     for seed in range(20):
         pair = fold_pairs(stack, torch.Generator().manual_seed(seed))

@@ -17,7 +17,7 @@ IMAGE_LOSSES = [losses.gradient, losses.laplacian, losses.ssim, losses.fused_cha
 
 
 @pytest.mark.parametrize("loss", IMAGE_LOSSES)
-def test_image_losses_vanish_at_the_truth_only(images, loss):
+def test_image_losses_are_zero_only_at_the_truth(images, loss):
     fused, truth = images
     assert float(loss(truth, truth)) == pytest.approx(0, abs=1e-6)
     assert float(loss(fused, truth)) > 0.01
@@ -26,13 +26,13 @@ def test_image_losses_vanish_at_the_truth_only(images, loss):
 
 
 @pytest.mark.parametrize("loss", IMAGE_LOSSES)
-def test_gradients_are_right(loss):
+def test_gradients_equal_finite_differences(loss):
     torch.manual_seed(1)
     fused, truth = torch.rand(2, 1, 1, 14, 15, dtype=torch.float64)
     assert torch.autograd.gradcheck(loss, (fused.requires_grad_(), truth), eps=1e-7, atol=1e-5)
 
 
-def test_ssim_is_the_metric(images):
+def test_ssim_equals_the_metric(images):
     fused, truth = (image[:1, :1] for image in images)
     expected = metrics.ssim(fused[0, 0].numpy(), truth[0, 0].numpy())
     assert 1 - float(losses.ssim(fused, truth)) == pytest.approx(expected, abs=1e-5)
@@ -46,7 +46,7 @@ def test_strided_ssim_samples_the_same_windows():
     assert float(sampled) == pytest.approx(float(whole), rel=0.03)
 
 
-def test_gradient_is_that_of_forward_differences():
+def test_gradient_compares_forward_differences():
     truth = torch.zeros(1, 1, 4, 4)
     ramp = torch.arange(4.0).expand(1, 1, 4, 4) * 0.1
     assert float(losses.gradient(ramp, truth)) == pytest.approx(0.1)
@@ -58,7 +58,7 @@ def test_laplacian_is_the_released_operator():
     assert float(losses.laplacian(spike, torch.zeros_like(spike))) == pytest.approx(9 / 25)
 
 
-def test_pair_complement():
+def test_pair_complement_is_zero_for_complementary_masks():
     mask = torch.rand(1, 1, 5, 5)
     assert float(losses.pair_complement(mask, 1 - mask)) == pytest.approx(0, abs=1e-7)
     assert float(losses.pair_complement(mask * 0 + 1, mask * 0 + 1)) == pytest.approx(1.0)
@@ -78,14 +78,14 @@ def test_coarse_cross_entropy_averages_the_target_over_cells():
     target[..., :4, :2] = 1.0
     weight[..., 4:, :] = 0.0
     logits = torch.tensor([[[[0.3, -1.0], [5.0, -7.0]]]])
-    # cells of 4x4, cut at the right: the first is half 1, the second 0, the others weigh nothing
+    # cells of 4x4, cut at the right: the first is half 1, the second 0, the others have weight 0
     halves = F.binary_cross_entropy_with_logits(logits[..., 0, 0], torch.tensor([[0.5]]))
     zeros = F.binary_cross_entropy_with_logits(logits[..., 0, 1], torch.tensor([[0.0]]))
     found = losses.coarse_cross_entropy(logits, target, weight, cell=4)
     assert float(found) == pytest.approx(float(halves + zeros) / 2, rel=1e-5)
 
 
-def test_nearer_source():
+def test_nearer_source_has_the_smaller_error():
     truth = torch.zeros(1, 3, 20, 40)
     source_a, source_b = truth.clone(), truth.clone()
     source_a[..., :20] = 0.5
@@ -102,7 +102,7 @@ def test_nearer_source():
     assert float(tie[1].max()) == pytest.approx(0.02)
 
 
-def test_log_error_is_zero_at_the_ceiling_and_counts_decibels():
+def test_log_error_is_zero_at_the_ceiling_and_in_units_of_10_decibels():
     torch.manual_seed(3)
     truth = torch.rand(2, 1, 30, 30)
     source_a, source_b = truth + 0.1, truth - 0.2

@@ -11,14 +11,14 @@ def parameters(network):
     return sum(p.numel() for p in network.parameters())
 
 
-def test_drpl_is_the_papers_network():
+def test_drpl_has_the_layers_of_the_paper():
     network = DRPL()
     assert parameters(network) == 1_070_018
     shapes = [tuple(p.shape) for p in network.parameters() if p.ndim == 4]
     assert shapes == [(64, 6, 9, 9), *[(64, 64, 3, 3)] * 28, (2, 64, 3, 3)]
 
 
-def test_drpl_starts_where_it_can_learn():
+def test_drpl_starts_with_identity_blocks_and_ignores_brightness():
     torch.manual_seed(3)
     network = DRPL().eval()
     features = torch.rand(1, 64, 9, 9)
@@ -56,13 +56,13 @@ def test_fast_is_swap_equivariant_by_construction(kind):
 
 
 def without_zeros(network):
-    """A network none of whose layers starts at nothing."""
+    """Network without layers that start at zero."""
     for layer in (network.up8, network.unfold2):
         torch.nn.init.normal_(layer.weight)
     return network
 
 
-def test_masks_of_a_single_input_know_one_source():
+def test_masks_of_a_single_input_depend_on_one_source():
     torch.manual_seed(4)
     source_a, source_b, other = torch.rand(3, 1, 1, 96, 130)
     single, paired = without_zeros(SingleInput()), without_zeros(DRPLFast())
@@ -74,7 +74,7 @@ def test_masks_of_a_single_input_know_one_source():
     assert not torch.equal(paired(source_a, source_b)[0], paired(source_a, other)[0])
 
 
-def test_a_single_input_leaves_no_weights_idle_and_costs_as_much():
+def test_a_single_input_uses_all_weights_and_costs_as_much():
     torch.manual_seed(5)
     network = without_zeros(SingleInput())
     levels = network.levels(*torch.rand(2, 1, 1, 64, 64))
@@ -109,7 +109,7 @@ def test_reach_of_both_networks():
     assert reach(fast, 320, 640) >= 200
 
 
-def test_blocks_keep_the_size_of_features_whatever_their_weights():
+def test_blocks_keep_the_magnitude_of_features_whatever_their_weights():
     torch.manual_seed(3)
     block = ExchangeBlock(32)
     pair = (torch.randn(1, 32, 16, 16), torch.randn(1, 32, 16, 16))
@@ -122,7 +122,7 @@ def test_blocks_keep_the_size_of_features_whatever_their_weights():
     assert 0.8 < before.std().item() < 1.5
 
 
-def test_features_of_a_block_that_are_negative_everywhere_still_learn():
+def test_channels_that_are_negative_everywhere_still_learn():
     block = ExchangeBlock(4)
     torch.nn.init.constant_(block.hidden.common.bias, -100.0)
     out = block((torch.rand(1, 4, 8, 8), torch.rand(1, 4, 8, 8)))

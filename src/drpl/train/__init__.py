@@ -1,1 +1,1 @@
-"""Training: networks, losses, synthesis, data and the loop. Needs the extra `train`."""
+"""Training: networks, losses, the loop, recipes and export. Needs the extra ``train``."""

@@ -1,4 +1,4 @@
-"""Layers of a pair that do not depend on which frame comes first."""
+"""Swap-equivariant layers of a pair: exchanging the frames exchanges the results."""
 
 from __future__ import annotations
 
@@ -13,16 +13,25 @@ from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
 SLOPE = 0.1
-"""Of the leaky ReLU within blocks: what is negative everywhere still learns."""
+"""Negative slope of the leaky ReLU in blocks: channels that are negative everywhere still learn."""
 Pair = tuple[Tensor, Tensor]
-"""What belongs to source A and to source B."""
+"""Tensors of source A and of source B."""
 
 
 def standardised(weight: Tensor, gain: Tensor) -> Tensor:
-    """Kernels (O, I, h, w) with zero mean and unit norm, times a gain (O, 1, 1, 1).
+    """Standardise convolution kernels: zero mean and unit norm, times a gain.
 
-    Features then keep their size from layer to layer, whatever becomes of the weights: what batch
-    norm is for, without statistics of pictures, and gone once the graph's constants are folded.
+    Features then keep their magnitude from layer to layer whatever the weights, as with batch
+    norm, but without statistics of pictures. Constant folding removes the cost at inference.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (O, I, h, w)
+    gain : Tensor, shape (O, 1, 1, 1)
+
+    Returns
+    -------
+    Tensor, shape (O, I, h, w)
 
     References
     ----------
@@ -34,7 +43,15 @@ def standardised(weight: Tensor, gain: Tensor) -> Tensor:
 
 
 class StandardConv(nn.Conv2d):
-    """Convolution with standardised kernels; arguments as of `torch.nn.Conv2d`, and the gain."""
+    """Convolution with standardised kernels.
+
+    Parameters
+    ----------
+    *arguments, **options
+        Arguments of `torch.nn.Conv2d`.
+    gain : float
+        Initial norm of the kernels; learned.
+    """
 
     def __init__(self, *arguments: Any, gain: float = 1.0, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -42,25 +59,25 @@ class StandardConv(nn.Conv2d):
         self.gain = nn.Parameter(torch.full((self.out_channels, 1, 1, 1), gain))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (B, C, H, W) as `torch.nn.Conv2d` does."""
+        """Convolve features (B, C, H, W) like `torch.nn.Conv2d`."""
         return F.conv2d(features, kernels(self), self.bias, self.stride, self.padding)
 
     def plain(self) -> nn.Conv2d:
-        """A layer that keeps the standardised kernels as they are."""
+        """Return an ordinary convolution with the standardised kernels as its weights."""
         layer = self._plain()
         layer.weight, layer.bias = nn.Parameter(kernels(self).detach()), self.bias
         return layer
 
 
 def kernels(layer: nn.Conv2d) -> Tensor:
-    """The kernels that a layer convolves with."""
+    """Return the kernels that a layer convolves with, shape (O, I, h, w)."""
     if isinstance(layer, StandardConv):
         return standardised(layer.weight, layer.gain)
     return layer.weight
 
 
 def with_plain_layers(network: Network) -> Network:
-    """A copy that convolves with the same kernels, but keeps them as they are, for export."""
+    """Copy a network, with an ordinary convolution in place of each `StandardConv`, for export."""
     network = deepcopy(network)
     for module in list(network.modules()):
         for name, layer in module.named_children():
@@ -69,24 +86,26 @@ def with_plain_layers(network: Network) -> Network:
     return network
 
 
-def _layer(gain: float | None) -> Callable[..., nn.Conv2d]:
-    """Convolutions with free kernels, or with standardised ones of a gain."""
+def _convolution(gain: float | None) -> Callable[..., nn.Conv2d]:
+    """Constructor of `StandardConv` with a gain or, for None, of ordinary convolutions."""
     return nn.Conv2d if gain is None else partial(StandardConv, gain=gain)
 
 
 class ExchangeConv(nn.Module):
-    """The general 3x3 convolution of a pair that does not depend on which frame comes first.
+    """General swap-equivariant 3x3 convolution of a pair.
 
-    Every linear map that commutes with exchanging the frames treats their mean and their
-    difference apart: ``common * (A + B) / 2`` plus, for A, or minus, for B,
-    ``opposite * (A - B) / 2``. Two convolutions, as many as one set of weights applied to each
-    frame would take; exchanging the frames exchanges the results bit by bit.
+    Every linear map that commutes with exchanging the frames acts on their mean and on their
+    difference separately: the result is ``common * (A + B) / 2 + opposite * (A - B) / 2`` for A
+    and ``common * (A + B) / 2 - opposite * (A - B) / 2`` for B. This takes two convolutions, as
+    many as one set of weights applied to each frame. Exchanging the frames exchanges the results
+    bit by bit.
 
     Parameters
     ----------
     channels : int
+        Channels in and out.
     gain : float, optional
-        Of standardised kernels; without, they are free.
+        Initial gain of standardised kernels; without it, kernels are ordinary weights.
 
     References
     ----------
@@ -95,33 +114,33 @@ class ExchangeConv(nn.Module):
 
     def __init__(self, channels: int, gain: float | None = None) -> None:
         super().__init__()
-        layer = _layer(gain)
-        self.common = layer(channels, channels, 3, padding=1)
-        self.opposite = layer(channels, channels, 3, padding=1, bias=False)
+        convolution = _convolution(gain)
+        self.common = convolution(channels, channels, 3, padding=1)
+        self.opposite = convolution(channels, channels, 3, padding=1, bias=False)
 
     def forward(self, pair: Pair) -> Pair:
         """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
-        # the halves are taken of the weights: a graph folds them, pictures would be passed through
+        # the weights are halved, not the features: constant folding makes that free
         total = F.conv2d(pair[0] + pair[1], 0.5 * kernels(self.common), self.common.bias, padding=1)
         opposite = F.conv2d(pair[0] - pair[1], 0.5 * kernels(self.opposite), padding=1)
         return total + opposite, total - opposite
 
 
 class FrameConv(nn.Module):
-    """One 3x3 convolution, applied to each frame by itself: the frames do not meet.
+    """3x3 convolution applied to each frame separately.
 
-    Put where `ExchangeConv` is, it shows what the exchange is worth: as many multiplications, half
-    of the weights.
+    In place of `ExchangeConv` it shows what the exchange between frames contributes: it has as
+    many multiplications and half of the weights.
 
     Parameters
     ----------
     channels, gain
-        As of `ExchangeConv`.
+        See `ExchangeConv`.
     """
 
     def __init__(self, channels: int, gain: float | None = None) -> None:
         super().__init__()
-        self.own = _layer(gain)(channels, channels, 3, padding=1)
+        self.own = _convolution(gain)(channels, channels, 3, padding=1)
 
     def forward(self, pair: Pair) -> Pair:
         """Map the frames' features, each (B, C, H, W), to features of the same shapes."""
@@ -129,13 +148,21 @@ class FrameConv(nn.Module):
 
 
 PairConv = type[ExchangeConv] | type[FrameConv]
+"""Kind of convolution that a network applies to pairs."""
 
 
 class ExchangeBlock(nn.Module):
-    """Residual block of two convolutions with standardised kernels, linear along its identity.
+    """Residual block of two convolutions with standardised kernels.
 
-    No ReLU follows the sum, and that within leaks: nothing would push a channel back that is
-    negative everywhere, and whole scales can die behind one.
+    No ReLU follows the sum, and the ReLU within the block is leaky. A channel that is negative
+    everywhere would get no gradient through a ReLU, and whole scales behind it could stop learning.
+
+    Parameters
+    ----------
+    channels : int
+        Channels in and out.
+    conv : type
+        `ExchangeConv` or `FrameConv`.
     """
 
     def __init__(self, channels: int, conv: PairConv = ExchangeConv) -> None:
@@ -151,18 +178,18 @@ class ExchangeBlock(nn.Module):
 
 
 def stage(channels: int, blocks: int, conv: PairConv = ExchangeConv) -> nn.ModuleList:
-    """``blocks`` exchange blocks in a row, of one kind of convolution."""
+    """Build a sequence of ``blocks`` exchange blocks with one kind of convolution."""
     return nn.ModuleList(ExchangeBlock(channels, conv) for _ in range(blocks))
 
 
 def run(blocks: nn.ModuleList, pair: Pair) -> Pair:
-    """Apply blocks one after another."""
+    """Apply blocks to a pair, one after another."""
     for block in blocks:
         pair = block(pair)
     return pair
 
 
 def each(layer: Callable[..., Tensor], *pairs: Pair) -> Pair:
-    """Apply a layer to what belongs to each frame."""
-    features_a, features_b = (layer(*of_frame) for of_frame in zip(*pairs, strict=True))
-    return features_a, features_b
+    """Apply a layer to the tensors of source A and, separately, to the tensors of source B."""
+    result_a, result_b = (layer(*tensors) for tensors in zip(*pairs, strict=True))
+    return result_a, result_b

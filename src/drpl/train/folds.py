@@ -1,4 +1,4 @@
-"""Pairs as folding a stack meets them: a composite of some frames, and the next frame."""
+"""Pairs that occur when a stack is folded: a composite of some frames, and the next frame."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from drpl.scenes.rendering import Scenes
 WINDOWS = (1, 3, 7, 15)
 """Sides in pixels of the windows in which a composite's frames are compared with the truth."""
 IN_ORDER = 0.6
-"""Share of scenes whose composite holds the first frames of the sweep; else any frames."""
+"""Share of scenes whose composite is made of the first frames of the stack; else of any frames."""
 FLAWED = 0.3
-"""Share of scenes whose composite holds patches of a frame taken at random."""
+"""Share of scenes whose composite has patches of a frame chosen at random."""
 PATCH = 32
+"""Approximate side of a patch in pixels."""
 
 
 def fold_pairs(scenes: Scenes, generator: torch.Generator) -> Scenes:
-    """Turn stacks into pairs: a composite of some frames' pixels, and one frame more.
+    """Turn stacks into pairs of a composite of some frames and one further frame.
 
-    The composite takes, at each pixel, the frame whose window is nearest to the truth; the windows
-    vary, and some composites are flawed, as those of a network are.
+    At each pixel, the composite takes the frame that is nearest to the truth in a window. The size
+    of the window varies, and some composites get wrong patches, like composites of a network.
 
     Parameters
     ----------
     scenes : Scenes
-        Stacks of three frames or more; pairs are given back as they are.
+        Stacks of three or more frames. Pairs are returned unchanged.
     generator : torch.Generator
-        On the device of the scenes.
+        Source of randomness, on the device of the scenes.
 
     Returns
     -------
     Scenes
-        Of two frames; the index map tells which is nearer to the truth.
+        Scenes of two frames. The index map holds the frame nearer to the truth at each pixel.
     """
     batch, count = scenes.frames.shape[:2]
     if count == 2:
@@ -44,12 +45,12 @@ def fold_pairs(scenes: Scenes, generator: torch.Generator) -> Scenes:
     in_order = torch.rand(batch, 1, generator=generator, device=device) < IN_ORDER
     shuffled = torch.rand(batch, count, generator=generator, device=device).argsort(dim=1)
     order = torch.where(in_order, torch.arange(count, device=device), shuffled)
-    held = torch.randint(1, count, (batch, 1), generator=generator, device=device)
-    fresh = order.gather(1, held)
+    folded = torch.randint(1, count, (batch, 1), generator=generator, device=device)
+    next_frame = order.gather(1, folded)
     error = (scenes.frames - scenes.truth[:, None]).square().mean(dim=2)
-    chosen = _composite(error, order.argsort(dim=1) < held, generator)
-    index = torch.cat([chosen, fresh.view(-1, 1, 1, 1).expand_as(chosen)], dim=1)
-    held_error, fresh_error = error.gather(1, index).unbind(dim=1)
+    chosen = _composite(error, order.argsort(dim=1) < folded, generator)
+    index = torch.cat([chosen, next_frame.view(-1, 1, 1, 1).expand_as(chosen)], dim=1)
+    composite_error, next_error = error.gather(1, index).unbind(dim=1)
 
     def pair(frames: Tensor) -> Tensor:
         channels = frames.shape[2]
@@ -59,12 +60,12 @@ def fold_pairs(scenes: Scenes, generator: torch.Generator) -> Scenes:
         scenes,
         frames=pair(scenes.frames),
         observed=pair(scenes.observed),
-        index_map=(fresh_error < held_error).long(),
+        index_map=(next_error < composite_error).long(),
     )
 
 
 def _composite(error: Tensor, member: Tensor, generator: torch.Generator) -> Tensor:
-    """Index (B, 1, H, W) of the frame that each pixel of a composite is from."""
+    """Index map (B, 1, H, W) of a composite of the frames for which ``member`` (B, N) is True."""
     batch, _, height, width = error.shape
     device = error.device
     window = WINDOWS[

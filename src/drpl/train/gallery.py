@@ -1,4 +1,4 @@
-"""Rendered scenes as files, for people to look at."""
+"""Rendered scenes written to image files, for inspection."""
 
 from __future__ import annotations
 
@@ -32,34 +32,43 @@ def write_scenes(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Path:
-    """Render scenes into folders ``scene_000``, ... and one contact sheet.
+    """Render scenes to folders ``scene_000``, ``scene_001``, ... and to one contact sheet.
 
     Parameters
     ----------
     photos : Path
         Folder of all-in-focus photos.
     out : Path
-        Each scene's folder gets ``frame_0.png`` ... (as observed), ``truth.png``,
-        ``index_map.png`` and ``band.png``.
+        Output folder. The folder of each scene receives the observed frames as ``frame_0.png``,
+        ..., and ``truth.png``, ``index_map.png`` and ``band.png``.
     config : Path, optional
-        Training configuration to take scenes and degradation from.
-    scenes, size, frames : int
-        Number, side in pixels, and frames of each.
+        Training configuration or recipe that sets scenes and degradation.
+    scenes : int
+        Number of scenes.
+    size : int
+        Height and width of a scene in pixels.
+    frames : int
+        Frames per scene.
     masks : Path, optional
-        Folder of mask files, used as silhouettes besides the procedural mattes.
+        Folder of mask files to use as mattes besides the procedural ones.
     seed : int
-        Same seed, same scenes.
+        Seed of the scenes; the same seed renders the same scenes.
     overwrite : bool
-        Whether existing files may be replaced.
+        True to replace existing files.
 
     Returns
     -------
     Path
-        The contact sheet: a row for each scene with its frames, truth, index map and band.
+        Contact sheet with a row per scene: frames, truth, index map and band.
 
     Raises
     ------
-    ReadError, WriteError, ConfigError
+    ReadError
+        If a folder holds no pictures or a picture cannot be decoded.
+    ConfigError
+        If the configuration is invalid.
+    WriteError
+        If a file exists and ``overwrite`` is False, or cannot be written.
     """
     options = read_config(config) if config else TrainOptions()
     dataset = SceneBatches(
@@ -88,7 +97,7 @@ def write_scenes(
 
 
 def _pictures(scene: Scenes) -> dict[str, NDArray[np.uint8]]:
-    """Pictures of a batch of one scene, by name."""
+    """Pictures by name of a batch that holds one scene."""
     named: dict[str, Any] = {
         f"frame_{index}": frame.permute(1, 2, 0) for index, frame in enumerate(scene.observed[0])
     }
@@ -101,7 +110,7 @@ def _pictures(scene: Scenes) -> dict[str, NDArray[np.uint8]]:
 
 
 def _row(label: str, pictures: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """A row of labelled thumbnails."""
+    """Row of labelled thumbnails."""
     cells: list[NDArray[np.uint8]] = []
     for name, picture in pictures.items():
         small = cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)

@@ -1,7 +1,7 @@
-"""Losses of pair learning: each a small function of tensors, a scalar out.
+"""Losses of pair learning. Each takes tensors and returns a scalar.
 
-Masks and weights have shape (B, 1, H, W), images (B, C, H, W); everything lies in [0, 1] unless
-it is called logits. `LossWeights` in the configuration says how they are added up.
+Masks, targets and weights have shape (B, 1, H, W), images (B, C, H, W). All values lie in [0, 1],
+except logits. `drpl.train.config.LossWeights` holds the factor of each loss in the sum.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 EPSILON = 1e-6
+"""Smallest sum of weights that a weighted mean divides by."""
 
 
 def fuse(source_a: Tensor, source_b: Tensor, decision: Tensor) -> Tensor:
-    """Fused image ``M * A + (1 - M) * B`` by a soft decision map M."""
+    """Fuse a pair by a soft decision map M, as ``M * A + (1 - M) * B``."""
     return source_b + decision * (source_a - source_b)
 
 
@@ -27,17 +28,17 @@ def nearer_source(
     scale: float = 0.04,
     floor: float = 0.02,
 ) -> tuple[Tensor, Tensor]:
-    """Which source is nearer to the truth, and how much it matters.
+    """Find the source image nearer to the truth, and weigh each decision by its effect.
 
-    Depth is not the target: beside a blurred foreground the frame focused on the background may
-    be further from the truth than the other one.
+    Depth is not the target: beside a blurred foreground, the frame focused on the background may
+    be further from the truth than the other frame.
 
     Parameters
     ----------
     source_a, source_b, truth : Tensor, shape (B, C, H, W)
-        Clean and registered.
+        Clean, registered source images and the all-in-focus image.
     window : int
-        Side in pixels of the square that errors are averaged over; odd.
+        Side in pixels of the square over which errors are averaged; odd.
     scale : float
         Difference of the root mean squared errors at which the weight reaches 1.
     floor : float
@@ -56,7 +57,7 @@ def nearer_source(
 
 
 def _local_rmse(image: Tensor, truth: Tensor, window: int) -> Tensor:
-    """Root of the mean squared error over a square window and the channels."""
+    """Root mean squared error (B, 1, H, W) over channels and a square window."""
     squared = (image - truth).square().mean(dim=1, keepdim=True)
     inset = window // 2
     mean = F.avg_pool2d(squared, window, stride=1, padding=inset, count_include_pad=False)
@@ -64,7 +65,7 @@ def _local_rmse(image: Tensor, truth: Tensor, window: int) -> Tensor:
 
 
 def mask_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean of the binary cross entropy between mask logits and their target."""
+    """Weighted mean of the binary cross-entropy of mask logits and their target."""
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (loss * weight).sum() / weight.sum().clamp(min=EPSILON)
 
@@ -72,14 +73,14 @@ def mask_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor
 def coarse_cross_entropy(
     logits: Tensor, target: Tensor, weight: Tensor, *, cell: int = 16
 ) -> Tensor:
-    """`mask_cross_entropy` of a coarser level: targets and weights are averaged over its cells.
+    """Cross-entropy of coarse mask logits, with target and weight averaged over square cells.
 
     Parameters
     ----------
     logits : Tensor, shape (B, 1, ceil(H / cell), ceil(W / cell))
     target, weight : Tensor, shape (B, 1, H, W)
     cell : int
-        Side of a cell in pixels; cells at the edges may be cut.
+        Side of a cell in pixels; the picture may cut cells at its lower and right edges.
 
     References
     ----------
@@ -95,14 +96,14 @@ def mask_l1(mask: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def pair_complement(mask_a: Tensor, mask_b: Tensor) -> Tensor:
-    """Mean of ``(M_A + M_B - 1)^2``: the masks of a pair are complements (paper, sec. III-C)."""
+    """Mean of ``(M_A + M_B - 1)^2``, 0 for complementary masks (paper, sec. III-C)."""
     return (mask_a + mask_b - 1.0).square().mean()
 
 
 def gradient(fused: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute difference of forward differences of fused image and truth (paper, eq. 7).
+    """Mean absolute error of the forward differences of the fused image (paper, eq. 7).
 
-    The released trainer takes a Laplacian; see `laplacian`.
+    The paper's released trainer uses a Laplacian instead; see `laplacian`.
     """
     difference = fused - truth
     rows = (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
@@ -111,10 +112,10 @@ def gradient(fused: Tensor, truth: Tensor) -> Tensor:
 
 
 def laplacian(fused: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute difference of the images sharpened by a 4-neighbour Laplacian.
+    """Mean absolute difference of fused image and truth, sharpened by a 4-neighbour Laplacian.
 
-    The operator is ``image - laplacian(image)``, as in the paper's released trainer, applied to
-    each channel.
+    The operator is ``image - laplacian(image)`` on each channel, as in the paper's released
+    trainer.
     """
     difference = fused - truth
     kernel = difference.new_tensor([[0.0, -1.0, 0.0], [-1.0, 5.0, -1.0], [0.0, -1.0, 0.0]])
@@ -124,10 +125,10 @@ def laplacian(fused: Tensor, truth: Tensor) -> Tensor:
 
 
 def ssim(fused: Tensor, truth: Tensor, *, stride: int = 1) -> Tensor:
-    """``1 - SSIM`` (11x11 Gaussian window, sigma 1.5, K1 0.01, K2 0.03, unit dynamic range).
+    """Loss ``1 - SSIM`` (11x11 Gaussian window, sigma 1.5, K1 0.01, K2 0.03, unit dynamic range).
 
-    With a ``stride`` of k only every k-th window in each direction is looked at: the same mean but
-    for sampling, at a fraction of the cost.
+    A ``stride`` of k evaluates every k-th window in each direction: an estimate of the same mean
+    at a fraction of the cost.
 
     References
     ----------
@@ -150,9 +151,9 @@ def ssim(fused: Tensor, truth: Tensor, *, stride: int = 1) -> Tensor:
 
 
 def _window_matrix(size: int, like: Tensor) -> Tensor:
-    """Matrix (size - 10, size) that averages along an axis with SSIM's Gaussian window.
+    """Matrix (size - 10, size) that averages along an axis with the Gaussian window of SSIM.
 
-    A product of matrices is several times faster on a CPU than a convolution of one channel.
+    On a CPU, a product of matrices is several times faster than a convolution of one channel.
     """
     axis = torch.arange(-5, 6, device=like.device, dtype=like.dtype)
     window = torch.exp(-0.5 * (axis / 1.5) ** 2)
@@ -171,11 +172,11 @@ def fused_charbonnier(fused: Tensor, truth: Tensor, *, softness: float = 1e-3) -
 def fused_log_error(
     fused: Tensor, source_a: Tensor, source_b: Tensor, truth: Tensor, *, floor: float = 3e-6
 ) -> Tensor:
-    """How far the fused image stays behind the selection ceiling, in units of 10 dB.
+    """Mean PSNR of the fused images below the selection ceiling, in units of 10 dB.
 
-    Mean over the batch of ``log10((mse + floor) / (mse_ceiling + floor))``: the mean PSNR is what
-    is reported, and a picture that is easy counts in it as much as a hard one. The ceiling takes
-    at each pixel the source nearer to the truth.
+    The ceiling takes at each pixel the source image nearer to the truth. The loss is the mean over
+    the batch of ``log10((mse + floor) / (mse_ceiling + floor))``. Like the mean PSNR that is
+    reported, it gives easy and hard pictures the same weight.
     """
     mse = (fused - truth).square().mean(dim=(1, 2, 3))
     errors = [(source - truth).square().mean(dim=1) for source in (source_a, source_b)]

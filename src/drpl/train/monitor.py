@@ -1,4 +1,4 @@
-"""How training is watched: scores on held-out scenes, sample pictures, logs."""
+"""Monitoring of training: scores on held-out scenes, sample pictures, logs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,19 @@ log = logging.getLogger(__name__)
 
 
 def psnr(fused: Tensor, truth: Tensor, where: Tensor | None = None) -> Tensor:
-    """PSNR in dB of each picture of a batch, over the pixels ``where`` (B, H, W) if given."""
+    """PSNR in dB of each picture of a batch.
+
+    Parameters
+    ----------
+    fused, truth : Tensor, shape (B, C, H, W), in [0, 1]
+    where : Tensor of bool, shape (B, H, W), optional
+        Pixels to evaluate; all by default.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+        At most 100 dB.
+    """
     squared = (fused - truth).square().mean(dim=1)
     if where is None:
         mse = squared.mean(dim=(1, 2))
@@ -32,13 +44,21 @@ def psnr(fused: Tensor, truth: Tensor, where: Tensor | None = None) -> Tensor:
 
 @torch.no_grad()
 def validate(network: nn.Module, batches: list[Scenes]) -> dict[str, float]:
-    """Mean scores of fused clean pairs, decided from the observed ones.
+    """Score a network: decide the observed pairs, fuse the clean ones, compare with the truth.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Network in evaluation mode.
+    batches : list of Scenes
+        Batches of pairs.
 
     Returns
     -------
     dict
-        ``psnr``, ``psnr_band``, ``psnr_outside``, ``psnr_ceiling`` (per pixel the source nearest
-        to the truth) in dB, ``ssim``, ``mask_error`` (weighted share of wrong decisions).
+        Means over all scenes: ``psnr``, ``psnr_band``, ``psnr_outside`` and ``psnr_ceiling`` in
+        dB, each clipped to 60 dB (the ceiling takes at each pixel the source image nearer to the
+        truth), ``ssim``, and ``mask_error``, the weighted share of wrong decisions.
     """
     rows: list[dict[str, Tensor]] = []
     for scenes in batches:
@@ -71,7 +91,7 @@ def validate(network: nn.Module, batches: list[Scenes]) -> dict[str, float]:
 
 
 def write_samples(path: Path, network: nn.Module, scenes: Scenes) -> None:
-    """Write a picture: a row for each scene, sources, decision map, target, fused image, truth."""
+    """Write a picture with a row per scene: sources, decision map, target, fused image, truth."""
     with torch.no_grad():
         mask_a, mask_b = network(scenes.observed[:, 0], scenes.observed[:, 1])
     decision = decision_map(mask_a.float(), mask_b.float())
@@ -89,7 +109,7 @@ def write_samples(path: Path, network: nn.Module, scenes: Scenes) -> None:
 
 
 class TrainingLog:
-    """Losses and scores, to ``log.csv``, TensorBoard and the log."""
+    """Log of losses and scores, to ``log.csv``, TensorBoard events and the `logging` module."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "log.csv"
@@ -100,12 +120,13 @@ class TrainingLog:
         self._record(run, {f"loss/{name}": value for name, value in values.items()})
 
     def scores(self, run: Run, scores: dict[str, float]) -> None:
-        """Record validation scores."""
+        """Record validation scores and log them as a line."""
         self._record(run, {f"validation/{name}": value for name, value in scores.items()})
         text = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
         log.info("step %d, %.1f minutes: %s", run.step, run.seconds / 60, text)
 
     def _record(self, run: Run, values: dict[str, float]) -> None:
+        """Append values at the step of a run to ``log.csv`` and TensorBoard."""
         fresh = not self._path.exists()
         with self._path.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
@@ -116,5 +137,5 @@ class TrainingLog:
                 self._events.add_scalar(name, value, run.step)
 
     def close(self) -> None:
-        """Flush and close."""
+        """Flush and close the TensorBoard events."""
         self._events.close()

@@ -1,8 +1,8 @@
-"""Our network, ``DRPLFast``, and the table of all; ``DRPL``, the paper's, is in `paper`.
+"""Network ``DRPLFast`` and the table of all networks; the paper's ``DRPL`` is in `paper`.
 
-All take a pair of source images of any size and give two complementary decision masks
-``M_A`` and ``M_B``. The soft decision map is ``M = (M_A + 1 - M_B) / 2`` and the fused image
-``M * A + (1 - M) * B``.
+Every network takes a pair of source images of any size and returns two soft decision masks
+``M_A`` and ``M_B``, about complementary. The soft decision map is ``M = (M_A + 1 - M_B) / 2`` and
+the fused image ``M * A + (1 - M) * B``.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from drpl.train.exchange import (
 from drpl.train.paper import DRPL
 
 CONTRAST = 8.0
-"""Brings small differences between frames to the size of other features."""
+"""Factor that brings small differences between frames to the magnitude of other features."""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 
 
 def luma(source: Tensor) -> Tensor:
-    """Rec. 601 luma of a batch.
+    """Compute Rec. 601 luma.
 
     Parameters
     ----------
     source : Tensor, shape (B, 1 or 3, H, W)
-        Gamma-coded images, RGB order where there are three channels.
+        Gamma-coded images, grey or RGB.
 
     Returns
     -------
     Tensor, shape (B, 1, H, W)
-        A single-channel batch is returned as it is.
+        Luma; grey images are returned unchanged.
     """
     if source.shape[1] == 1:
         return source
@@ -48,44 +48,50 @@ def luma(source: Tensor) -> Tensor:
 
 
 def decision_map(mask_a: Tensor, mask_b: Tensor) -> Tensor:
-    """Soft decision map ``(M_A + 1 - M_B) / 2`` of two masks in [0, 1], of the masks' shape."""
+    """Compute the soft decision map ``(M_A + 1 - M_B) / 2`` of two masks in [0, 1]."""
     return (mask_a + 1.0 - mask_b) / 2.0
 
 
-def _enlarged(features: Tensor, factor: float = 2.0) -> Tensor:
-    """Bilinear enlargement."""
+def _upsampled(features: Tensor, factor: float = 2.0) -> Tensor:
+    """Upsample features bilinearly."""
     return F.interpolate(features, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 class DRPLFast(nn.Module):
-    """Our network: swap-equivariant by construction, cheap, with a reach of hundreds of pixels.
+    """Swap-equivariant network of low cost with a reach of hundreds of pixels.
 
-    Every frame goes through the same weights; frames meet in `ExchangeConv` and in a factor that
-    both share, so exchanging the sources exchanges the masks. Three stages let a picture be
-    decided in tiles exactly as in one piece, at little extra cost:
+    All frames share their weights and exchange features in `ExchangeConv` and through a common
+    factor of details, so exchanging the source images exchanges the masks. Three stages make
+    deciding in tiles equal to deciding the whole picture, at little extra cost:
 
-    * ``encode`` (per frame, tiled): luma, folded 4x4, to features at 1/16 of the resolution;
-    * ``trunk`` (once per picture, at 1/16, 1/32 and 1/64): who is sharp where, seen from afar;
-    * ``decode`` (tiled): the decision at 1/8 and 1/4, then its details at 1/2, unfolded to masks
-      at full resolution.
+    * ``encode`` (per frame, tiled): luma, folded 4x4 to channels, to features at 1/16 of the
+      resolution;
+    * ``trunk`` (whole picture, at 1/16, 1/32 and 1/64): comparison of the frames over a wide
+      context;
+    * ``decode`` (tiled): decision at 1/8 and 1/4, then details at 1/2, unfolded to masks at full
+      resolution.
 
     Parameters
     ----------
     widths : six ints
         Channels at 1/2, 1/4, 1/8, 1/16, 1/32 and 1/64; multiples of 16 run fastest.
     blocks : three ints
-        Exchange blocks at 1/16, 1/32 and 1/64 (at 1/16 and 1/32: before the coarser scales; one
-        more follows each on the way back).
+        Exchange blocks at 1/16, 1/32 and 1/64. At 1/16 and 1/32 they come before the coarser
+        scales, and one more block follows after them.
     """
 
     reaches = (16, 32)
     """Pixels around a tile that ``encode`` and ``decode`` depend on; multiples of 16."""
     size_multiple = 64
+    """Factor that height and width are padded to."""
     colour = "luma"
+    """Colours that the network sees: luma only."""
     pair_conv: PairConv = ExchangeConv
+    """Convolution applied to pairs of features."""
     frames_seen = 2
-    """Frames that each mask is decided from."""
+    """Number of frames that a mask depends on."""
     fold: Tensor
+    """Fixed kernels (16, 1, 4, 4) that fold 4x4 pixels to 16 channels."""
 
     def __init__(
         self,
@@ -94,7 +100,7 @@ class DRPLFast(nn.Module):
     ) -> None:
         super().__init__()
         c2, c4, c8, c16, c32, c64 = widths
-        # 4x4 pixels to 16 channels as a fixed convolution: exports to the fastest operator
+        # folding as a fixed convolution exports to the fastest operator
         self.register_buffer("fold", 4.0 * torch.eye(16).view(16, 1, 4, 4), persistent=False)
         self.stem = nn.Conv2d(16, c4, 3, padding=1)
         self.down8 = nn.Conv2d(c4, c8, 3, stride=2, padding=1)
@@ -124,7 +130,7 @@ class DRPLFast(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """He weights; masks near zero."""
+        """Set He-normal weights, scaled so that mask logits start near zero."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -136,18 +142,18 @@ class DRPLFast(nn.Module):
             for kernels in self.block8.parameters():
                 if kernels.ndim == 4:
                     nn.init.dirac_(kernels)
-            # what comes from coarser scales is nothing at first: noise there would be fought by
-            # driving features below zero, behind a ReLU, from where they do not return
+            # coarser scales contribute nothing at first: training would fight their noise by
+            # driving features below zero, behind a ReLU, where they stop learning
             for layer in (self.up8, self.unfold2):
                 layer.weight.zero_()
 
     def _fine(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of one frame at 1/4 and 1/8."""
+        """Features of one frame at 1/4 and 1/8 of the resolution."""
         quarter = F.relu(self.stem(F.conv2d(source - 0.5, self.fold, stride=4)))
         return quarter, F.relu(self.down8(quarter))
 
     def encode(self, source: Tensor) -> Tensor:
-        """Features of one frame.
+        """Compute the features of one frame.
 
         Parameters
         ----------
@@ -162,82 +168,85 @@ class DRPLFast(nn.Module):
         return features
 
     def trunk(self, features: Pair) -> Pair:
-        """Compare the frames at 1/16 and below; H / 16 and W / 16 must be multiples of 4.
+        """Compare the frames at 1/16 of the resolution and below.
 
         Parameters
         ----------
         features : pair of Tensor, each (B, C, H / 16, W / 16)
+            Results of `encode`; H and W multiples of 64.
 
         Returns
         -------
         pair of Tensor
-            A context map for each frame, of the same shape as its features.
+            Context features of each frame, of the same shapes.
         """
         at16 = run(self.blocks16, features)
         at32 = run(self.blocks32, each(self.down32, at16))
         at64 = run(self.blocks64, each(self.down64, at32))
-        at32 = each(lambda f, coarse: f + _enlarged(self.up32(coarse)), at32, at64)
+        at32 = each(lambda f, coarse: f + _upsampled(self.up32(coarse)), at32, at64)
         at32 = run(self.merge32, at32)
-        at16 = each(lambda f, coarse: f + _enlarged(self.up16(coarse)), at16, at32)
+        at16 = each(lambda f, coarse: f + _upsampled(self.up16(coarse)), at16, at32)
         return run(self.merge16, at16)
 
     def decode(self, sources: Pair, contexts: Pair) -> Pair:
-        """Mask logits at full resolution.
+        """Decide a pair at full resolution.
 
         Parameters
         ----------
         sources : pair of Tensor, each (B, 1, H, W)
             Luma in [0, 1]; H and W multiples of 16.
         contexts : pair of Tensor, each (B, C, H / 16, W / 16)
+            Results of `trunk`.
 
         Returns
         -------
         pair of Tensor, each (B, 1, H, W)
+            Mask logits.
         """
         (a4, a8), (b4, b8) = (self._fine(source) for source in sources)
         at8 = each(
-            lambda f, context: self.skip8(f) + _enlarged(self.up8(context)),
+            lambda f, context: self.skip8(f) + _upsampled(self.up8(context)),
             (a8, b8),
             contexts,
         )
         at8 = each(F.relu, self.block8(at8))
         at4 = each(
-            lambda f, coarse: F.relu(self.skip4(f) + _enlarged(self.up4(coarse))), (a4, b4), at8
+            lambda f, coarse: F.relu(self.skip4(f) + _upsampled(self.up4(coarse))), (a4, b4), at8
         )
         at4 = each(F.relu, self.block4(at4))
         at4 = each(lambda f: F.relu(f + self.refine4(f)), at4)
-        verdicts = each(lambda f: _enlarged(f, 4.0), self._verdicts(contexts))
-        coarse = each(
-            lambda f, verdict: F.pixel_shuffle(self.unfold(f) + verdict, 4), at4, verdicts
+        context_logits = each(lambda f: _upsampled(f, 4.0), self._context_logits(contexts))
+        smooth = each(
+            lambda f, logits: F.pixel_shuffle(self.unfold(f) + logits, 4), at4, context_logits
         )
-        return self._with_details(coarse, sources, at4)
+        return self._with_details(smooth, sources, at4)
 
-    def _with_details(self, coarse: Pair, sources: Pair, at4: Pair) -> Pair:
-        """Mask logits (B, 1, H, W), and what single pixels change in them."""
-        fine = (sources[0] - sources[1]) * self._above_mean(sources, at4)
-        return coarse[0] + fine, coarse[1] - fine
+    def _with_details(self, smooth: Pair, sources: Pair, at4: Pair) -> Pair:
+        """Add the details of single pixels to mask logits (B, 1, H, W)."""
+        details = (sources[0] - sources[1]) * self._truth_above_mean(sources, at4)
+        return smooth[0] + details, smooth[1] - details
 
-    def _verdicts(self, contexts: Pair) -> Pair:
-        """Mask logits (B, 1, H / 16, W / 16) by the trunk alone, each the other's negative."""
+    def _context_logits(self, contexts: Pair) -> Pair:
+        """Mask logits (B, 1, H / 16, W / 16) from the trunk alone, negatives of each other."""
         verdict_a, verdict_b = each(self.verdict, contexts)
         return verdict_a - verdict_b, verdict_b - verdict_a
 
-    def _above_mean(self, sources: Pair, at4: Pair) -> Tensor:
-        """How far the truth lies above the frames' mean (B, 1, H, W), in a unit of its own.
+    def _truth_above_mean(self, sources: Pair, at4: Pair) -> Tensor:
+        """Predict the truth less the mean of the frames, (B, 1, H, W), up to a learned factor.
 
-        Of frames A and B the nearer to a truth T is told by the sign of
-        ``(A - B) * (T - (A + B) / 2)``. The second factor is the same for both frames.
+        The sign of ``(A - B) * (T - (A + B) / 2)`` is positive where frame A is nearer to the
+        truth T than frame B. The second factor, predicted here, is the same for both frames.
         """
-        # sum and difference instead of A and B: exchanging the frames then changes no rounding
+        # with sum and difference instead of A and B, exchanging the frames changes no rounding
         a, b = (source - 0.5 for source in sources)
         both = torch.cat([a + b, a - b], dim=1)
         own, other = self.detail.weight[:, :1], self.detail.weight[:, 1:]
         common, opposite = 0.5 * (own + other), 0.5 * (own - other)
         kernels = tuple(torch.cat([common, sign * opposite], dim=1) for sign in (1.0, -1.0))
         half_a, half_b = each(
-            lambda f, of_frame: F.relu(
-                F.conv2d(both, of_frame, self.detail.bias, stride=2, padding=1)
-                + _enlarged(self.up2(f))
+            lambda f, kernel: F.relu(
+                F.conv2d(both, kernel, self.detail.bias, stride=2, padding=1)
+                + _upsampled(self.up2(f))
             ),
             at4,
             (kernels[0], kernels[1]),
@@ -246,12 +255,17 @@ class DRPLFast(nn.Module):
         return F.pixel_shuffle(CONTRAST * self.unfold2(shared), 2)
 
     def levels(self, source_a: Tensor, source_b: Tensor) -> tuple[Pair, ...]:
-        """Mask logits for training, from fine to coarse.
+        """Decide a pair for training.
+
+        Parameters
+        ----------
+        source_a, source_b : Tensor, shape (B, 1 or 3, H, W), float, in [0, 1]
 
         Returns
         -------
         tuple of two pairs of Tensor
-            At full resolution, (B, 1, H, W), and what the trunk alone would say, at 1/16.
+            Mask logits at full resolution, each (B, 1, H, W), and from the trunk alone, each
+            (B, 1, ceil(H / 16), ceil(W / 16)).
         """
         height, width = source_a.shape[-2:]
         padding = (0, -width % self.size_multiple, 0, -height % self.size_multiple)
@@ -259,15 +273,15 @@ class DRPLFast(nn.Module):
             lambda source: F.pad(luma(source), padding, mode="replicate"), (source_a, source_b)
         )
         contexts = self.trunk(each(self.encode, sources))
-        masks, verdicts = self.decode(sources, contexts), self._verdicts(contexts)
+        fine, coarse = self.decode(sources, contexts), self._context_logits(contexts)
         rows, cols = -(-height // 16), -(-width // 16)
         return (
-            each(lambda mask: mask[..., :height, :width], masks),
-            each(lambda verdict: verdict[..., :rows, :cols], verdicts),
+            each(lambda logits: logits[..., :height, :width], fine),
+            each(lambda logits: logits[..., :rows, :cols], coarse),
         )
 
     def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
-        """Masks before the sigmoid; see `forward`."""
+        """Decide a pair; return mask logits. See `forward`."""
         return self.levels(source_a, source_b)[0]
 
     def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
@@ -276,7 +290,7 @@ class DRPLFast(nn.Module):
         Parameters
         ----------
         source_a, source_b : Tensor, shape (B, 1 or 3, H, W), float, in [0, 1]
-            Gamma-coded; only the luma is looked at.
+            Gamma-coded source images, grey or RGB. The network sees their luma only.
 
         Returns
         -------
@@ -287,27 +301,27 @@ class DRPLFast(nn.Module):
 
 
 class SingleInput(DRPLFast):
-    """`DRPLFast` whose frames never meet: each mask is decided from its own source alone.
+    """`DRPLFast` without exchange between frames: each mask depends on its own source image alone.
 
-    It shows what pair input is worth (docs/ablation.md) and does not ship. Widths and depth are the
-    same; a frame has a verdict and details of its own, where in a pair both are told by difference.
+    It shows what pair input contributes (docs/ablation.md) and does not ship. Widths and depth are
+    the same. Context logits and details come from one frame instead of from differences.
     """
 
     pair_conv = FrameConv
     frames_seen = 1
 
-    def _verdicts(self, contexts: Pair) -> Pair:
-        """Mask logits (B, 1, H / 16, W / 16) by the trunk alone."""
+    def _context_logits(self, contexts: Pair) -> Pair:
+        """Mask logits (B, 1, H / 16, W / 16) from the trunk alone."""
         return each(self.verdict, contexts)
 
-    def _with_details(self, coarse: Pair, sources: Pair, at4: Pair) -> Pair:
-        """Mask logits (B, 1, H, W), and what single pixels change in them."""
+    def _with_details(self, smooth: Pair, sources: Pair, at4: Pair) -> Pair:
+        """Add the details of single pixels to mask logits (B, 1, H, W)."""
 
         def detailed(logits: Tensor, source: Tensor, f: Tensor) -> Tensor:
-            half = F.relu(self.detail(source - 0.5) + _enlarged(self.up2(f)))
+            half = F.relu(self.detail(source - 0.5) + _upsampled(self.up2(f)))
             return logits + F.pixel_shuffle(self.unfold2(F.relu(self.hidden2(half))), 2)
 
-        return each(detailed, coarse, sources, at4)
+        return each(detailed, smooth, sources, at4)
 
 
 NETWORKS: dict[str, type[DRPL] | type[DRPLFast]] = {
@@ -315,4 +329,4 @@ NETWORKS: dict[str, type[DRPL] | type[DRPLFast]] = {
     "drpl-fast": DRPLFast,
     "drpl-fast-single": SingleInput,
 }
-"""The networks by the name that a configuration gives them; that of their model, if it ships."""
+"""Networks by their name in configurations, which is also the id of a shipped model."""

@@ -1,4 +1,4 @@
-"""The network of the paper, exactly."""
+"""Network of the paper, as published."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drpl.train.exchange import Pair
 
 
 class ConvNormSwish(nn.Sequential):
-    """Convolution, batch norm, ReLU and then swish, as the paper's released code has it."""
+    """Convolution, batch norm, ReLU and swish, as in the paper's released code."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__(
@@ -22,7 +22,7 @@ class ConvNormSwish(nn.Sequential):
 
 
 class NormResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm, added to their input, then ReLU."""
+    """Residual block of two 3x3 convolutions with batch norm, and ReLU after the sum."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -35,15 +35,24 @@ class NormResidualBlock(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (B, C, H, W) to the same shape."""
+        """Map features (B, C, H, W) to features of the same shape."""
         return F.relu(features + self.body(features))
 
 
 class DRPL(nn.Module):
-    """The network of the paper: 6-channel RGB pair in, two masks out, all at full resolution.
+    """Network of the paper: an RGB pair in, two decision masks out, all at full resolution.
 
-    A 9x9 convolution to 64 channels and two 3x3; twelve residual blocks; two 3x3 convolutions and
-    one to two channels; sigmoid. 1,070,018 parameters, a receptive field of 67x67 pixels.
+    A 9x9 and two 3x3 convolutions of 64 channels, twelve residual blocks, two 3x3 convolutions of
+    64 channels, one of 2 channels, sigmoid. 1,070,018 parameters; receptive field of 67x67 pixels.
+
+    Attributes
+    ----------
+    reach : int
+        Pixels around a tile that its masks depend on.
+    size_multiple : int
+        Factor that height and width must have.
+    colour : str
+        Colours that the network sees: RGB.
 
     References
     ----------
@@ -67,8 +76,8 @@ class DRPL(nn.Module):
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.xavier_normal_(module.weight)
                 nn.init.zeros_(module.bias)
-        # initial values that leave the plateau of equal masks: blocks start as identities, and the
-        # first filters ignore brightness, beside which the detail that decides is faint
+        # training would otherwise stay on a plateau of equal masks: blocks start as identities, and
+        # the first filters ignore brightness, which outweighs the detail that decides
         norms = [m for m in self.body.modules() if isinstance(m, nn.BatchNorm2d)]
         first = next(m for m in self.head.modules() if isinstance(m, nn.Conv2d)).weight
         with torch.no_grad():
@@ -78,13 +87,13 @@ class DRPL(nn.Module):
             self.masks.weight.mul_(0.1)
 
     def logits(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
-        """Masks before the sigmoid; see `forward`."""
+        """Decide a pair; return mask logits. See `forward`."""
         pair = torch.cat([_as_rgb(source_a), _as_rgb(source_b)], dim=1)
         mask_a, mask_b = self.masks(self.tail(self.body(self.head(pair)))).chunk(2, dim=1)
         return mask_a, mask_b
 
     def levels(self, source_a: Tensor, source_b: Tensor) -> tuple[Pair, ...]:
-        """Mask logits for training, from fine to coarse; here there is one level."""
+        """Decide a pair for training; return mask logits at full resolution, the only level."""
         return (self.logits(source_a, source_b),)
 
     def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,6 +102,7 @@ class DRPL(nn.Module):
         Parameters
         ----------
         source_a, source_b : Tensor, shape (B, 1 or 3, H, W), float, in [0, 1]
+            Gamma-coded source images, grey or RGB.
 
         Returns
         -------
@@ -103,5 +113,5 @@ class DRPL(nn.Module):
 
 
 def _as_rgb(source: Tensor) -> Tensor:
-    """Repeat a grey batch to three channels."""
+    """Repeat the channel of a grey batch three times."""
     return source.expand(-1, 3, -1, -1) if source.shape[1] == 1 else source

@@ -1,4 +1,4 @@
-"""Scenes that appear in several batches: on a CPU, rendering takes much of training's time."""
+"""Reuse of rendered scenes in several batches: on a CPU, rendering takes much of the time."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ SPACING = 24
 
 
 class ReusedScenes(Dataset[Scenes]):
-    """Batches that mix scenes of several rendered batches, each scene used ``uses`` times.
+    """Batches that mix scenes of several rendered batches and use each scene ``uses`` times.
 
-    Every use turns, mirrors, enlarges and degrades the scene and folds stacks anew. Batch
-    ``i`` depends on the seed and on ``i`` only, so a run that resumes renders the scenes again that
-    its next batches need. Each worker keeps ``SPACING * (uses - 1) + 1`` rendered batches of its
-    own (0.9 GB at 4 uses of 16 grey pairs of 192x192): give one, since several render the same
-    scenes.
+    Each use rotates, mirrors, enlarges and degrades the scene, and folds stacks, anew. Batch ``i``
+    depends on the seed and ``i`` only: a resumed run renders the scenes of its next batches again.
+    Every worker keeps its own ``SPACING * (uses - 1) + 1`` rendered batches (0.9 GB for 4 uses of
+    16 grey pairs of 192x192 pixels). Use one worker, since several would render the same scenes.
 
     Parameters
     ----------
     rendered : SceneBatches
-        Square scenes; their degradation is applied at each use. As many batches can be had as it
-        has, less those in which its first scenes are still to be used.
+        Batches of square scenes. Their degradation is applied at each use. Batch ``i`` needs
+        rendered batches up to ``i // uses + SPACING * (uses - 1)``.
     uses : int
-        A divisor of the batch size.
+        Number of uses of a scene; a divisor of the batch size.
 
     References
     ----------
@@ -47,45 +46,48 @@ class ReusedScenes(Dataset[Scenes]):
         self._kept: dict[int, Scenes] = {}
 
     def __getitem__(self, index: int) -> Scenes:
-        """Batch ``index``."""
+        """Return batch ``index``."""
         uses, batch = self._uses, self._rendered.batch
         newest = index // uses + SPACING * (uses - 1)
         parts = []
         for use in range(uses):
             slots = [slot for slot in range(batch) if (slot + use - index) % uses == 0]
-            parts.append(_picked(self._clean(newest - use * SPACING), slots))
+            parts.append(_selected(self._clean(newest - use * SPACING), slots))
         for oldest in [key for key in self._kept if key < newest - SPACING * (uses - 1)]:
             del self._kept[oldest]
         rng = np.random.default_rng([self._rendered.seed, index, uses])
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         counts = sorted({part.frames.shape[1] for part in parts})
         groups = [_joined([p for p in parts if p.frames.shape[1] == count]) for count in counts]
-        return _joined([self._met(_turned(group, rng), rng, generator) for group in groups])
+        return _joined([self._varied(group, rng, generator) for group in groups])
 
-    def _met(self, scenes: Scenes, rng: np.random.Generator, generator: torch.Generator) -> Scenes:
-        """Scenes of one number of frames, enlarged, degraded and, if they are stacks, folded."""
+    def _varied(
+        self, scenes: Scenes, rng: np.random.Generator, generator: torch.Generator
+    ) -> Scenes:
+        """Rotate, mirror, enlarge and degrade scenes; fold stacks to pairs."""
+        scenes = _reoriented(scenes, rng)
         scenes = enlarge(scenes, self._rendered.options, rng)
         if self._rendered.degradation is not None:
             scenes = degrade(scenes, self._rendered.degradation, generator)
         return fold_pairs(scenes, generator)
 
     def _clean(self, index: int) -> Scenes:
-        """A rendered batch, kept until it has been used up."""
+        """Batch ``index`` as rendered, kept until all of its scenes are used up."""
         if index not in self._kept:
             drawn = replace(self._rendered.draw(index), degradation=None, enlarging=None)
             self._kept[index] = drawn.render()
         return self._kept[index]
 
 
-def _picked(scenes: Scenes, slots: list[int]) -> Scenes:
-    """Some scenes of a batch."""
+def _selected(scenes: Scenes, slots: list[int]) -> Scenes:
+    """Scenes at some places of a batch."""
     frames = scenes.frames[slots]
     kinds = tuple(scenes.kinds[slot] for slot in slots)
     return Scenes(frames, frames, scenes.truth[slots], scenes.index_map[slots], kinds)
 
 
 def _joined(parts: list[Scenes]) -> Scenes:
-    """One batch of several."""
+    """Join batches to one."""
     frames, observed, truth, index_map = (
         torch.cat([getattr(part, name) for part in parts])
         for name in ("frames", "observed", "truth", "index_map")
@@ -93,22 +95,22 @@ def _joined(parts: list[Scenes]) -> Scenes:
     return Scenes(frames, observed, truth, index_map, sum((part.kinds for part in parts), ()))
 
 
-def _turned(scenes: Scenes, rng: np.random.Generator) -> Scenes:
-    """Each scene in one of the eight positions of a square."""
+def _reoriented(scenes: Scenes, rng: np.random.Generator) -> Scenes:
+    """Rotate each scene by a random multiple of 90 degrees and mirror half of them, at random."""
     turns, mirrored = rng.integers(4, size=len(scenes.truth)), rng.random(len(scenes.truth)) < 0.5
 
-    def turn(pictures: Tensor) -> Tensor:
-        moved = [
+    def reorient(pictures: Tensor) -> Tensor:
+        changed = [
             torch.rot90(picture.flip(-1) if flip else picture, int(quarters), (-2, -1))
             for picture, quarters, flip in zip(pictures, turns, mirrored, strict=True)
         ]
-        return torch.stack(moved)
+        return torch.stack(changed)
 
-    frames = turn(scenes.frames)
+    frames = reorient(scenes.frames)
     return replace(
         scenes,
         frames=frames,
         observed=frames,
-        truth=turn(scenes.truth),
-        index_map=turn(scenes.index_map),
+        truth=reorient(scenes.truth),
+        index_map=reorient(scenes.index_map),
     )
