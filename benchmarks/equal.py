@@ -1,11 +1,12 @@
 """Fuse real stacks with two versions of drpl and compare what they write, byte for byte.
 
-    python benchmarks/equal.py record --data ../shared/data -o after.json
-    python benchmarks/equal.py record --data ../shared/data --source ../before/src -o before.json
-    python benchmarks/equal.py compare before.json after.json
+    python -m benchmarks.equal record --data ../shared/data -o after.json
+    python -m benchmarks.equal record --data ../shared/data --source ../before/src -o before.json
+    python -m benchmarks.equal compare before.json after.json
 
 `record` runs `python -m drpl` on every job, by default that of this environment, and notes the
-SHA-256 of each picture, map and transforms file. `compare` names what differs, and then exits with 1.
+SHA-256 of each picture, map and transforms file. `compare` names what differs; it then exits with
+code 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ STROKES = [
     {"frame": 2, "radius": 40.0, "softness": 0.5, "points": [[300.5, 200.0], [420.0, 260.0]]},
     {"frame": 5, "radius": 25.0, "softness": 0.0, "points": [[700.0, 500.0]]},
 ]
-SHEET = "decisions.png"
 Jobs = dict[str, list[str]]
 
 
