@@ -13,7 +13,7 @@ MODES = ["select", "pyramid"]
 
 
 def decision(height, width, seed=0, dtype=np.float32):
-    """Smooth random masks that cross one half in many places."""
+    """Smooth random masks with many boundaries."""
     rng = np.random.default_rng(seed)
     grid = rng.uniform(-0.5, 1.5, (max(2, height // 16), max(2, width // 16))).astype(np.float32)
     mask_a = np.clip(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
@@ -91,7 +91,7 @@ def test_pyramid_tiled_equals_whole(size):
     assert np.array_equal(tiled, whole)
 
 
-def test_pyramid_of_tiny_pictures():
+def test_pyramids_accept_tiny_pictures():
     for size in ((1, 1), (1, 5), (3, 2)):
         a, b = draw_texture(*size, 1), draw_texture(*size, 2)
         assert compose_pyramid(a, b, decision(*size), white=255.0).shape == a.shape

@@ -1,4 +1,4 @@
-"""Stacks of any length: what is folded, what is kept, what is counted."""
+"""Fold of stacks: composite, index map, confidence and coverage."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from drpl.compose.blend import compose
 from drpl.compose.fold import NewFrame, merge_frame, start_composite
 from drpl.core.masks import PairDecision
 from drpl.core.options import FusionOptions
-from drpl.decide.consistency import ConsistentModel
+from drpl.decide.consistency import VerifiedModel
 from drpl.decide.networks import decide_pair
 from drpl.errors import StackError
 from drpl.metrics.reference import psnr
@@ -20,7 +20,7 @@ PLAIN = FusionOptions(align=False)
 MODES = ["select", "pyramid"]
 
 
-def newcomer(frames, number, covered=None):
+def new_frame(frames, number, covered=None):
     return NewFrame(frames[number], frames[number], number, covered)
 
 
@@ -64,7 +64,7 @@ def test_identical_frames_come_out_exactly(model, dtype, mode):
 
 def test_a_pair_is_a_stack_of_two(model, pair):
     source_a, source_b, _ = pair
-    masks = decide_pair(ConsistentModel(model), source_a, source_b)
+    masks = decide_pair(VerifiedModel(model), source_a, source_b)
     result = drpl.fuse([source_a, source_b], PLAIN, model=model)
     assert np.array_equal(
         result.fused, compose(source_a, source_b, masks, mode="select", white=255.0)
@@ -72,7 +72,7 @@ def test_a_pair_is_a_stack_of_two(model, pair):
     assert np.abs(result.masks.mask_a - masks.mask_a).max() < 1e-3
 
 
-def test_sources_are_left_alone(model):
+def test_sources_are_not_changed(model):
     frames, _, _ = striped_stack(3, 96, 192)
     before = [frame.copy() for frame in frames]
     for frame in frames:
@@ -89,49 +89,49 @@ def test_fused_pixels_lie_between_their_sources(shares, mode):
     composite = start_composite(frames[0].copy(), 0, count=len(frames))
     for number, share in enumerate(shares, start=1):
         masks = flat_decision(20, 30, share)
-        merge_frame(composite, newcomer(frames, number), masks, mode=mode, white=255.0)
+        merge_frame(composite, new_frame(frames, number), masks, mode=mode, white=255.0)
     assert (composite.fused >= np.min(frames, axis=0)).all()
     assert (composite.fused <= np.max(frames, axis=0)).all()
     picked = np.take_along_axis(np.stack(frames), composite.index_map[None, ..., None], axis=0)[0]
     assert np.array_equal(composite.seen, picked)
 
 
-def test_confidence_is_that_of_the_closest_rival():
+def test_confidence_follows_the_closest_rival():
     frames = [draw_texture(8, 8, seed) for seed in range(4)]
     composite = start_composite(frames[0].copy(), 0, count=4)
     expected = {1: 204, 2: 102, 3: 51}
     for number, share in ((1, 0.9), (2, 0.7), (3, 0.4)):
         masks = flat_decision(8, 8, share)
-        merge_frame(composite, newcomer(frames, number), masks, mode="select", white=255.0)
+        merge_frame(composite, new_frame(frames, number), masks, mode="select", white=255.0)
         assert abs(255 - int(composite.doubt[0, 0]) - expected[number]) <= 1
     assert composite.index_map[0, 0] == 3
 
 
-def test_where_only_one_frame_shows_the_scene_it_is_taken():
+def test_the_only_frame_that_shows_the_scene_is_taken():
     frames = [draw_texture(16, 24, seed) for seed in range(3)]
     left, right = np.zeros((16, 24), bool), np.zeros((16, 24), bool)
     left[:, :18], right[:, 6:] = True, True
     composite = start_composite(frames[0].copy(), 0, count=3, covered=left)
     masks = flat_decision(16, 24, 0.8)
-    merge_frame(composite, newcomer(frames, 1, right), masks, mode="select", white=255.0)
+    merge_frame(composite, new_frame(frames, 1, right), masks, mode="select", white=255.0)
     assert (composite.index_map[:, 18:] == 1).all()
     assert (composite.index_map[:, :6] == 0).all()
     assert composite.covered.all()
     masks = flat_decision(16, 24, 0.2)
-    merge_frame(composite, newcomer(frames, 2, right), masks, mode="select", white=255.0)
+    merge_frame(composite, new_frame(frames, 2, right), masks, mode="select", white=255.0)
     assert (composite.index_map[:, :6] == 0).all()
     assert (composite.index_map[:, 6:] == 2).all()
     assert np.array_equal(composite.fused[:, 14:], frames[2][:, 14:])
 
 
-def test_more_than_256_frames_are_numbered(model):
+def test_more_than_256_frames_need_a_16_bit_index_map(model):
     frames = [draw_texture(8, 8, seed % 3) for seed in range(300)]
     result = drpl.fuse(frames, PLAIN, model=model)
     assert result.index_map.dtype == np.uint16
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_too_few_frames(count):
+def test_too_few_frames_are_refused(count):
     with pytest.raises(StackError, match=f"found {count} source image"):
         drpl.fuse([draw_texture(8, 8, 0)] * count)
 

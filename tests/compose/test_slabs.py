@@ -1,4 +1,4 @@
-"""Slabs that are fused apart and with each other, and the sheet that shows the decisions."""
+"""Slabs fused apart and then with each other, and the sheet of decisions."""
 
 import json
 from itertools import pairwise
@@ -46,13 +46,13 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_slabs_come_out_as_one_pass(folder, nine):
+def test_slabs_equal_one_pass_closely(folder, nine):
     _, truth, index = nine
     one, about = fuse_to([folder], folder.parent / "one.png", PLAIN)
     assert one.slabs == ()
     assert about["slabs"] == []
     output, report = folder.parent / "out.png", folder.parent / "out.json"
-    told = []
+    reported = []
     result, _ = fuse_to(
         [folder],
         output,
@@ -61,7 +61,7 @@ def test_slabs_come_out_as_one_pass(folder, nine):
         overlap=1,
         report=report,
         maps=folder.parent / "maps",
-        progress=lambda *step: told.append(step),
+        progress=lambda *step: reported.append(step),
     )
     assert psnr(result.fused, one.fused) > 35
     assert psnr(result.fused, truth) > psnr(one.fused, truth) - 1
@@ -75,7 +75,7 @@ def test_slabs_come_out_as_one_pass(folder, nine):
     files = [folder.parent / f"out_slab_{number:02d}.png" for number in (1, 2, 3)]
     stored = json.loads(report.read_text())["slabs"]
     assert stored == [{"file": str(f), "frames": r} for f, r in zip(files, RUNS, strict=True)]
-    assert told[-2:] == [("write", 0, 1), ("write", 1, 1)]
+    assert reported[-2:] == [("write", 0, 1), ("write", 1, 1)]
     for file, run in zip(files, RUNS, strict=True):
         slab = read_frame(file)
         alone = drpl.fuse([nine[0][number] for number in run], PLAIN)
@@ -112,14 +112,14 @@ def test_a_stack_that_moves_keeps_its_geometry(tmp_path, breathing, crop):
     assert all(read_frame(slab.file).pixels.shape == shape for slab in result.slabs)
 
 
-def test_what_a_slab_does_not_show_is_taken_from_another(tmp_path):
+def test_areas_a_slab_does_not_show_are_taken_from_another(tmp_path):
     frame = cv2.GaussianBlur(draw_texture(240, 420, 3), (0, 0), 1.2)
     frames = [moved(frame, number, 2, scale=0, shift=(20, 0)) for number in range(5)]
     folder = write_stack(tmp_path / "shots", frames)
     result, _ = fuse_to([folder], tmp_path / "out.tif", slab=2)
     assert [slab.frames for slab in result.slabs] == [(0, 1), (2, 3), (4,)]
     error = np.abs(result.fused.astype(int) - frames[2]).max(axis=2)
-    # the last slab, one frame that lies 40 pixels aside, shows a mirrored edge there
+    # the last slab is one frame, shifted by 40 pixels, and shows a mirrored edge there
     alone = np.abs(read_frame(result.slabs[2].file).pixels.astype(int) - frames[2]).max(axis=2)
     missing = np.s_[:, :30] if (alone[:, :30] > 12).mean() > 0.3 else np.s_[:, -30:]
     assert (alone[missing] > 12).mean() > 0.3
@@ -127,7 +127,7 @@ def test_what_a_slab_does_not_show_is_taken_from_another(tmp_path):
     assert not (result.index_map[missing] == 4).any()
 
 
-def test_a_lossy_format_costs_the_slabs_only(tmp_path, folder):
+def test_a_lossy_format_affects_the_slab_files_only(tmp_path, folder):
     exact, _ = fuse_to([folder], tmp_path / "a.png", PLAIN, slab=4, overlap=1)
     lossy, _ = fuse_to([folder], tmp_path / "b.jpg", PLAIN, slab=4, overlap=1)
     assert np.array_equal(exact.fused, lossy.fused)
@@ -175,24 +175,24 @@ def test_each_slab_has_a_frame_of_its_own_and_none_is_left_out(tmp_path, count):
         (None, 2, "overlap is 2, but of no slabs; give --slab"),
     ],
 )
-def test_impossible_slabs(folder, slab, overlap, words):
+def test_impossible_slabs_are_refused(folder, slab, overlap, words):
     with pytest.raises(ConfigError, match=words):
         fuse_to([folder], folder.parent / "out.png", slab=slab, overlap=overlap)
 
 
-def test_nothing_is_begun_where_a_slab_cannot_be_written(folder):
+def test_no_work_begins_if_a_slab_cannot_be_written(folder):
     there = folder.parent / "out_slab_03.png"
     write_image(there, draw_texture(9, 9))
-    told = []
+    reported = []
     with pytest.raises(WriteError, match=r"out_slab_03\.png: exists already"):
         fuse_to(
             [folder],
             folder.parent / "out.png",
             slab=4,
             overlap=1,
-            progress=lambda *step: told.append(step),
+            progress=lambda *step: reported.append(step),
         )
-    assert not told
+    assert not reported
     assert names(folder.parent) == ["out_slab_03.png", "shots"]
     inputs = [folder / f"shot{number}.png" for number in range(2)]
     (folder / "shot1.png").rename(folder / "x_slab_01.png")
@@ -201,15 +201,15 @@ def test_nothing_is_begun_where_a_slab_cannot_be_written(folder):
         fuse_to(inputs, folder / "x.png", slab=2, overwrite=True)
 
 
-def test_the_same_frame_in_two_slabs_is_no_doubt():
+def test_the_same_frame_in_two_slabs_raises_no_doubt():
     frames = [draw_texture(8, 8, seed) for seed in range(2)]
-    numbers, sure = np.full((8, 8), 3, np.uint8), np.full((8, 8), 55, np.uint8)
+    numbers, slab_doubt = np.full((8, 8), 3, np.uint8), np.full((8, 8), 55, np.uint8)
     other = np.where(np.arange(8) < 4, 3, 5).astype(np.uint8) * np.ones((8, 1), np.uint8)
     composite = start_composite(
         frames[0].copy(), 0, count=9, maps=(numbers.copy(), np.full((8, 8), 5, np.uint8))
     )
     mask = np.full((8, 8), 0.4, np.float16)
-    new = NewFrame(frames[1], frames[1], 1, None, (other, sure))
+    new = NewFrame(frames[1], frames[1], 1, None, (other, slab_doubt))
     masks = PairDecision(mask, (1 - mask).astype(np.float16))
     merge_frame(composite, new, masks, mode="select", white=255.0)
     assert np.array_equal(composite.index_map, other)

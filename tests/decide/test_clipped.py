@@ -1,4 +1,4 @@
-"""Clipped pixels of frames that were darkened."""
+"""Correction of decisions at clipped pixels of darkened frames."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def masks_like(height, width, value):
     return PairDecision(plane, 1 - plane)
 
 
-def yielded(a, b, exposures, owners, value):
+def corrected_mask_a(a, b, exposures, owners, value):
     masks = masks_like(*a.shape[:2], value)
     numbers = tuple(np.full(a.shape[:2], number, np.uint8) for number in owners)
     ceilings = clipped_ceilings(exposures, a, 255.0)
@@ -30,7 +30,7 @@ def yielded(a, b, exposures, owners, value):
     return masks.mask_a
 
 
-def test_ceilings_are_of_darkened_frames_and_colours_only():
+def test_only_darkened_frames_and_colours_have_ceilings():
     found = clipped_ceilings([Exposure(), Exposure((0.9, 1.1, 0.5), (0.0, 0.0, 0.1))], COLOURS, 255)
     assert np.isinf(found[0]).all()
     assert found[1].tolist() == [pytest.approx(229.5), np.inf, pytest.approx(153)]
@@ -49,25 +49,27 @@ def test_the_frame_with_more_light_is_taken_where_the_other_is_clipped(colours, 
     if clipped_first:
         pair, owners = pair[::-1], owners[::-1]
     wrong = 1.0 if clipped_first else 0.0
-    found = yielded(*pair, [Exposure(), DARKENED], owners, wrong)
+    found = corrected_mask_a(*pair, [Exposure(), DARKENED], owners, wrong)
     assert np.all(found[:, :15] == wrong)
     assert np.all(found[:, 17:] == 1 - wrong)
 
 
-def test_a_clipped_highlight_stays_where_others_spread_its_light():
+def test_a_clipped_highlight_stays_where_another_frame_spreads_its_light():
     blurred = np.full((40, 40, 3), 180, np.uint8)
     highlight = np.full((40, 40, 3), 60, np.uint8)
     highlight[10:30, 10:30] = 230
-    assert np.all(yielded(blurred, highlight, [Exposure(), DARKENED], (0, 1), 0.25) == 0.25)
+    assert np.all(
+        corrected_mask_a(blurred, highlight, [Exposure(), DARKENED], (0, 1), 0.25) == 0.25
+    )
 
 
-def test_of_two_clipped_frames_the_one_darkened_less_is_taken():
+def test_the_less_darkened_of_two_clipped_frames_is_taken():
     a, b = (np.full((40, 40, 3), value, np.uint8) for value in (204, 230))
-    assert np.all(yielded(a, b, [Exposure((0.8,), (0.0,)), DARKENED], (0, 1), 1.0) == 0)
+    assert np.all(corrected_mask_a(a, b, [Exposure((0.8,), (0.0,)), DARKENED], (0, 1), 1.0) == 0)
 
 
 def test_white_stays_white_beside_a_brighter_frame():
-    """A sheet of paper, bright but not clipped in the reference, clipped in the other frame."""
+    """White paper: bright but not clipped in the reference, clipped in the other frame."""
     frames = [np.minimum(frame, 200) for frame in draw_pair()[:2]]
     for frame in frames:
         frame[40:120, 40:160] = 246

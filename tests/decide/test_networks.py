@@ -46,7 +46,7 @@ def test_a_session_serves_changing_sizes(model, pair):
     assert np.array_equal(decide(model, source_a, source_b).mask_a, first)
 
 
-def test_stages_of_a_large_picture_give_their_memory_back(model, pair, monkeypatch):
+def test_stages_free_their_memory_on_a_large_picture(model, pair, monkeypatch):
     source_a, source_b, _ = pair
     expected = decide(model, source_a, source_b).mask_a
     released = []
@@ -65,7 +65,7 @@ def test_a_released_session_runs_again(model):
     assert np.array_equal(model.encode.run({"source": source})[0], before)
 
 
-def test_a_loaded_model_needs_its_files_no_more(pair, tmp_path):
+def test_a_loaded_model_does_not_need_its_files(pair, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(model_folder("drpl-fast"), folder)
     loaded = load_model(str(folder), threads=1)
@@ -82,7 +82,7 @@ def test_a_loaded_model_needs_its_files_no_more(pair, tmp_path):
         {"source": np.zeros((1, 3, 64, 64), np.float32)},
     ],
 )
-def test_inputs_that_do_not_fit_the_graph(model, inputs):
+def test_inputs_that_do_not_fit_the_graph_are_refused(model, inputs):
     with pytest.raises(ModelError, match=r"encode\.onnx: the network failed"):
         model.encode.run(inputs)
 
@@ -101,7 +101,7 @@ def test_swapping_the_sources_swaps_the_masks(model, pair):
     assert np.array_equal(masks.mask_b, swapped.mask_a)
 
 
-def test_what_is_200_pixels_away_matters(model):
+def test_pixels_200_away_change_the_masks(model):
     source_a, source_b, _ = half_sharp_pair(320, 640)
     far_a, far_b = source_a.copy(), source_b.copy()
     far_a[:, 420:], far_b[:, 420:] = source_b[:, 420:], source_a[:, 420:]
@@ -148,7 +148,7 @@ def test_grey_equals_grey_as_colour(model, pair):
 
 
 class Recorder:
-    """A stand-in for a session: says which source has more red, and counts."""
+    """Session that decides for the source with more red, and records shapes."""
 
     def __init__(self):
         self.shapes = []
@@ -160,7 +160,7 @@ class Recorder:
         return [brighter, 1 - brighter]
 
 
-def test_pair_network_sees_rgb_in_tiles_with_context():
+def test_a_pair_network_reads_rgb_tiles_with_context():
     session = Recorder()
     source_a, source_b = draw_texture(90, 130, 1), draw_texture(90, 130, 2)
     masks = decide(PairNetwork(session, (10,)), source_a, source_b, tile=64)
@@ -187,12 +187,12 @@ def test_decision_map_of_rows():
         ([np.full((4, 4), np.nan, np.float32)] * 2, "NaN"),
     ],
 )
-def test_what_is_not_a_pair(model, sources, message):
+def test_sources_that_are_no_pair_are_refused(model, sources, message):
     with pytest.raises(StackError, match=message):
         decide(model, *sources)
 
 
-def test_identical_half_sharp_fusion_is_near_the_truth(model):
+def test_a_half_sharp_pair_is_fused_close_to_the_truth(model):
     source_a, source_b, truth = half_sharp_pair(200, 300, seed=4)
     masks = decide(model, source_a, source_b)
     soft = decision_map(masks)[..., None]

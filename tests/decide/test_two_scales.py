@@ -1,4 +1,4 @@
-"""Large pictures: what is decided from afar steadies what is decided from near."""
+"""Decisions of large pictures at full and at quarter resolution."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from drpl.decide.two_scales import FACTOR, SMALLEST, TwoScaleModel
 
 
 class Stripes:
-    """Says of large pictures noise around one half, of small ones where A is brighter."""
+    """Model that decides by noise at full and for the brighter source at quarter resolution."""
 
     def __init__(self, side, strength=2.0):
         self.side, self.strength, self.sizes, self.released = side, strength, [], 0
@@ -38,7 +38,7 @@ def decided(side, strength):
     return masks, model
 
 
-def test_noise_from_near_gives_way_to_what_is_clear_from_afar():
+def test_a_clear_coarse_decision_overrides_noise_at_full_resolution():
     masks, model = decided(1024, 7.0)
     assert model.sizes == [(1024 // FACTOR, 1024 // FACTOR), (1024, 1024)]
     left, right = masks.mask_a[:, :500], masks.mask_a[:, 524:]
@@ -47,7 +47,7 @@ def test_noise_from_near_gives_way_to_what_is_clear_from_afar():
     assert np.abs(masks.mask_a + masks.mask_b - 1).max() < 0.01
 
 
-def test_where_nothing_is_clear_from_afar_what_is_near_decides():
+def test_full_resolution_decides_where_the_coarse_decision_is_undecided():
     masks, model = decided(1024, 0.0)
     alone = PairDecision(*(np.empty((1024, 1024), np.float32) for _ in range(2)))
     model.decide(
@@ -56,7 +56,7 @@ def test_where_nothing_is_clear_from_afar_what_is_near_decides():
     assert np.abs(masks.mask_a - alone.mask_a).max() < 2e-3
 
 
-def test_small_pictures_are_decided_from_near_only():
+def test_small_pictures_are_decided_at_full_resolution_only():
     side = int(SMALLEST**0.5) - 1
     _, model = decided(side, 7.0)
     assert model.sizes == [(side, side)]
@@ -65,18 +65,18 @@ def test_small_pictures_are_decided_from_near_only():
 def test_swapping_the_sources_swaps_the_masks(model):
     rng = np.random.default_rng(1)
     source_a, source_b = rng.integers(0, 255, (2, 1008, 1010), np.uint8)
-    steady = TwoScaleModel(model, model)
+    two_scales = TwoScaleModel(model, model)
     found = []
     for pair in ((source_a, source_b), (source_b, source_a)):
         masks = PairDecision(*(np.empty((1008, 1010), np.float16) for _ in range(2)))
-        steady.decide(*pair, white=255.0, tile=256, masks=masks)
+        two_scales.decide(*pair, white=255.0, tile=256, masks=masks)
         found.append(masks)
     assert np.array_equal(found[0].mask_a, found[1].mask_b)
     assert np.array_equal(found[0].mask_b, found[1].mask_a)
 
 
 @pytest.mark.parametrize("size", [(1001, 1003), (1024, 1024)])
-def test_odd_sizes(model, size):
+def test_odd_sizes_are_decided_everywhere(model, size):
     source = np.random.default_rng(1).integers(0, 255, size, np.uint8)
     masks = PairDecision(*(np.full(size, np.nan, np.float16) for _ in range(2)))
     TwoScaleModel(model, model).decide(source, 255 - source, white=255.0, tile=256, masks=masks)

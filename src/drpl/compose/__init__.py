@@ -1,1 +1,1 @@
-"""Composition: decisions and frames to the fused picture, its index map and confidence."""
+"""Composition of the fused picture, its index map and its confidence map from decisions."""

@@ -1,4 +1,4 @@
-"""Compose: decision masks and source images to the fused image, in strips or tiles."""
+"""Composition of a pair from its decision masks, in strips or tiles."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from drpl.core.strips import each_strip
 from drpl.core.tiling import cover
 
 SoftRows = Callable[[slice], Plane]
-"""Gives the soft decision map (1 for what is there already) of some rows."""
+"""Function that returns some rows of a soft decision map, 1 where the first source is better."""
 BAND = 6
 """Half the width, in pixels, of the band along decision boundaries in which sources are blended."""
 LEVELS = 4
+"""Halvings of a blending pyramid."""
 
 
 def compose(
@@ -38,7 +39,7 @@ def compose(
     Returns
     -------
     ndarray
-        Shape and dtype of the sources. Alpha is composed like a colour.
+        Array of the sources' shape and dtype. Alpha is composed like a colour.
     """
     if mode == "pyramid":
         return compose_pyramid(source_a, source_b, masks, white=white)
@@ -52,7 +53,7 @@ def compose_select(
     *,
     band: int | None = BAND,
 ) -> Pixels:
-    """Take source pixels by the decision map, blended in a band along its boundaries.
+    """Select source pixels by the decision map, and blend them in a band along its boundaries.
 
     Parameters
     ----------
@@ -64,21 +65,28 @@ def compose_select(
     Returns
     -------
     ndarray
-        Shape and dtype of the sources, each value between the two sources' values.
+        Array of the sources' shape and dtype; each value lies between the two sources' values.
     """
     fused = np.empty_like(source_a, order="C")
 
-    def work(rows: slice) -> None:
+    def fuse(rows: slice) -> None:
         soft, blended = weights(partial(decision_map, masks), len(source_a), rows, band)
         fused[rows] = source_a[rows]
         mix(fused[rows], source_b[rows], soft, blended)
 
-    each_strip(work, source_a.shape[0])
+    each_strip(fuse, source_a.shape[0])
     return fused
 
 
 def take(pixels: Pixels, source: Pixels, chosen: NDArray[np.bool_]) -> None:
-    """Put the chosen pixels of a source into a picture, whose rows must be contiguous."""
+    """Copy the chosen pixels of a source into a picture.
+
+    Parameters
+    ----------
+    pixels, source : ndarray, shape (h, W) or (h, W, C)
+        Arrays of one dtype; the rows of ``pixels`` must be contiguous.
+    chosen : ndarray of bool, shape (h, W)
+    """
     # several times faster than np.copyto with a mask that has no channels
     cv2.copyTo(source, chosen.view(np.uint8), pixels)
 
@@ -86,7 +94,24 @@ def take(pixels: Pixels, source: Pixels, chosen: NDArray[np.bool_]) -> None:
 def weights(
     decision: SoftRows, height: int, rows: slice, band: int | None
 ) -> tuple[Plane, NDArray[np.bool_]]:
-    """Decision map of some rows, and where sources are blended by it instead of selected."""
+    """Return some rows of a decision map, and the mask of their pixels to blend.
+
+    Parameters
+    ----------
+    decision : callable
+        Returns rows of the decision map.
+    height : int
+        Height of the picture in pixels.
+    rows : slice
+    band : int or None
+        Half the width of the band in pixels; 0 selects hard, None blends everywhere.
+
+    Returns
+    -------
+    soft : ndarray, shape (h, W), float32, in [0, 1]
+    blended : ndarray of bool, shape (h, W)
+        True where sources are blended, False where the better one is selected.
+    """
     reach = 0 if band is None else band + 1
     wide = slice(max(0, rows.start - reach), min(height, rows.stop + reach))
     soft = decision(wide)
@@ -100,17 +125,18 @@ def weights(
 
 
 def mix(pixels: Pixels, source: Pixels, soft: Plane, blended: NDArray[np.bool_]) -> None:
-    """Put a source's better pixels into a picture; blend the two where that is asked for.
+    """Merge a source into a picture, in place: select its better pixels, and blend along seams.
 
     Parameters
     ----------
     pixels, source : ndarray, shape (h, W) or (h, W, C)
-        The rows of ``pixels`` must be contiguous.
+        Arrays of one dtype; the rows of ``pixels`` must be contiguous.
     soft : ndarray, shape (h, W)
-        Weight of ``pixels``; below one half the source is better.
+        Weight of ``pixels``, in [0, 1]; below one half the source is better.
     blended : ndarray of bool, shape (h, W)
+        True where the two are blended.
     """
-    # by flat numbers: several times faster than by a mask
+    # flat indices are several times faster than a mask
     places = np.flatnonzero(blended)
     a, b = (image.reshape(soft.size, *image.shape[2:]) for image in (pixels, source))
     mixed = _mixed(a.take(places, axis=0), b.take(places, axis=0), soft.ravel().take(places))
@@ -119,7 +145,7 @@ def mix(pixels: Pixels, source: Pixels, soft: Plane, blended: NDArray[np.bool_])
 
 
 def _mixed(a: Pixels, b: Pixels, weight: Plane) -> Pixels:
-    """Blend pixels (K,) or (K, C) of two sources, ``weight`` (K,) being that of the first."""
+    """Blend pixels (K,) or (K, C) of two sources by the weight (K,) of the first."""
     weight = weight if a.ndim == 1 else weight[:, None]
     # A + (1 - M)(B - A) is exact where M is 0 or 1 and where A equals B
     blended = a + (np.float32(1) - weight) * (b.astype(np.float32) - a)
@@ -142,7 +168,7 @@ def compose_pyramid(
     source_a, source_b : ndarray, shape (H, W) or (H, W, C)
     masks : PairDecision
     white : float
-        Integer results are clipped to [0, ``white``].
+        Upper bound of integer results.
     levels : int
         Halvings of the pyramid.
     tile : int
@@ -151,7 +177,7 @@ def compose_pyramid(
     Returns
     -------
     ndarray
-        Shape and dtype of the sources.
+        Array of the sources' shape and dtype.
 
     References
     ----------
@@ -178,12 +204,17 @@ def blend_pyramids(
     ----------
     source_a, source_b : ndarray, shape (H, W) or (H, W, C)
     weight : ndarray, shape (H, W)
-        Of ``source_b``, in [0, 1]; `pyramid_reach` pixels from where it changes, the result is the
-        one or the other.
+        Weight of ``source_b``, in [0, 1]. Where it is 0 or 1 and does not change within
+        `pyramid_reach` pixels, the result is one of the sources.
     white : float
-        Integer results are clipped to [0, ``white``].
+        Upper bound of integer results.
     levels : int
         Halvings of the pyramid; 0 blends pixel by pixel.
+
+    Returns
+    -------
+    ndarray
+        Array of the sources' shape and dtype.
     """
     a = source_a.astype(np.float32)
     difference = source_b.astype(np.float32) - a
@@ -195,13 +226,13 @@ def blend_pyramids(
 
 
 def pyramid_reach(levels: int) -> int:
-    """Pixels, along rows and columns, over which a pyramid spreads a step of the weight."""
-    # five taps: down to level k and up again, a step spreads by 2 (2^k - 1) each
+    """Return how many pixels, along an axis, a pyramid spreads a step of the weight."""
+    # five taps: a step spreads by 2 (2^k - 1) on the way down to level k, and again on the way up
     return int(4 * (2**levels - 1))
 
 
 def _blend(image: Plane, weight: Plane, levels: int) -> Plane:
-    """Laplacian pyramid of an image, each level times the weight's Gaussian pyramid, summed up."""
+    """Multiply an image's Laplacian pyramid by the weight's Gaussian pyramid, and collapse it."""
     if levels == 0 or min(image.shape[:2]) < 2:
         return image * (weight if image.ndim == 2 else weight[..., None])
     size = (image.shape[1], image.shape[0])
@@ -213,5 +244,5 @@ def _blend(image: Plane, weight: Plane, levels: int) -> Plane:
 
 
 def _as_dtype(values: Plane, dtype: np.dtype[np.generic]) -> Pixels:
-    """Round to integers where the sources are integers."""
+    """Convert to a dtype, rounding for integers."""
     return (np.rint(values) if dtype.kind == "u" else values).astype(dtype)

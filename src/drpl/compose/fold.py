@@ -1,4 +1,4 @@
-"""Fold: a stack met frame by frame; what is best so far takes the same memory however many."""
+"""Fold of a stack, frame by frame, into a composite whose size does not grow with the stack."""
 
 from __future__ import annotations
 
@@ -30,55 +30,56 @@ def start_composite(
     covered: Coverage | None = None,
     maps: Maps | None = None,
 ) -> Composite:
-    """The composite of one frame, of which it takes possession.
+    """Return the composite of a single frame.
 
     Parameters
     ----------
     frame : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+        The composite becomes its owner and may change it.
     number : int
-        Of the frame, below ``count``.
+        Number of the frame, below ``count``.
     count : int
-        Frames of the stack.
+        Number of frames in the stack.
     scale : int
-        Of the decisions to come.
+        Pixels of the picture per pixel of a decision, along an axis.
     covered : ndarray of bool, shape (H, W), optional
-        Where the frame shows the scene.
+        True where the frame shows the scene; everywhere by default.
     maps : Maps, optional
-        Of a picture that was fused itself, taken possession of too; ``number`` then says nothing.
+        Index map and doubt of a slab, in place of ``number``; the composite owns them too.
     """
     shape = frame.shape[:2]
-    index_map, doubt = maps or _untouched(shape, number, count)
+    index_map, doubt = maps or _single_frame_maps(shape, number, count)
     return Composite(reduced(frame, scale), frame, index_map, doubt, covered, scale)
 
 
-def _untouched(shape: Sequence[int], number: int, count: int) -> Maps:
-    """Maps of one frame; zeros take no memory until they are written to."""
+def _single_frame_maps(shape: Sequence[int], number: int, count: int) -> Maps:
+    """Return index map and doubt of one frame; zeros take no memory until written to."""
     dtype = np.uint8 if count <= 256 else np.uint16
     index_map: NDArray[Any] = np.full(shape, number, dtype) if number else np.zeros(shape, dtype)
     return index_map, np.zeros(shape, np.uint8)
 
 
-def _thinned(covered: Coverage | None, scale: int) -> Coverage | None:
-    """Coverage at the scale of decisions."""
+def _subsampled(covered: Coverage | None, scale: int) -> Coverage | None:
+    """Return coverage at the scale of decisions."""
     return None if covered is None else covered[::scale, ::scale]
 
 
 @dataclass(frozen=True)
 class NewFrame:
-    """A frame that is compared with the composite.
+    """A frame or slab to compare with the composite.
 
     Attributes
     ----------
     frame : ndarray
-        Registered with the composite, of its shape and dtype.
+        Registered frame, of the composite's shape and dtype.
     seen : ndarray
-        The same, `reduced` to the scale of decisions.
+        The same frame reduced to the scale of decisions.
     number : int
-        Of the frame.
+        Number of the frame or slab, from 0.
     covered : ndarray of bool, shape (H, W), or None
-        Where the frame shows the scene.
+        True where the frame shows the scene; None if it does everywhere.
     maps : Maps or None
-        Of a picture that was fused itself, in place of its number.
+        Index map and doubt of a slab.
     """
 
     frame: Pixels
@@ -97,7 +98,7 @@ def merge_frame(
     white: float,
     last: bool = False,
 ) -> Decision:
-    """Take from one frame more what is better than the composite.
+    """Merge into the composite the pixels of a new frame that are better.
 
     Parameters
     ----------
@@ -105,16 +106,18 @@ def merge_frame(
         Changed in place.
     new : NewFrame
     masks : PairDecision
-        Between `Composite.seen` (A) and `NewFrame.seen` (B).
-    mode, white
-        As of `drpl.compose.blend.compose`.
+        Masks of `Composite.seen` (A) and `NewFrame.seen` (B).
+    mode : str
+        ``"select"`` or ``"pyramid"``; see `drpl.FusionOptions`.
+    white : float
+        Value of white.
     last : bool
-        Whether no frame follows: `Composite.seen` is then not kept up.
+        True if no frame follows; `Composite.seen` is then not updated.
 
     Returns
     -------
     Decision
-        What was taken; it looks at ``masks``.
+        Decision that was followed; it holds ``masks`` themselves, not a copy.
     """
     frame, covered = new.frame, new.covered
     height, width = frame.shape[:2]
@@ -144,44 +147,55 @@ def merge_frame(
 
 
 def _take_maps(composite: Composite, new: NewFrame, rows: slice, soft: NDArray[np.float32]) -> None:
-    """Note, in some rows, which frame each pixel is from now and how clear that is."""
+    """Update some rows of the index map and of doubt."""
     better = soft < 0.5
-    index, kept = composite.index_map[rows], composite.doubt[rows]
-    unclear = taken = 255 - clearness(soft)
+    index, doubt = composite.index_map[rows], composite.doubt[rows]
+    unclear = new_doubt = 255 - clearness(soft)
     if new.maps is None:
         index[better] = new.number
     else:
-        numbers, doubt = (plane[rows] for plane in new.maps)
-        unclear[index == numbers] = 0  # one frame, whichever side it is taken from
-        taken = np.maximum(unclear, doubt)
+        numbers, slab_doubt = (plane[rows] for plane in new.maps)
+        unclear[index == numbers] = 0  # both sides show the same frame
+        new_doubt = np.maximum(unclear, slab_doubt)
         np.copyto(index, numbers, where=better)
-    np.maximum(kept, unclear, out=kept, where=~better)
-    np.copyto(kept, taken, where=better)
+    np.maximum(doubt, unclear, out=doubt, where=~better)
+    np.copyto(doubt, new_doubt, where=better)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The soft decision between composite (1) and frame (0), at full resolution, row by row.
+    """Soft decision map of composite (1) and new frame (0), evaluated by rows.
 
-    Where only one of the two shows the scene, it is taken.
+    Where only one of the two shows the scene, that one wins.
+
+    Attributes
+    ----------
+    masks : PairDecision
+        Masks of the composite (A) and the frame (B), at the scale of decisions.
+    shape : tuple of two ints
+        Height and width of the picture in pixels.
+    scale : int
+        Pixels of the picture per pixel of a decision, along an axis.
+    composite_covered, frame_covered : ndarray of bool, shape (H, W), or None
+        Coverage of the composite before the merge, and of the frame.
     """
 
     masks: PairDecision
     shape: tuple[int, int]
     scale: int
-    before: Coverage | None
-    new: Coverage | None
+    composite_covered: Coverage | None
+    frame_covered: Coverage | None
 
     def __call__(self, rows: slice) -> NDArray[np.float32]:
-        """Decision map of some rows."""
-        return self._bounded(self._enlarged(rows), rows, 1)
+        """Return some rows of the decision map, at full resolution."""
+        return self._within_coverage(self._enlarged(rows), rows, 1)
 
     def small(self) -> NDArray[np.float32]:
-        """The whole decision map at the scale of decisions."""
-        return self._bounded(decision_map(self.masks), slice(None), self.scale)
+        """Return the whole decision map at the scale of decisions."""
+        return self._within_coverage(decision_map(self.masks), slice(None), self.scale)
 
     def _enlarged(self, rows: slice) -> NDArray[np.float32]:
-        """Rows of the decision map, bilinearly enlarged."""
+        """Return some rows of the decision map, bilinearly enlarged."""
         if self.scale == 1:
             return decision_map(self.masks, rows)
         reach = slice(max(0, rows.start // self.scale - 1), -(-rows.stop // self.scale) + 1)
@@ -190,30 +204,35 @@ class Decision:
         local = slice(rows.start - above, rows.stop - above)
         return enlarged_rows(small, local, self.scale, self.shape[1])
 
-    def _bounded(self, soft: NDArray[np.float32], rows: slice, step: int) -> NDArray[np.float32]:
-        """Decide for the side that shows the scene, where only one does."""
+    def _within_coverage(
+        self, soft: NDArray[np.float32], rows: slice, step: int
+    ) -> NDArray[np.float32]:
+        """Decide, in place, for the side that shows the scene where only one does."""
         steps = (slice(None, None, step), slice(None, None, step))
-        if self.new is not None:
-            soft[~self.new[rows][steps]] = 1
-        if self.before is not None:
-            missing = ~self.before[rows][steps]
-            soft[missing if self.new is None else missing & self.new[rows][steps]] = 0
+        shown = None if self.frame_covered is None else self.frame_covered[rows][steps]
+        if shown is not None:
+            soft[~shown] = 1
+        if self.composite_covered is not None:
+            missing = ~self.composite_covered[rows][steps]
+            soft[missing if shown is None else missing & shown] = 0
         return soft
 
 
 Observer = Callable[[Composite, NewFrame, Decision | None], None]
-"""Shown, after each frame, the composite, the frame, and what was taken; the first one whole."""
+"""Callback that receives the composite, the frame and the decision after each merge; the decision
+is None for the first frame, which is taken whole."""
 
 
 @dataclass(frozen=True)
 class Folding:
-    """Fold of frames into a composite, one by one.
+    """Fold of frames, one by one, into a composite.
 
     Attributes
     ----------
     load : callable
-        Returns the model that decides.
+        Returns the model that decides pairs.
     frames : RegisteredFrames
+        Stack, plan, options and clock of the fold.
     observe : Observer, optional
     """
 
@@ -228,12 +247,16 @@ class Folding:
         ----------
         frames : iterator of Prepared
         last : int
-            Number of the last one.
+            Number of the last frame or slab.
 
         Returns
         -------
         Composite
-            ``masks`` are those of the last frame against all before it.
+            Its ``masks`` compare the last frame with the composite of all before it.
+
+        Raises
+        ------
+        ReadError, StackError, AlignmentError, ModelError
         """
         lap, options, scale = self.frames.clock.lap, self.frames.options, self.frames.plan.scale
         model = self.load()
@@ -250,16 +273,16 @@ class Folding:
             self.observe(composite, NewFrame(own, composite.seen, number, covered, maps), None)
         masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
         contenders = None
-        if count > 2 and maps is None:  # a slab is the sharpest of its frames everywhere
+        if count > 2 and maps is None:  # a slab has the detail of its sharpest frames
             contenders = Contenders(count, white, self.frames.plan.untouched)
-            contenders.meet(number, composite.seen, _thinned(covered, scale))
+            contenders.add(number, composite.seen, _subsampled(covered, scale))
         for number, frame, covered, maps in frames:
             lap("read")
             new = NewFrame(frame, reduced(frame, scale), number, covered, maps)
             model.decide(composite.seen, new.seen, white=white, tile=options.tile, masks=masks)
             self._correct(masks, composite, new, contenders)
             if number == last:
-                del model  # frees the buffers of a model loaded here before the result is made
+                del model  # free the buffers of a model loaded here before composing
             lap("decide")
             decision = merge_frame(
                 composite, new, masks, mode=options.compose, white=white, last=number == last
@@ -268,7 +291,7 @@ class Folding:
             if self.observe is not None:
                 self.observe(composite, new, decision)
                 lap("observe")
-            # these would be held while the next frame is read or decided
+            # otherwise they stay in memory while the next frame is read and decided
             del decision, new, frame, covered, maps
         composite.masks = masks
         return composite
@@ -280,13 +303,13 @@ class Folding:
         new: NewFrame,
         contenders: Contenders | None,
     ) -> None:
-        """Correct the network's masks, in place, where detail or clipping leaves no doubt."""
+        """Overrule the network's masks, in place, where detail or clipping leaves no doubt."""
         step = composite.scale
         owners = composite.index_map[::step, ::step]
         sources = (composite.seen, new.seen)
         if contenders is not None:
-            contenders.meet(new.number, new.seen, _thinned(new.covered, step))
-            contenders.restrict(masks, owners, sources)
+            contenders.add(new.number, new.seen, _subsampled(new.covered, step))
+            contenders.correct(masks, owners, sources)
         if self._ceilings is None:
             return
         number = composite.index_map.dtype.type(new.number)
@@ -298,7 +321,7 @@ class Folding:
 
     @cached_property
     def _ceilings(self) -> Ceilings | None:
-        """Values of clipped pixels once exposure is matched."""
+        """Values of clipped pixels after exposure matching."""
         return clipped_ceilings(
             self.frames.plan.exposures, self.frames.stack.like, self.frames.white
         )

@@ -1,4 +1,4 @@
-"""The seam that every fusion method fills: networks and classical methods alike."""
+"""Protocol of fusion methods, which networks and classical methods share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from drpl.core.frames import Pixels
 from drpl.core.options import FusionOptions
 
 MARGIN = 1.08
-"""Factor on estimates of memory."""
+"""Safety factor on estimates of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Needs:
     Attributes
     ----------
     passes : int
-        Passes over the frames, besides the one that aligns them.
+        Passes over the frames, not counting alignment.
     tile_multiple : int
         Multiple, in pixels, that sides of tiles must be; 0 if frames are fused whole.
     fixed_mb : float
@@ -49,30 +49,30 @@ class Method(Protocol):
 
     @property
     def id(self) -> str:
-        """Id, as ``FusionOptions.method`` names it."""
+        """Name of the method in ``FusionOptions.method``."""
         ...
 
     def resolve(self, options: FusionOptions) -> FusionOptions:
-        """Return the options as the method follows them.
+        """Return the options that the method will follow.
 
         Raises
         ------
         ConfigError
-            If the method cannot follow one.
+            If the method does not support one of the options.
         """
         ...
 
     def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
-        """Return what ``count`` frames shaped like ``like`` need."""
+        """Return the resources needed for ``count`` frames shaped like ``like``."""
         ...
 
     def extended(self, *, observe: Observer | None, slabs: SlabOutput | None) -> Method:
-        """Return the method with an observer of its decisions, and slabs.
+        """Return the method with an observer of its decisions, and with slabs.
 
         Raises
         ------
         ConfigError
-            If it does not decide pairs.
+            If either is given and the method does not decide pairs.
         """
         ...
 
@@ -86,5 +86,5 @@ class Method(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Return the method's entry of a report: its id, and what tells its version."""
+        """Return the method's entry in a report: its id, and its hashes or DOI."""
         ...

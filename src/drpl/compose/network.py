@@ -1,4 +1,4 @@
-"""Fusion by a network that decides pairs: frames are folded into a composite."""
+"""Fusion by a pair network, which folds frames into a composite."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from drpl.compose.slabs import SlabOutput, fold_slabs
 from drpl.core.composite import Composite
 from drpl.core.frames import Pixels
 from drpl.core.options import TILE_MULTIPLE, FusionOptions
-from drpl.decide.consistency import AROUND, AROUND_IN_STACKS, ConsistentModel
+from drpl.decide.consistency import PAIR_WEIGHT, STACK_WEIGHT, VerifiedModel
 from drpl.decide.contenders import BLOCK
 from drpl.decide.networks import DecisionModel
 from drpl.decide.two_scales import TwoScaleModel
 
 BASE_MB = 200.0
-"""Megabytes of Python, libraries, and a network without its tiles."""
+"""Megabytes of Python, the libraries, and a network without its tiles."""
 STAGED_MB, WHOLE_MB = 90.0, 1100.0
-"""Megabytes per megapixel of the tiles decided at a time: networks in three stages, in one."""
+"""Megabytes per megapixel of concurrent tiles, for networks of three stages and of one."""
 SLAB_MAPS = 3
-"""Bytes per pixel of a slab's index map and doubt, at most."""
+"""Bytes per pixel, at most, of a slab's index map and doubt."""
 CONTEXT = 64
-"""Pixels by which a tile is larger than what it decides."""
+"""Pixels, along an axis, that a tile reads beyond those it decides."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,15 @@ class NetworkMethod:
     ----------
     id : str
     load : callable
-        Loads the network for a number of threads; called for each of the two scales.
+        Loads the network for a number of threads; called once per scale.
     staged : bool
-        True if the network runs in stages on tiles, False if each tile takes all cores.
+        True if the network runs in stages, one tile per thread; False if each tile uses all cores.
     sha256 : mapping
-        Hash of each file of the network.
+        SHA-256 of each file of the network, by name.
     observe : Observer, optional
+        Callback that receives every decision.
     slabs : SlabOutput, optional
+        Slabs to fuse apart; all frames in one fold by default.
     """
 
     id: str
@@ -55,7 +57,7 @@ class NetworkMethod:
     slabs: SlabOutput | None = None
 
     def resolve(self, options: FusionOptions) -> FusionOptions:
-        """See `Method`; a network follows every option."""
+        """See `Method`; networks follow every option."""
         return options
 
     def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
@@ -63,10 +65,11 @@ class NetworkMethod:
 
         Notes
         -----
-        Four frames are held (result, newest, and the next before and after its warp), a fifth at
-        the scale of decisions with masks and features; index map, confidence and coverage; two
-        bytes per block and frame. A slab adds its maps. The constants were fitted to measured peaks
-        of 1, 6 and 24 megapixels (``drpl fuse --json --scale 1``, four frames of 8 and 16 bits).
+        Memory holds four frames (the result, the newest, and the next before and after its warp);
+        a fifth at the scale of decisions, with masks and features; index map, confidence and
+        coverage; and two bytes per block and frame. A slab adds its maps. The constants were fitted
+        to measured peaks of 1, 6 and 24 megapixels (``drpl fuse --json --scale 1``, four frames of
+        8 and 16 bits).
         """
         pixels = like.shape[0] * like.shape[1]
         sample = like.nbytes / pixels
@@ -99,7 +102,7 @@ class NetworkMethod:
     def _model(self, threads: int, count: int) -> DecisionModel:
         """Load the network at two scales, with consistency verification."""
         model = TwoScaleModel(self.load(threads), self.load(threads))
-        return ConsistentModel(model, AROUND if count == 2 else AROUND_IN_STACKS)
+        return VerifiedModel(model, PAIR_WEIGHT if count == 2 else STACK_WEIGHT)
 
     def describe(self) -> dict[str, Any]:
         """See `Method`."""

@@ -1,4 +1,4 @@
-"""Slabs: runs of frames that are fused apart and then with each other."""
+"""Slabs: runs of frames that are fused apart, then with each other."""
 
 from __future__ import annotations
 
@@ -54,27 +54,27 @@ class Slabs:
             )
 
     def runs(self, numbers: Sequence[int]) -> list[list[int]]:
-        """Return the numbers of each slab's frames; every slab has one that no earlier slab has."""
+        """Return the frame numbers of each slab; every slab has one that no earlier slab has."""
         starts = range(0, max(1, len(numbers) - self.overlap), self.size - self.overlap)
         return [list(numbers[start : start + self.size]) for start in starts]
 
     def plan_runs(self, plan: Plan) -> list[list[int]]:
-        """Return the used frames of each slab in the order of folding; slabs as they were given."""
+        """Return the used frames of each slab, in folding order; slabs keep the input order."""
         runs = self.runs([number for number in plan.focus_order if number in plan.used])
         return runs if plan.focus_order == plan.order else [run[::-1] for run in runs]
 
 
 @dataclass(frozen=True, slots=True)
 class SlabOutput:
-    """Slabs to fuse apart, and where their pictures go.
+    """Slabs to fuse apart, and the output of their pictures.
 
     Attributes
     ----------
     slabs : Slabs
     folder : Path
-        Folder that holds the slabs' exact pixels until all are fused.
+        Folder for a temporary file with the slabs' exact pixels.
     write : callable
-        Writes the picture of a slab, by its number from 0, and returns its file.
+        Writes the picture and metadata of a slab, by its number from 0, and returns its file.
     """
 
     slabs: Slabs
@@ -88,11 +88,11 @@ def fold_slabs(folding: Folding, output: SlabOutput) -> Composite:
     Returns
     -------
     Composite
-        Its index map holds numbers of frames.
+        Its index map holds frame numbers, its ``slabs`` the files written.
 
     Raises
     ------
-    ReadError, StackError, ModelError, WriteError
+    ReadError, StackError, AlignmentError, ModelError, WriteError
     """
     plan, stack = folding.frames.plan, folding.frames.stack
     runs = output.slabs.plan_runs(plan)
@@ -105,7 +105,7 @@ def fold_slabs(folding: Folding, output: SlabOutput) -> Composite:
 
     def fuse(number: int) -> Composite:
         run = runs[number]
-        # the last run exhausts the frames, which ends their reading
+        # the last run exhausts the frames, so that reading ends
         own = islice(frames, len(run)) if number + 1 < len(runs) else frames
         composite = folding.fold(own, last=run[-1])
         pixels = np.ascontiguousarray(composite.fused[window])
@@ -117,35 +117,35 @@ def fold_slabs(folding: Folding, output: SlabOutput) -> Composite:
     if len(runs) == 1:
         composite = fuse(0)
     else:
-        with _Shelf(output.folder) as shelf:
+        with _SlabFile(output.folder) as file:
             for number in range(len(runs)):
-                shelf.put(fuse(number))
+                file.add(fuse(number))
                 lap("write")
-            composite = folding.fold(shelf.pictures(), last=len(runs) - 1)
+            composite = folding.fold(file.read(), last=len(runs) - 1)
     composite.slabs = tuple(written)
     return composite
 
 
-class _Shelf:
-    """Exact pixels of fused slabs in an unnamed file, so that memory does not grow with them."""
+class _SlabFile:
+    """Exact pixels and maps of fused slabs in a temporary file, so that memory stays flat."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._shapes: list[tuple[int, ...] | None] = []
 
-    def __enter__(self) -> _Shelf:
+    def __enter__(self) -> _SlabFile:
         """Open the file."""
         try:
             self._file: IO[bytes] = tempfile.TemporaryFile(dir=self._folder)
         except OSError as error:
-            raise self._trouble(error) from error
+            raise self._failure(error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close the file, which removes it."""
         self._file.close()
 
-    def put(self, composite: Composite) -> None:
+    def add(self, composite: Composite) -> None:
         """Add a slab."""
         covered = composite.covered
         self._shapes.append(None if covered is None else covered.shape)
@@ -157,16 +157,16 @@ class _Shelf:
                 np.save(self._file, plane, allow_pickle=False)
             self._file.flush()
         except OSError as error:
-            raise self._trouble(error) from error
+            raise self._failure(error) from error
 
-    def pictures(self) -> Iterator[Prepared]:
+    def read(self) -> Iterator[Prepared]:
         """Yield the slabs with their maps."""
         self._file.seek(0)
         for number, shape in enumerate(self._shapes):
-            yield self._picture(number, shape)  # no name here keeps it
+            yield self._slab(number, shape)  # a local name would keep it in memory
 
-    def _picture(self, number: int, shape: tuple[int, ...] | None) -> Prepared:
-        """Read the next slab with its maps; ``shape`` is the shape of its coverage."""
+    def _slab(self, number: int, shape: tuple[int, ...] | None) -> Prepared:
+        """Read the next slab with its maps; ``shape`` is the shape of its coverage, if any."""
         fused, index_map, doubt = (self._next() for _ in range(3))
         covered = None
         if shape is not None:
@@ -178,8 +178,8 @@ class _Shelf:
         """Read the next array of the file."""
         return np.load(self._file, allow_pickle=False)
 
-    def _trouble(self, error: OSError) -> WriteError:
-        """Return the error of a disk that fails."""
+    def _failure(self, error: OSError) -> WriteError:
+        """Return the error for a disk that fails."""
         return WriteError(
             f"{self._folder}: slabs cannot be kept here ({error.strerror or error}); make room or "
             "choose another folder"

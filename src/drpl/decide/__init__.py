@@ -1,1 +1,1 @@
-"""Decisions: which of two pictures each pixel is taken from."""
+"""Decision masks of a pair: pair networks, consistency verification and corrections."""

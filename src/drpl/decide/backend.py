@@ -1,4 +1,4 @@
-"""What runs an exported network: a small protocol, and ONNX Runtime behind it."""
+"""Sessions that run an exported network: a small protocol, with ONNX Runtime behind it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any, Protocol
 from drpl.core.frames import Tensor
 from drpl.errors import BackendUnavailable, ModelError
 
-NOT_A_NETWORK = "is not a network that ONNX Runtime can run"
-
 
 def runtime_providers() -> list[str]:
-    """Names of what ONNX Runtime can run on here."""
+    """Return the names of ONNX Runtime's execution providers on this machine."""
     import onnxruntime
 
     return [str(name) for name in onnxruntime.get_available_providers()]
@@ -23,33 +21,33 @@ class Session(Protocol):
     """One stage of a network, ready to run."""
 
     def run(self, inputs: dict[str, Tensor]) -> list[Tensor]:
-        """Outputs, in the order of the graph, for named inputs."""
+        """Run the stage on named inputs and return its outputs in the order of the graph."""
         ...
 
     def release(self) -> None:
-        """Give the memory of earlier runs back; what they put out may not be used any more."""
+        """Free the memory of earlier runs, whose outputs become invalid."""
         ...
 
 
 class OnnxSession:
     """A stage in ONNX Runtime, on the CPU.
 
-    It is planned anew for each size that differs from the one before: with sizes known, more
-    operators are joined.
+    The stage is planned again whenever the size of its inputs changes: with sizes known, ONNX
+    Runtime fuses more operators.
 
     Parameters
     ----------
     path : Path
         An ``.onnx`` file.
     threads : int
-        Of one run; several runs may go on at the same time.
+        Threads of one run; several runs may go on at the same time.
 
     Raises
     ------
     BackendUnavailable
         If ONNX Runtime is not installed.
     ModelError
-        If the file is not a graph that it can run.
+        If the file cannot be read, or is not a graph that ONNX Runtime can run.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
@@ -76,11 +74,11 @@ class OnnxSession:
         self._output_shape = tuple(self._session.get_outputs()[0].shape)
 
     def _plan(self, sizes: dict[str, int]) -> Any:
-        """A session for given lengths of the graph's named axes."""
+        """Return a session for given lengths of the graph's named axes."""
         options = self._runtime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
-        # the tiles of one size: their plan would hold more memory than it saves
+        # for tiles of one size, the memory plan holds more than it saves
         options.enable_mem_pattern = False
         for axis, length in sizes.items():
             options.add_free_dimension_override_by_name(axis, length)
@@ -89,11 +87,12 @@ class OnnxSession:
                 self._graph, options, providers=["CPUExecutionProvider"]
             )
         except self._failures as error:
-            reason = f"the network failed ({error})" if sizes else NOT_A_NETWORK
+            failed = f"the network failed ({error})"
+            reason = failed if sizes else "is not a network that ONNX Runtime can run"
             raise ModelError(f"{self._path}: {reason}") from error
 
     def _planned(self, inputs: dict[str, Tensor]) -> Any:
-        """The session for the sizes of these inputs."""
+        """Return the session for the sizes of these inputs."""
         sizes: dict[str, int] = {}
         for name, axes in self._axes:
             if name not in inputs or inputs[name].ndim != len(axes):
@@ -110,16 +109,16 @@ class OnnxSession:
 
     @property
     def channels(self) -> int:
-        """Channels of the first output."""
+        """Number of channels of the first output."""
         return int(self._output_shape[1])
 
     def release(self) -> None:
-        """Give the memory of earlier runs back; what they put out may not be used any more."""
+        """Free the memory of earlier runs, whose outputs become invalid."""
         with self._planning:
             self._session, self._sizes = None, {}
 
     def run(self, inputs: dict[str, Tensor]) -> list[Tensor]:
-        """Outputs, in the order of the graph, for named inputs.
+        """Run the stage on named inputs and return its outputs in the order of the graph.
 
         Raises
         ------

@@ -1,7 +1,8 @@
-"""Clipped pixels of frames that were darkened: they tell only how bright the scene is at least.
+"""Correction of decisions at clipped pixels of darkened frames.
 
-A frame that was exposed more than the reference is darkened to match it, and what it had clipped
-comes out as an even grey below white. Another frame that shows more light there knows better.
+A frame exposed more than the reference is darkened to match it. Its clipped highlights then become
+an even grey below white, a lower bound of the scene's brightness. Where another frame shows more
+light, that frame is right.
 """
 
 from __future__ import annotations
@@ -18,37 +19,39 @@ from drpl.core.masks import PairDecision
 from drpl.core.strips import each_strip
 
 Ceilings = NDArray[np.float32]
-"""(N, C): what clipped pixels of each frame come to, by colour; infinite where that is white."""
+"""Value of clipped pixels after exposure matching, (N, C): per frame and colour; infinite where
+clipped pixels stay white."""
 Owners = NDArray[np.unsignedinteger]
-NEAR = 1 / 255
-"""How far below the ceiling, relative to white, a value counts as clipped."""
-INSIDE = 3
-"""Side of the square all of which is clipped, and over whose mean the other frame shows more light:
-at the edges of what is clipped, resampling mixes in other values."""
+TOLERANCE = 1 / 255
+"""Distance below the ceiling, relative to white, at which a value still counts as clipped."""
+WINDOW = 3
+"""Side, in pixels, of the window that must be clipped throughout, and over whose mean the other
+frame must show more light: resampling mixes other values into the edges of clipped areas."""
 
 
 def clipped_ceilings(exposures: Sequence[Exposure], like: Pixels, white: float) -> Ceilings | None:
-    """What clipped pixels of frames come to when their exposure is matched.
+    """Return the value of clipped pixels in each frame after exposure matching.
 
     Parameters
     ----------
     exposures : sequence of Exposure
-        Of each frame; where highlights are bent, what was clipped is as bright as elsewhere.
+        Exposure of each frame. A frame with compressed highlights has no ceiling.
     like : ndarray, shape (H, W) or (H, W, C)
-        Such as the frames. Floats are never clipped.
+        Array shaped like the frames, of their dtype; float frames have no ceiling.
     white : float
+        Value of white.
 
     Returns
     -------
     Ceilings or None
-        None where no frame is darkened.
+        None if no frame has a ceiling below white.
     """
     colours = 1 if like.ndim == 2 else like.shape[2] - (like.shape[2] in (2, 4))
     found = np.empty((len(exposures), colours), np.float32)
     for ceiling, exposure in zip(found, exposures, strict=True):
         line = np.add(exposure.gain, exposure.offset)
         ceiling[:] = np.inf if exposure.highlights else line * white
-    below = found < white * (1 - NEAR)
+    below = found < white * (1 - TOLERANCE)
     if like.dtype.kind != "u" or not below.any():
         return None
     return np.where(below, found, np.float32(np.inf))
@@ -61,44 +64,45 @@ def prefer_unclipped(
     owners: tuple[Owners, Owners],
     white: float,
 ) -> None:
-    """Where one source is clipped and the other shows more light, take the other.
+    """Decide for the source that shows more light where the other is clipped.
 
     Parameters
     ----------
     masks : PairDecision
-        Of the sources; changed in place.
+        Masks of the two sources; changed in place.
     sources : pair of ndarray, shape (h, w) or (h, w, C)
     ceilings : Ceilings
     owners : pair of ndarray, shape (h, w)
-        Number of the frame that each pixel of a source is from.
+        Index map of each source: number of the frame that a pixel is taken from.
     white : float
+        Value of white.
     """
     height = masks.mask_a.shape[0]
     colours = ceilings.shape[1]
 
-    def work(rows: slice) -> None:
-        above = min(rows.start, INSIDE)
-        reach = slice(rows.start - above, rows.stop + INSIDE)
-        seen = [np.atleast_3d(source[reach])[..., :colours] for source in sources]
+    def correct(rows: slice) -> None:
+        above = min(rows.start, WINDOW)
+        wide = slice(rows.start - above, rows.stop + WINDOW)
         inner = slice(above, above + rows.stop - rows.start)
+        pair = [np.atleast_3d(source[wide])[..., :colours] for source in sources]
         clipped = [
-            _clipped(pixels, ceilings[of[reach]] - white * NEAR)[inner]
-            for pixels, of in zip(seen, owners, strict=True)
+            _clipped(pixels, ceilings[numbers[wide]] - white * TOLERANCE)[inner]
+            for pixels, numbers in zip(pair, owners, strict=True)
         ]
         if not any(plane.any() for plane in clipped):
             return
-        apart = seen[0].astype(np.float32) - seen[1]
-        apart = np.atleast_3d(cv2.blur(apart, (INSIDE, INSIDE)))[inner]
-        for_b = np.logical_and(clipped[0], apart < 0).any(axis=2)
-        for_a = np.logical_and(clipped[1], apart > 0).any(axis=2)
+        difference = pair[0].astype(np.float32) - pair[1]
+        difference = np.atleast_3d(cv2.blur(difference, (WINDOW, WINDOW)))[inner]
+        for_b = np.logical_and(clipped[0], difference < 0).any(axis=2)
+        for_a = np.logical_and(clipped[1], difference > 0).any(axis=2)
         for wins, value in ((for_b & ~for_a, 0), (for_a & ~for_b, 1)):
             masks.mask_a[rows][wins] = value
             masks.mask_b[rows][wins] = 1 - value
 
-    each_strip(work, height)
+    each_strip(correct, height)
 
 
 def _clipped(pixels: Pixels, least: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where all pixels around are clipped, by colour."""
+    """Return, by colour, the pixels whose whole window reaches a value."""
     reached = (pixels >= least).view(np.uint8)
-    return np.atleast_3d(cv2.erode(reached, np.ones((INSIDE, INSIDE), np.uint8))) > 0
+    return np.atleast_3d(cv2.erode(reached, np.ones((WINDOW, WINDOW), np.uint8))) > 0

@@ -1,8 +1,8 @@
-"""Consistency verification: what is unsure at a pixel is decided as around it.
+"""Consistency verification: low-confidence pixels follow their neighbourhood.
 
-Where two frames hardly differ, in skies and on smooth surfaces, noise and coding decide which of
-them a network prefers, pixel by pixel: harmless to each pixel, but a patchwork in the maps, in
-the grain of the picture, and to the network when the next frame of a stack comes.
+Where two frames hardly differ, in skies and on smooth surfaces, noise and coding decide pixel by
+pixel which of them a network prefers. No pixel suffers, but the maps and the grain of the picture
+become a patchwork, and the next frame of a stack is compared with a mosaic.
 """
 
 from __future__ import annotations
@@ -11,71 +11,72 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from drpl.core.frames import Pixels
+from drpl.core.frames import Pixels, Plane
 from drpl.core.masks import PairDecision, decision_map
-from drpl.core.strips import each_strip, enlarged_rows
+from drpl.core.strips import each_strip, enlarged_rows, reduced
 from drpl.decide.networks import DecisionModel
 
-Plane = NDArray[np.float32]
-SURENESS = 8
-"""Power of ``|2 M - 1|`` as which a decision M counts."""
-AROUND, AROUND_IN_STACKS = 0.2, 0.05
-"""What the decision of those around counts; less where the network meets it again and again."""
+PAIR_WEIGHT, STACK_WEIGHT = 0.2, 0.05
+"""Weight of the neighbourhood's decision in pairs and in stacks, where a confident pixel weighs 1;
+lower in stacks, where each decision changes what the network compares the next frame with."""
+POWER = 8
+"""Exponent of the confidence ``|2 M - 1|`` that weights a decision M."""
 EDGE = 3
-"""Pixels along the edges of a picture whose decisions count nothing: there cameras and programs
-darken or repeat what they blur, and the network sees mirrored surroundings."""
+"""Width, in pixels, of the margin whose decisions weigh nothing: cameras and programs darken or
+repeat pixels there, and the network sees mirrored content beyond it."""
+EDGELESS = 16
+"""Shorter side, in pixels, up to which a picture has no such margin."""
 COARSE = 4
-"""Pixels for each of the finest level that is kept of those around."""
-SMALLEST = 16
-"""Side of pictures that have no inside to go with."""
+"""Pixels, along an axis, per pixel of the finest level of the neighbourhood's decision."""
 LEVELS = 7
+"""Levels of the pyramid of decisions, at most."""
 SPECK = 7
-"""Side of a square in which fewer pixels than that are no decision; a line has as many."""
+"""Side, in pixels, of the window in which fewer pixels than its side are a speck; a line one pixel
+wide has as many as the side."""
 TINY = 1e-9
 
 
 @dataclass(frozen=True)
-class ConsistentModel:
-    """A model whose decisions are settled.
+class VerifiedModel:
+    """A model with consistency verification of its decisions.
 
-    Parameters
+    Attributes
     ----------
     model : DecisionModel
-    around : float
-        As of `settle`.
+    neighbourhood_weight : float
+        Weight of the neighbourhood's decision; see `verify_consistency`.
     """
 
     model: DecisionModel
-    around: float = AROUND
+    neighbourhood_weight: float = PAIR_WEIGHT
 
     def decide(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
     ) -> None:
         """See `DecisionModel`."""
         self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
-        settle(masks, self.around)
+        verify_consistency(masks, self.neighbourhood_weight)
 
     def release(self) -> None:
         """See `DecisionModel`."""
         self.model.release()
 
 
-def settle(masks: PairDecision, around: float = AROUND) -> None:
-    """Let unsure decisions go with those around them.
+def verify_consistency(masks: PairDecision, neighbourhood_weight: float = PAIR_WEIGHT) -> None:
+    """Make low-confidence decisions follow their neighbourhood, and remove specks.
 
     Parameters
     ----------
     masks : PairDecision
         Changed in place; complements afterwards.
-    around : float
-        What the decision of those around counts, where a sure one counts 1.
+    neighbourhood_weight : float
+        Weight of the neighbourhood's decision; a confident pixel weighs 1.
 
     Notes
     -----
-    Decisions are averaged, each by how sure it is, on the levels of a pyramid, and filled in from
-    coarse to fine where little is sure ("pull-push"); then come single pixels.
+    Decisions are averaged by confidence on the levels of a pyramid, and filled in from coarse to
+    fine where confidence is low ("pull-push"). Specks of single pixels are then removed.
 
     References
     ----------
@@ -83,67 +84,60 @@ def settle(masks: PairDecision, around: float = AROUND) -> None:
     """
     height, width = masks.mask_a.shape
     size = (-(-height // COARSE), -(-width // COARSE))
-    count, total = np.empty(size, np.float32), np.empty(size, np.float32)
+    weights, weighted = np.empty(size, np.float32), np.empty(size, np.float32)
 
-    def weigh(rows: slice) -> None:
+    def gather(rows: slice) -> None:
         soft = decision_map(masks, rows)
-        weight = _sureness(soft, rows, height)
+        weight = _weight(soft, rows, height)
         part = slice(rows.start // COARSE, -(-rows.stop // COARSE))
-        count[part], total[part] = _reduced(weight), _reduced(weight * soft)
+        weights[part], weighted[part] = reduced(weight, COARSE), reduced(weight * soft, COARSE)
 
-    each_strip(weigh, height)
-    surroundings = _filled(total, count, around)
+    each_strip(gather, height)
+    neighbourhood = _pull_push(weighted, weights, neighbourhood_weight)
 
-    def fill(rows: slice) -> None:
+    def blend(rows: slice) -> None:
         soft = decision_map(masks, rows)
-        weight = _sureness(soft, rows, height)
+        weight = _weight(soft, rows, height)
         soft *= weight
-        soft += around * enlarged_rows(surroundings, rows, COARSE, width)
-        soft /= weight + around
+        soft += neighbourhood_weight * enlarged_rows(neighbourhood, rows, COARSE, width)
+        soft /= weight + neighbourhood_weight
         masks.mask_a[rows] = soft
         masks.mask_b[rows] = 1 - soft
 
-    each_strip(fill, height)
-    _clear_specks(masks)
+    each_strip(blend, height)
+    _remove_specks(masks)
 
 
-def _sureness(soft: Plane, rows: slice, height: int) -> Plane:
-    """What the decisions of some rows count."""
-    weight = np.asarray(cv2.pow(2 * soft - 1, SURENESS), np.float32)
-    if min(height, soft.shape[1]) > SMALLEST:
+def _weight(soft: Plane, rows: slice, height: int) -> Plane:
+    """Return the weight of each decision in some rows of a decision map."""
+    weight = np.asarray(cv2.pow(2 * soft - 1, POWER), np.float32)
+    if min(height, soft.shape[1]) > EDGELESS:
         inside = slice(max(EDGE - rows.start, 0), max(height - EDGE - rows.start, 0))
         weight[: inside.start], weight[inside.stop :] = 0, 0
         weight[:, :EDGE], weight[:, -EDGE:] = 0, 0
     return weight
 
 
-def _reduced(plane: Plane) -> Plane:
-    """Means of squares of pixels; those cut by an edge repeat their last ones."""
-    bottom, right = -plane.shape[0] % COARSE, -plane.shape[1] % COARSE
-    whole = cv2.copyMakeBorder(plane, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-    size = (whole.shape[1] // COARSE, whole.shape[0] // COARSE)
-    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _filled(total: Plane, count: Plane, around: float) -> Plane:
-    """Weighted means, and where weights are small those of coarser levels."""
+def _pull_push(weighted: Plane, weights: Plane, coarser_weight: float) -> Plane:
+    """Divide weighted sums by weights; where weights are small, coarser levels fill in."""
     levels: list[tuple[Plane, Plane]] = []
-    while len(levels) < LEVELS and min(total.shape) > 1:
-        levels.append((total, count))
-        total, count = (np.asarray(cv2.pyrDown(p), np.float32) for p in (total, count))
-    filled = (total + np.float32(TINY / 2)) / (count + np.float32(TINY))  # a tie where none counts
-    for total, count in reversed(levels):
-        coarser = cv2.pyrUp(filled, dstsize=(total.shape[1], total.shape[0]))
-        filled = (total + around * coarser) / (count + around)
+    while len(levels) < LEVELS and min(weighted.shape) > 1:
+        levels.append((weighted, weights))
+        weighted, weights = (np.asarray(cv2.pyrDown(p), np.float32) for p in (weighted, weights))
+    # a tie where all weights are zero
+    filled = (weighted + np.float32(TINY / 2)) / (weights + np.float32(TINY))
+    for weighted, weights in reversed(levels):
+        coarser = cv2.pyrUp(filled, dstsize=(weighted.shape[1], weighted.shape[0]))
+        filled = (weighted + coarser_weight * coarser) / (weights + coarser_weight)
     return np.asarray(filled, np.float32)
 
 
-def _clear_specks(masks: PairDecision) -> None:
-    """Let single pixels go with those around them, in place; lines one pixel wide stay."""
+def _remove_specks(masks: PairDecision) -> None:
+    """Decide single pixels like their window, in place; lines one pixel wide stay."""
     chosen = (masks.mask_b > masks.mask_a).view(np.uint8)
     count = cv2.boxFilter(chosen, -1, (SPECK, SPECK), normalize=False)
-    few = np.logical_and(chosen, count < SPECK)
-    many = np.logical_and(chosen == 0, count > SPECK**2 - SPECK)
-    for mask, of_few in ((masks.mask_a, 1), (masks.mask_b, 0)):
-        mask[few] = of_few
-        mask[many] = 1 - of_few
+    specks_of_b = np.logical_and(chosen, count < SPECK)
+    specks_of_a = np.logical_and(chosen == 0, count > SPECK**2 - SPECK)
+    for mask, value in ((masks.mask_a, 1), (masks.mask_b, 0)):
+        mask[specks_of_b] = value
+        mask[specks_of_a] = 1 - value

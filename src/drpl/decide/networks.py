@@ -1,4 +1,4 @@
-"""Decide: a pair of source images in, two decision masks out, in tiles that equal the whole."""
+"""Pair networks: two source images in, two decision masks out, tile by tile."""
 
 from __future__ import annotations
 
@@ -20,25 +20,38 @@ from drpl.decide.backend import Session
 
 Float = NDArray[np.floating[Any]]
 BORDER = 32
-"""Pixels of mirrored picture around it: a network's own padding then never touches the picture."""
+"""Width, in pixels, of the mirrored border that keeps a network's own padding off the picture."""
 CANVAS_MULTIPLE = 64
+"""Multiple, in pixels, that the sides of a canvas are."""
 LARGE = 4_000_000
-"""Pixels above which a stage gives its memory back before the next begins."""
+"""Pixels above which a stage frees its memory before the next begins."""
 STEP = 16
-"""Pixels of a picture for each of its encoded features."""
+"""Pixels, along an axis, per encoded feature."""
 
 
 class DecisionModel(Protocol):
-    """A network, loaded, that decides pairs of any size."""
+    """A loaded network that decides pairs of any size."""
 
     def decide(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
     ) -> None:
-        """Fill ``masks`` for two sources whose white has the value ``white``."""
+        """Fill the masks of a pair.
+
+        Parameters
+        ----------
+        source_a, source_b : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
+            Alike in shape and dtype; alpha is ignored.
+        white : float
+            Value of white.
+        tile : int
+            Side of a tile in pixels, a multiple of 64.
+        masks : PairDecision
+            Masks (H, W) to write into.
+        """
         ...
 
     def release(self) -> None:
-        """Give the memory of earlier decisions back."""
+        """Free the memory of earlier decisions."""
         ...
 
 
@@ -51,30 +64,31 @@ def decide_pair(
     value_range: float | None = None,
     mask_dtype: type[np.float16] | type[np.float32] = np.float16,
 ) -> PairDecision:
-    """Decide which source each pixel is to be taken from.
+    """Decide which source each pixel should be taken from.
 
     Parameters
     ----------
     model : DecisionModel
-        As `drpl.load_model` gives it.
+        Loaded network; see `drpl.load_model`.
     source_a, source_b : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype; alpha is not looked at.
+        Alike in shape and dtype; alpha is ignored.
     tile : int
-        Side of a tile in pixels, a multiple of 64. The result does not depend on it but for
-        rounding (below 1e-5).
+        Side of a tile in pixels, a multiple of 64. It changes the masks by rounding only (less
+        than 1e-5).
     value_range : float, optional
         Value of white in float32 images, by default 1.
-    mask_dtype : dtype
-        float16 halves the memory.
+    mask_dtype : type, optional
+        ``np.float16`` by default, which halves the memory, or ``np.float32``.
 
     Returns
     -------
     PairDecision
+        Masks of shape (H, W), in [0, 1].
 
     Raises
     ------
     StackError
-        If the two are not a pair.
+        If the sources differ in shape or dtype, or are not images.
     """
     check_stack((source_a, source_b))
     shape = source_a.shape[:2]
@@ -86,15 +100,15 @@ def decide_pair(
 
 @dataclass(frozen=True)
 class PairNetwork:
-    """One graph from an RGB pair to its masks, as the paper's network is; pads with zeros.
+    """One graph from an RGB pair to its masks, like the paper's network; pads with zeros.
 
-    Parameters
+    Attributes
     ----------
     masks : Session
         Inputs ``source_a, source_b`` (1, 3, H, W) in [0, 1]; outputs ``mask_a, mask_b``
         (1, 1, H, W).
     contexts : tuple of one int
-        Its reach in pixels.
+        Pixels around a tile that its masks depend on.
     """
 
     masks: Session
@@ -120,19 +134,19 @@ class PairNetwork:
 class StagedNetwork:
     """Three graphs on luma: encode tiles, compare once at 1/16, decode tiles.
 
-    The picture is laid on a canvas with a mirrored border. Only the encoded features, 1/256 of the
-    pixels, are held for the whole of it.
+    The picture lies on a canvas with a mirrored border. Only the encoded features, at 1/16 of the
+    resolution, are held for all of the canvas.
 
-    Parameters
+    Attributes
     ----------
     encode, trunk, decode : Session
-        As exported from `drpl.train.networks.DRPLFast`.
+        Stages exported from `drpl.train.networks.DRPLFast`.
     contexts : tuple of three ints
-        Reach of each in pixels; that of the trunk is not used.
+        Pixels around a tile that each stage depends on; the trunk's is not used.
     channels : int
-        Of the encoded features.
+        Channels of the encoded features.
     threads : int
-        Tiles at a time.
+        Tiles computed at a time.
     """
 
     encode: Session
@@ -179,7 +193,7 @@ class StagedNetwork:
             stage.release()
 
     def _encode(self, source: Pixels, canvas: _Canvas, white: float, tile: int) -> Tensor:
-        """Features of one frame at 1/16."""
+        """Return the features of one frame, at 1/16."""
         shape = (1, self.channels, canvas.height // STEP, canvas.width // STEP)
         features = np.empty(shape, np.float32)
 
@@ -199,7 +213,7 @@ class StagedNetwork:
         tile: int,
         context: int,
     ) -> None:
-        """Do the tiles of a region of the canvas, as many at a time as there are threads."""
+        """Work on the tiles of a region of the canvas, one per thread at a time."""
         parts = cover_evenly(
             region,
             canvas.height,
@@ -215,7 +229,7 @@ class StagedNetwork:
 
 
 class _Canvas:
-    """A picture with its mirrored border, a multiple of 64 pixels high and wide."""
+    """A picture with its mirrored border, padded to multiples of `CANVAS_MULTIPLE`."""
 
     def __init__(self, height: int, width: int) -> None:
         self._size = (height, width)
@@ -225,24 +239,24 @@ class _Canvas:
 
     @property
     def whole(self) -> Window:
-        """All of the canvas."""
+        """Rows and columns of the whole canvas."""
         return slice(0, self.height), slice(0, self.width)
 
     @property
     def picture(self) -> Window:
-        """The smallest window of whole steps that holds the picture."""
+        """Smallest window of whole steps that contains the picture."""
         height, width = (BORDER + side + -side % STEP for side in self._size)
         return slice(BORDER, height), slice(BORDER, width)
 
     def luma(self, source: Pixels, window: Window, white: float) -> Tensor:
-        """Luma (1, 1, h, w) in [0, 1] of a window of the canvas."""
+        """Return the luma (1, 1, h, w), in [0, 1], of a window of the canvas."""
         rows, cols = (
-            _Reach(span.start - BORDER, span.stop - BORDER, side)
+            _Span(span.start - BORDER, span.stop - BORDER, side)
             for span, side in zip(window, self._size, strict=True)
         )
-        if not (rows.near and cols.near):
-            rows_taken, cols_taken = rows.mirrored(), cols.mirrored()
-            return luma_plane(source[rows_taken[:, None], cols_taken], white)[None, None]
+        if not (rows.mirrors_once and cols.mirrors_once):
+            indices = rows.indices()[:, None], cols.indices()
+            return luma_plane(source[indices], white)[None, None]
         plane = luma_plane(source[rows.inside, cols.inside], white)
         margins = (rows.before, rows.after, cols.before, cols.after)
         if any(margins):
@@ -251,7 +265,7 @@ class _Canvas:
         return plane[None, None]
 
     def write(self, mask: Float, window: Window, values: Tensor) -> None:
-        """Write a window of the canvas into a mask, without the border."""
+        """Write a window of the canvas into a mask, cutting off the border."""
         spans = []
         for span, side in zip(window, self._size, strict=True):
             start, stop = max(0, span.start - BORDER), min(side, span.stop - BORDER)
@@ -262,26 +276,26 @@ class _Canvas:
             mask[rows, cols] = values[top : top + height, left : left + width]
 
 
-class _Reach:
-    """A span along one axis of a picture that may pass its ends."""
+class _Span:
+    """A span along one axis of a picture that may extend beyond its ends."""
 
     def __init__(self, start: int, stop: int, side: int) -> None:
-        self._span = (start, stop, side)
+        self._bounds = (start, stop, side)
         self.inside = slice(max(0, start), min(side, stop))
         self.before, self.after = self.inside.start - start, stop - self.inside.stop
 
     @property
-    def near(self) -> bool:
-        """Whether what lies outside mirrors what lies inside: then no index list is needed."""
+    def mirrors_once(self) -> bool:
+        """True if the parts beyond the ends mirror pixels of the span itself."""
         return max(self.before, self.after) <= self.inside.stop - self.inside.start
 
-    def mirrored(self) -> NDArray[np.intp]:
-        """Index of each position, mirrored as often as it takes."""
-        return mirrored(*self._span)
+    def indices(self) -> NDArray[np.intp]:
+        """Return the index of each position, mirrored as often as needed."""
+        return mirrored(*self._bounds)
 
 
 def _rgb(pixels: Pixels, white: float) -> Tensor:
-    """Colours (1, 3, H, W), white at 1; grey is repeated."""
+    """Return the colours (1, 3, H, W), white at 1; grey is repeated."""
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         planes = pixels[..., :3].transpose(2, 0, 1)
     else:

@@ -1,4 +1,4 @@
-"""Decisions of large pictures: from near and from afar."""
+"""Decisions of large pictures at two scales: full and quarter resolution."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.core.frames import Pixels
+from drpl.core.frames import Pixels, Plane
 from drpl.core.masks import PairDecision
 from drpl.core.strips import each_strip, enlarged_rows, reduced
 from drpl.decide.networks import LARGE, DecisionModel
 
-Plane = NDArray[np.float32]
 FACTOR = 4
-"""How much coarser the other decision is."""
+"""Pixels, along an axis, per pixel of the coarse decision."""
 WEIGHT = 0.5
-"""Of its logits."""
+"""Weight of the coarse logits."""
 SMALLEST = 1_000_000
-"""Pixels below which blur is small enough to be seen from near."""
+"""Pixels below which blur is small enough for full resolution alone."""
 CLEAREST = 5e-4
-"""Masks count as at least this far from 0 and 1: float16 tells no more."""
+"""Least distance of a mask from 0 and 1 before its logit is taken: float16 resolves no less."""
 
 
 @dataclass(frozen=True)
 class TwoScaleModel:
-    """A model whose decisions of large pictures are joined with its decisions at a quarter.
+    """A model that decides large pictures at full and at quarter resolution.
 
-    A network that is trained on blur of some pixels tells strong blur by noise, pixel by pixel;
-    at a quarter of the resolution the same blur is small. Where frames differ by little blur, it
-    is the coarse decision that is undecided. So the logits of both are added.
+    A network trained on blur of a few pixels judges strong blur by noise, pixel by pixel; at
+    quarter resolution the same blur is small. Where frames differ by little blur, the coarse
+    decision is undecided instead. The logits of both are added.
 
-    Parameters
+    Attributes
     ----------
     model, coarse_model : DecisionModel
-        Two of the same weights: what one keeps from picture to picture is of one size.
+        Models of the same weights, one per scale, because a session is planned for one size.
     """
 
     model: DecisionModel
@@ -55,16 +54,16 @@ class TwoScaleModel:
     def _decide_twice(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
     ) -> None:
-        """Decide from near and from afar."""
+        """Decide at quarter and at full resolution, and add the logits."""
         height, width = source_a.shape[:2]
         small_a, small_b = reduced(source_a, FACTOR), reduced(source_b, FACTOR)
-        rough = PairDecision(*(np.empty(small_a.shape[:2], np.float32) for _ in range(2)))
-        self.coarse_model.decide(small_a, small_b, white=white, tile=tile, masks=rough)
+        coarse = PairDecision(*(np.empty(small_a.shape[:2], np.float32) for _ in range(2)))
+        self.coarse_model.decide(small_a, small_b, white=white, tile=tile, masks=coarse)
         if height * width > LARGE:
             self.coarse_model.release()
         self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
-        for mask, rough_mask in ((masks.mask_a, rough.mask_a), (masks.mask_b, rough.mask_b)):
-            _add_logits(mask, np.float32(WEIGHT) * _logits(rough_mask), width)
+        for mask, coarse_mask in ((masks.mask_a, coarse.mask_a), (masks.mask_b, coarse.mask_b)):
+            _add_logits(mask, np.float32(WEIGHT) * _logits(coarse_mask), width)
 
     def release(self) -> None:
         """See `DecisionModel`."""
@@ -75,14 +74,14 @@ class TwoScaleModel:
 def _add_logits(mask: NDArray[np.floating[Any]], logits: Plane, width: int) -> None:
     """Add coarse logits to a mask, in place."""
 
-    def work(rows: slice) -> None:
+    def add(rows: slice) -> None:
         total = _logits(mask[rows]) + enlarged_rows(logits, rows, FACTOR, width)
         mask[rows] = 1 / (1 + cv2.exp(-total))
 
-    each_strip(work, mask.shape[0])
+    each_strip(add, mask.shape[0])
 
 
 def _logits(mask: NDArray[np.floating[Any]]) -> Plane:
-    """Logits of a mask."""
+    """Return the logits of a mask."""
     bounded = np.clip(mask.astype(np.float32), CLEAREST, 1 - CLEAREST)
     return np.asarray(cv2.log(bounded / (1 - bounded)), np.float32)
