@@ -1,4 +1,4 @@
-"""Baselines by the same doors as models: arrays, files, maps, reports, limits."""
+"""Classical methods through the public entry points: arrays, files, maps, reports, limits."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def still(name, **kwargs):
 
 
 @EVERY
-def test_fuse_gives_what_the_method_gives(name):
+def test_fuse_returns_the_result_of_the_method(name):
     frames, truth, _ = striped_stack(4, 96, 140)
     result = drpl.fuse(frames, still(name))
     assert np.array_equal(result.fused, CLASSICAL_METHODS[name].fuse_arrays(frames))
@@ -39,12 +39,12 @@ def test_fuse_gives_what_the_method_gives(name):
 
 
 @EVERY
-def test_a_stack_and_its_reverse_give_one_picture(name):
+def test_a_reversed_stack_yields_the_same_picture(name):
     frames, _, _ = striped_stack(4, 96, 140)
     plain, turned = drpl.fuse(frames, still(name)), drpl.fuse(frames[::-1], still(name))
     assert np.abs(plain.fused.astype(int) - turned.fused).max() <= 1
-    sure = plain.confidence > 0
-    assert np.array_equal(3 - turned.index_map[sure], plain.index_map[sure])
+    clear = plain.confidence > 0
+    assert np.array_equal(3 - turned.index_map[clear], plain.index_map[clear])
 
 
 @SHARP
@@ -90,7 +90,7 @@ def test_a_rejected_frame_is_not_in_the_index_map():
     assert 3 not in result.index_map
 
 
-def test_more_frames_than_a_byte_counts():
+def test_more_than_256_frames_need_a_16_bit_index_map():
     frames, _, _ = striped_stack(2, 16, 16)
     result = drpl.fuse([*frames] * 150, still("dct"))
     assert result.index_map.dtype == np.uint16
@@ -131,21 +131,21 @@ def test_files_maps_and_report(files):
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (["--slab", "2"], "slabs needs"),
-        (["--debug", "sheet"], r"debug) needs"),
-        (["--compose", "pyramid"], "compose pyramid needs"),
-        (["--scale", "2"], "scale 2 needs"),
+        (["--slab", "2"], "for slabs, choose a network"),
+        (["--debug", "sheet"], "(debug), choose a network"),
+        (["--compose", "pyramid"], "for compose pyramid, choose a network"),
+        (["--scale", "2"], "for scale 2, choose a network"),
         (["--max-memory", "100"], "max_memory is 100 MB"),
     ],
 )
-def test_what_a_baseline_cannot_do_is_refused_before_work(files, extra, words):
+def test_unsupported_options_are_refused_before_work(files, extra, words):
     done = run("fuse", files / "in", "-o", files / "out.tif", "--method", "wavelet", *extra)
     assert done.returncode == ConfigError.exit_code
     assert words in done.stderr
     assert not (files / "out.tif").exists()
 
 
-def test_models_lists_baselines():
+def test_models_lists_classical_methods():
     done = run("models")
     assert all(name in done.stdout for name in CLASSICAL_METHODS)
 

@@ -23,7 +23,7 @@ FULL = {np.uint8: 1, np.uint16: 257, np.float32: 1 / 255}
 
 
 def views(frames, covered=None):
-    """Frames of bytes as methods see them."""
+    """Frames of bytes as views."""
     covered = covered or [None] * len(frames)
     return [
         View(f.astype(np.float32), 255.0, seen) for f, seen in zip(frames, covered, strict=True)
@@ -56,8 +56,8 @@ def test_the_order_of_frames_does_not_matter(method):
     plain = method.fuse_views(views(frames))
     shuffled = method.fuse_views(views([frames[n] for n in order]))
     assert np.allclose(plain.fused, shuffled.fused, atol=1e-3)
-    certain = plain.confidence > 0
-    assert np.array_equal(np.array(order)[shuffled.index_map][certain], plain.index_map[certain])
+    clear = plain.confidence > 0
+    assert np.array_equal(np.array(order)[shuffled.index_map][clear], plain.index_map[clear])
 
 
 @EVERY_SHARP
@@ -108,14 +108,14 @@ def test_value_range_is_only_a_unit(method):
 
 
 @pytest.mark.parametrize("method", [CLASSICAL_METHODS["dsift"], CLASSICAL_METHODS["dct"]])
-def test_what_is_picked_is_exact(method):
+def test_selected_pixels_are_exact(method):
     frames = [f.astype(np.float32) * np.float32(np.pi) for f in striped_stack(3, 40, 61)[0]]
     fused = method.fuse_arrays(frames, value_range=801.0)
     assert (np.stack(frames) == fused).all(axis=-1).any(axis=0).all()
 
 
 @EVERY
-def test_what_a_frame_does_not_show_is_not_taken(method):
+def test_uncovered_pixels_are_not_taken(method):
     truth = draw_texture(64, 128)
     blurred = cv2.GaussianBlur(truth, (0, 0), 2)
     wild = draw_texture(64, 128, seed=9)
@@ -124,13 +124,13 @@ def test_what_a_frame_does_not_show_is_not_taken(method):
     frames = views([np.where(covered[..., None], truth, wild), blurred], [covered, None])
     fusion = method.fuse_views(frames)
     assert (fusion.index_map[:, :64] == 1).all()
-    # guides, pyramids and wavelets look some pixels across the border of what is shown
+    # guides, pyramids and wavelets reach some pixels beyond the border of the coverage
     apart = np.abs(fusion.fused - blurred)[:, :40].max()
     assert apart < (1e-3 if method.decides else 1)
 
 
 @EVERY
-def test_wrong_frames(method):
+def test_frames_that_are_no_stack_are_refused(method):
     with pytest.raises(StackError, match="expected"):
         method.fuse_arrays([np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8)])
     with pytest.raises(StackError, match="expected"):
@@ -138,7 +138,7 @@ def test_wrong_frames(method):
 
 
 def test_guided_filter_is_its_definition():
-    """He et al., eq. 5, 6 and 8, window by window."""
+    """Compare with He et al., eq. 5, 6 and 8, window by window."""
     rng = np.random.default_rng(0)
     guide, image = rng.random((2, 24, 27), dtype=np.float32)
     radius, epsilon = 3, 0.01
@@ -165,7 +165,7 @@ def test_energy_is_the_sum_of_squares_in_a_window():
 
 
 def test_block_variance_is_the_energy_of_ac_coefficients():
-    """Parseval: the definition of Haghighat et al., by an orthonormal cosine transform."""
+    """Compare with the definition of Haghighat et al., by an orthonormal cosine transform."""
     plane = np.random.default_rng(0).random((8, 16), dtype=np.float32)
     expected = []
     for block in (plane[:, :8], plane[:, 8:]):
@@ -175,15 +175,15 @@ def test_block_variance_is_the_energy_of_ac_coefficients():
 
 
 def test_sift_activity_is_the_sum_of_the_cells():
-    """Bilinear shares of a step's gradients among 4x4 cells, pixel by pixel."""
+    """Compare with bilinear shares of a step's gradients among 4x4 cells, pixel by pixel."""
     plane = np.zeros((80, 80), np.float32)
     plane[:, 40:] = 1
     found = measure_sift_activity(plane)[40]
     cell = DESCRIPTOR // 4
     centres = (np.arange(4) - 1.5) * cell
-    edge = np.array([39.0, 40.0])  # where the Sobel filter answers, with 4 each
+    edge = np.array([39.0, 40.0])  # columns where the Sobel filter returns 4
     for column in (40, 45, 50, 54):
-        # boxes of even length lie half a pixel to the left
+        # boxes of even side are centred half a pixel to the left
         offsets = edge[:, None] - (column - 1) - centres
         shares = np.clip(1 - np.abs(offsets) / cell, 0, None).sum()
         assert found[column] == pytest.approx(4 * shares / DESCRIPTOR, abs=0.5 / cell)
@@ -201,7 +201,7 @@ def test_majority_verifies_consistency():
     assert majority(mixed)[1, 1] == 4
 
 
-def test_ranking_knows_winner_and_margin():
+def test_ranking_keeps_winner_and_confidence():
     ranking = Ranking()
     measures = [np.array([[1, 0, 4, 2]]), np.array([[3, 0, 1, 8]])]
     for measure, covered in zip(measures, ([True] * 4, [True, True, True, False]), strict=True):
@@ -210,11 +210,11 @@ def test_ranking_knows_winner_and_margin():
     assert ranking.confidence().tolist() == [[170, 0, 191, 255]]
 
 
-def test_picking_falls_back_on_what_was_measured():
+def test_uncovered_labels_follow_the_fallback():
     frames = [np.full((1, 3, 1), value, np.float32) for value in (0, 1, 2)]
     hidden = np.array([[True, False, True]])
     stack = [View(frames[0]), View(frames[1], 1.0, hidden), View(frames[2])]
-    wanted, measured = np.array([[1, 1, 1]], np.uint16), np.array([[2, 2, 0]], np.uint16)
-    fused, index = pick(stack, wanted, measured)
+    labels, fallback = np.array([[1, 1, 1]], np.uint16), np.array([[2, 2, 0]], np.uint16)
+    fused, index = pick(stack, labels, fallback)
     assert index.tolist() == [[1, 2, 1]]
     assert fused.ravel().tolist() == [1, 2, 1]

@@ -1,4 +1,4 @@
-"""The contract of fusion methods, over every one of them."""
+"""Contract of all fusion methods."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ EVERY = pytest.mark.parametrize("name", available_methods())
 
 
 class CountedStack(ArrayStack):
-    """A stack that counts how often its frames are read."""
+    """Stack that records every frame it reads."""
 
     def read(self, number):
         READ.append(number)
@@ -55,7 +55,7 @@ def test_frames_are_read_as_often_as_a_method_states(name):
     assert result.fused.dtype == np.uint8
     assert result.fused.shape == stack.like.shape
     assert result.method == method.describe()
-    if name != "average":  # whose pixels are no frame's
+    if name != "average":  # an average has no pixels of a single frame
         assert (result.index_map == index).mean() > 0.75
 
 
@@ -77,9 +77,9 @@ def test_only_networks_show_decisions(name):
     if method.describe()["sha256"]:
         assert method.extended(observe=sheet, slabs=None).observe is sheet
     else:
-        with pytest.raises(ConfigError, match=f"method {name} joins all frames"):
+        with pytest.raises(ConfigError, match=f"method {name} fuses all frames at once"):
             method.extended(observe=sheet, slabs=None)
-        with pytest.raises(ConfigError, match="scale 2 needs a model"):
+        with pytest.raises(ConfigError, match="for scale 2, choose a network"):
             method.resolve(replace(STILL, scale=2))
 
 

@@ -8,33 +8,34 @@ from drpl.classical.views import Images, View, Views
 
 
 class Mean:
-    """The running mean of frames, or of bands of them, where they show the scene."""
+    """Running mean of frames, or of one band of each, where they show the scene."""
 
     def __init__(self) -> None:
         self._total: Images = np.zeros((0, 0, 1), np.float32)
-        self._frames = self._total
+        self._weight = self._total
 
     def add(self, image: Images, view: View) -> None:
-        """Add the band (h, w, C) of a frame."""
-        covered = view.shown((image.shape[0], image.shape[1]))
+        """Add a frame, or a band (h, w, C) of it."""
+        covered = view.coverage_at((image.shape[0], image.shape[1]))
         if not self._total.size:
             self._total = np.zeros_like(image)
-            self._frames = np.zeros((*image.shape[:2], 1), np.float32)
-        weight = np.ones_like(self._frames) if covered is None else covered[..., None]
-        self._total += weight * image
-        self._frames += weight
+            self._weight = np.zeros((*image.shape[:2], 1), np.float32)
+        shown = np.ones_like(self._weight) if covered is None else covered[..., None]
+        self._total += shown * image
+        self._weight += shown
 
     def mean(self) -> Images:
-        """The mean, shape (h, w, C)."""
-        return np.asarray(self._total / np.maximum(self._frames, 1), np.float32)
+        """Return the mean, shape (h, w, C)."""
+        return np.asarray(self._total / np.maximum(self._weight, 1), np.float32)
 
 
 def fuse_average(views: Views) -> Images:
-    """Mean of the frames: what every method has to beat.
+    """Average the frames, the baseline of all methods.
 
     Parameters
     ----------
     views : Views
+        Read once.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Fusion by the variance of blocks of cosine coefficients."""
+"""Fusion by the variance of blocks in the DCT domain."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.classical.ranking import Ranking, majority, pick
-from drpl.classical.views import Fusion, Plane, Views
+from drpl.classical.views import Fusion, Views
+from drpl.core.frames import Plane
 
 BLOCK = 8
+"""Side of a block in pixels."""
 
 
 def fuse_dct(views: Views) -> Fusion:
-    """DCT variance with consistency verification: each 8x8 block is of one frame.
+    """Fuse by DCT variance with consistency verification.
 
-    It is that of the largest variance, unless most of the 3x3 blocks around it are of another.
+    Each 8x8 block is taken from the frame of largest variance there, unless most blocks of its 3x3
+    window are taken from another frame.
 
     Parameters
     ----------
     views : Views
-        Gone through twice.
+        Read twice.
 
     Returns
     -------
@@ -30,8 +33,8 @@ def fuse_dct(views: Views) -> Fusion:
 
     Notes
     -----
-    The variance of a block is the sum of its squared AC coefficients, by Parseval's theorem that of
-    its pixels, which is what is computed. Colours follow the luma.
+    The variance of a block is the sum of its squared AC coefficients. By Parseval's theorem it
+    equals the variance of the pixels, which is computed instead. Colours follow the luma.
 
     References
     ----------
@@ -44,7 +47,7 @@ def fuse_dct(views: Views) -> Fusion:
     for view in views:
         shape = (view.pixels.shape[0], view.pixels.shape[1])
         variance = measure_block_variance(view.luma)
-        ranking.add(variance, view.shown((variance.shape[0], variance.shape[1])))
+        ranking.add(variance, view.coverage_at((variance.shape[0], variance.shape[1])))
     labels = (majority(ranking.index), ranking.index)
     verified, measured = (_pixels(blocks, shape) for blocks in labels)
     fused, index = pick(views, verified, measured)
@@ -52,12 +55,12 @@ def fuse_dct(views: Views) -> Fusion:
 
 
 def measure_block_variance(plane: Plane) -> Plane:
-    """Variance of each 8x8 block.
+    """Measure the variance of each 8x8 block.
 
     Parameters
     ----------
     plane : ndarray, shape (H, W), float32
-        Mirrored to whole blocks.
+        Mirrored at the borders to whole blocks.
 
     Returns
     -------
@@ -70,5 +73,5 @@ def measure_block_variance(plane: Plane) -> Plane:
 
 
 def _pixels(blocks: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """Values of blocks, pixel by pixel."""
+    """Repeat the values of blocks for each of their pixels."""
     return blocks.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[: shape[0], : shape[1]]

@@ -1,4 +1,4 @@
-"""Guided-filter fusion."""
+"""Fusion by guided filtering."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.classical.ranking import Ranking
-from drpl.classical.views import Fusion, Images, Plane, Views, planes
+from drpl.classical.views import Fusion, Images, Views, planes
+from drpl.core.frames import Plane
 
 BASE = 31
-"""Side of the average that makes the base of a frame."""
+"""Side, in pixels, of the average that gives the base layer of a frame."""
 GUIDED = ((45, 0.3), (7, 1e-6))
-"""Radius and epsilon of the guided filter, for base and detail."""
+"""Radius in pixels and epsilon of the guided filter, for base and for detail."""
 LEAST = 1e-6
-"""A frame weighs at least this much where it shows the scene: weights can be normalised."""
+"""Least weight of a frame where it shows the scene, so that weights can be normalised."""
 
 
 def fuse_guided(views: Views) -> Fusion:
-    """Guided-filter fusion (GFF), with the paper's parameters.
+    """Fuse by guided filtering (GFF), with the paper's parameters.
 
-    Base (31x31 average) and detail of each frame are weighted apart; the weights are the frames of
-    largest saliency, made to follow the edges of the frame by a guided filter.
+    Base (31x31 average) and detail of each frame are weighted separately. The weight of a frame is
+    the mask of pixels where its saliency is the largest, filtered to follow the frame's edges.
 
     Parameters
     ----------
     views : Views
-        Gone through twice.
+        Read twice.
 
     Returns
     -------
     Fusion
-        The index map names the frame that weighs most in the detail.
+        The index map holds the frame of largest weight in the detail.
 
     References
     ----------
@@ -43,7 +44,7 @@ def fuse_guided(views: Views) -> Fusion:
     saliency, details = Ranking(), Ranking()
     for view in views:
         saliency.add(measure_saliency(view.grey), view.covered)
-    layers = (_Weighted(), _Weighted())
+    layers = (_WeightedMean(), _WeightedMean())
     for place, view in enumerate(views):
         guide, chosen = view.grey, (saliency.index == place).astype(np.float32)
         base = planes(cv2.boxFilter(view.pixels, -1, (BASE, BASE)))
@@ -59,25 +60,27 @@ def fuse_guided(views: Views) -> Fusion:
     return Fusion(fused, details.index, details.confidence())
 
 
-class _Weighted:
-    """A running weighted mean."""
+class _WeightedMean:
+    """Running weighted mean."""
 
     def __init__(self) -> None:
         self._sum: Any = np.float32(0)
         self._weight: Any = np.float32(0)
 
     def add(self, image: Images, weight: Plane) -> None:
-        """Add an image (H, W, C) by its weight (H, W)."""
+        """Add an image (H, W, C) with its weight (H, W)."""
         self._sum = self._sum + weight[..., None] * image
         self._weight = self._weight + weight
 
     def mean(self) -> Images:
-        """The mean, shape (H, W, C)."""
+        """Return the mean, shape (H, W, C)."""
         return np.asarray(self._sum / np.maximum(self._weight, LEAST)[..., None], np.float32)
 
 
 def measure_saliency(plane: Plane) -> Plane:
-    """Magnitude of the Laplacian (3x3), smoothed by a Gaussian of radius and sigma 5.
+    """Measure saliency: the magnitude of the 3x3 Laplacian, smoothed by a Gaussian.
+
+    The Gaussian has a radius and a sigma of 5 pixels.
 
     Parameters
     ----------
@@ -98,9 +101,9 @@ def guided_filter(guide: Plane, image: Plane, radius: int, epsilon: float) -> Pl
     ----------
     guide, image : ndarray, shape (H, W), float32
     radius : int
-        Of the square window, in pixels.
+        Radius of the square window in pixels.
     epsilon : float
-        Variance of the guide below which it counts as flat.
+        Variance of the guide below which a window counts as flat.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Fusion of Laplacian pyramids."""
+"""Fusion by Laplacian pyramids."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import numpy as np
 
 from drpl.classical.average import Mean
 from drpl.classical.ranking import Maximum
-from drpl.classical.views import Images, Plane, View, Views, planes
+from drpl.classical.views import Images, View, Views, planes
+from drpl.core.frames import Plane
 
 WINDOW = 5
-"""Side of the window that energy is summed over."""
+"""Side, in coefficients, of the window over which energy is summed."""
 LEAST = 16
-"""Bands whose shorter side has fewer pixels are not halved again."""
+"""Shorter side, in pixels, below which a band is not halved again."""
 
 
 def fuse_laplacian(views: Views) -> Images:
-    """Laplacian-pyramid fusion: at each place and scale the frame with the most local energy.
+    """Fuse Laplacian pyramids: each coefficient comes from the frame of most local energy.
 
     All channels follow one choice. The base, 8 to 15 pixels high or wide, is averaged.
 
     Parameters
     ----------
     views : Views
-        Gone through once.
+        Read once.
 
     Returns
     -------
@@ -31,9 +32,9 @@ def fuse_laplacian(views: Views) -> Images:
 
     Notes
     -----
-    The energy is that of Burt and Kolczynski, in a window of 5x5. Their match measure, which
-    averages where two frames are alike, is defined for pairs only and is left out: a maximum of N
-    frames can be kept frame by frame.
+    The energy is Burt and Kolczynski's, in a window of 5x5. Their match measure, which averages
+    where two frames are alike, is defined for pairs only and is left out: a maximum over N frames
+    can be updated frame by frame.
 
     References
     ----------
@@ -59,17 +60,17 @@ def fuse_laplacian(views: Views) -> Images:
 
 
 def _enlarged(small: Images, like: Images) -> Images:
-    """One level up, to the size of another image."""
+    """Enlarge an image by one level, to the size of another."""
     return planes(cv2.pyrUp(small, dstsize=(like.shape[1], like.shape[0])))
 
 
 class StrongestBand:
-    """Coefficients of one band, each of the frame with the largest local energy so far.
+    """Coefficients of one band, each from the frame of largest local energy so far.
 
     Parameters
     ----------
     window : int
-        Side of the window that energy is summed over.
+        Side, in coefficients, of the window over which energy is summed.
 
     Attributes
     ----------
@@ -83,23 +84,23 @@ class StrongestBand:
         self._energy = Maximum()
 
     def add(self, detail: Images, view: View) -> None:
-        """Take the coefficients of one frame more where they are stronger."""
+        """Take the coefficients of one more frame where they are stronger."""
         energy = measure_energy(detail, self._window)
-        better = self._energy.add(energy, view.shown((energy.shape[0], energy.shape[1])))
+        better = self._energy.add(energy, view.coverage_at((energy.shape[0], energy.shape[1])))
         if not self.detail.size:
             self.detail = np.zeros_like(detail)
         cv2.copyTo(detail, better.view(np.uint8), self.detail)
 
 
 def measure_energy(detail: Images, size: int = 5) -> Plane:
-    """Local energy of detail: squares summed over channels and a square window.
+    """Measure local energy: squares summed over channels and a square window.
 
     Parameters
     ----------
     detail : ndarray, shape (H, W, C), float32
-        Coefficients, for instance of a Laplacian pyramid.
+        Coefficients of one band.
     size : int
-        Side of the window in pixels.
+        Side of the window in coefficients.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Which frame has the largest focus measure, and whether its neighbourhood agrees."""
+"""Frame of largest focus measure at each pixel, its confidence, and consistency verification."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.classical.views import Images, Labels, Plane, Views, box_mean
+from drpl.classical.views import Images, Labels, Views, box_mean
 from drpl.core.composite import Coverage
+from drpl.core.frames import Plane
 
 NEAR = 1e-3
-"""Distance, in units of white, below which two frames are about equally near."""
+"""Distance, relative to white, below which frames count as about equally near."""
 
 
 class Maximum:
-    """The running maximum of a focus measure over frames.
+    """Running maximum of a focus measure over frames.
 
     Attributes
     ----------
     best : ndarray, shape (H, W), float32
-        Empty before the first frame.
+        Largest measure so far; empty before the first frame.
     """
 
     def __init__(self) -> None:
         self.best: Plane = np.zeros((0, 0), np.float32)
 
     def add(self, measure: Plane, covered: Coverage | None = None) -> Coverage:
-        """Compare one frame more.
+        """Add one more frame.
 
         Parameters
         ----------
         measure : ndarray, shape (H, W), float32, 0 or more
         covered : ndarray of bool, shape (H, W), optional
-            Where the frame may win.
+            True where the frame may win; everywhere by default.
 
         Returns
         -------
         ndarray of bool, shape (H, W)
-            Where its measure is larger than any before.
+            True where its measure is larger than any before.
         """
         if not self.best.size:
             self.best = np.full_like(measure, -1)
@@ -49,12 +50,12 @@ class Maximum:
 
 
 class Ranking(Maximum):
-    """A running maximum that knows which frame has it, and how clearly.
+    """Running maximum with the index map and confidence of its frames.
 
     Attributes
     ----------
     index : ndarray, shape (H, W), uint16
-        Place of the frame with the largest measure; of several, the first.
+        Place, from 0, of the frame of largest measure; of equal ones, the first.
     """
 
     def __init__(self) -> None:
@@ -78,26 +79,29 @@ class Ranking(Maximum):
         return better
 
     def confidence(self) -> NDArray[np.uint8]:
-        """255 where no other frame has any of the measure, 0 where another has as much."""
+        """Return the confidence map, shape (H, W): the lead of the best frame over the second.
+
+        255 where the measure of every other frame is 0, 0 where another frame has as much.
+        """
         share = self._second / np.maximum(self.best, np.finfo(np.float32).tiny)
         share[self.best <= 0] = 1
-        clear: NDArray[np.uint8] = np.rint(255 * (1 - np.minimum(share, 1))).astype(np.uint8)
-        return clear
+        lead: NDArray[np.uint8] = np.rint(255 * (1 - np.minimum(share, 1))).astype(np.uint8)
+        return lead
 
 
 def majority(labels: Labels, side: int = 3) -> Labels:
-    """Consistency verification: the label of most pixels around each.
+    """Verify consistency: give each pixel the label of the majority of its window.
 
     Parameters
     ----------
     labels : ndarray, shape (H, W), uint16
     side : int
-        Of the square window, odd.
+        Side of the square window in pixels, odd.
 
     Returns
     -------
     ndarray, shape (H, W), uint16
-        The label that more than half of the window has; where none has, the pixel's own.
+        Label that more than half of the window shares; if there is none, the pixel's own.
 
     References
     ----------
@@ -111,16 +115,17 @@ def majority(labels: Labels, side: int = 3) -> Labels:
     return verified
 
 
-def pick(views: Views, wanted: Labels, measured: Labels) -> tuple[Images, Labels]:
-    """Take each pixel from the frame that its label names.
+def pick(views: Views, labels: Labels, fallback: Labels) -> tuple[Images, Labels]:
+    """Take each pixel from the frame of its label.
 
     Parameters
     ----------
     views : Views
-    wanted : ndarray, shape (H, W), uint16
-        Places of frames.
-    measured : ndarray, shape (H, W), uint16
-        What to take where the frame that is wanted does not show the scene.
+        Read once.
+    labels : ndarray, shape (H, W), uint16
+        Places of frames, from 0.
+    fallback : ndarray, shape (H, W), uint16
+        Labels to follow where the labelled frame does not show the scene.
 
     Returns
     -------
@@ -128,33 +133,35 @@ def pick(views: Views, wanted: Labels, measured: Labels) -> tuple[Images, Labels
     index_map : ndarray, shape (H, W), uint16
     """
     fused: Images = np.zeros((0, 0, 1), np.float32)
-    index = measured.copy()
-    settled = np.zeros(wanted.shape, np.bool_)
+    index = fallback.copy()
+    labelled = np.zeros(labels.shape, np.bool_)
     for place, view in enumerate(views):
         if place == 0:
             fused = np.zeros_like(view.pixels)
-        named = wanted == place
+        shown = labels == place
         if view.covered is not None:
-            named &= view.covered
-        taken = named | ((measured == place) & ~settled)
-        settled |= named
+            shown &= view.covered
+        taken = shown | ((fallback == place) & ~labelled)
+        labelled |= shown
         index[taken] = place
         cv2.copyTo(view.pixels, taken.view(np.uint8), fused)
     return fused, index
 
 
 def nearest(views: Views, fused: Images) -> tuple[Labels, NDArray[np.uint8]]:
-    """Which frame each pixel of a fused image is nearest to, and how clearly.
+    """Find the frame nearest in value to each pixel of a fused image.
 
     Parameters
     ----------
     views : Views
+        Read once.
     fused : ndarray, shape (H, W, C), float32
 
     Returns
     -------
     index_map : ndarray, shape (H, W), uint16
     confidence : ndarray, shape (H, W), uint8
+        255 where the nearest frame is clear, 0 where another is as near.
     """
     ranking = Ranking()
     for view in views:

@@ -6,31 +6,32 @@ import cv2
 import numpy as np
 
 from drpl.classical.ranking import Ranking, pick
-from drpl.classical.views import Fusion, Labels, Plane, Views, box_mean
+from drpl.classical.views import Fusion, Labels, Views, box_mean
 from drpl.core.composite import Coverage
+from drpl.core.frames import Plane
 
 DESCRIPTOR = 16
-"""Side of a descriptor in pixels; it has 4x4 cells."""
+"""Side, in pixels, of a descriptor of 4x4 cells."""
 BLOCK = 8
-"""Side of the sliding window that votes."""
+"""Side, in pixels, of the sliding block that votes."""
 SMALLEST = 0.001
-"""Share of the picture below which a region is a mistake."""
+"""Share of the picture below which a region counts as a mistake."""
 FINE = 9
-"""Side of the window of the measure that settles what the votes leave open."""
+"""Side, in pixels, of the window of the focus measure for undecided pixels."""
 
 
 def fuse_dsift(views: Views) -> Fusion:
-    """Dense-SIFT fusion (DSIFT): blocks vote for the frame with the most activity.
+    """Fuse by dense SIFT (DSIFT): blocks vote for the frame of most activity.
 
-    The activity of a pixel is the sum of its descriptor before it is normalised. A block slides
-    over the picture and votes for one frame; where all blocks around a pixel agree, the pixel is
-    settled. Settled regions that are small follow their surroundings. What is open, along the
-    boundaries, goes to the frame with the largest gradients nearby.
+    The activity of a pixel is the sum of its descriptor before normalisation. A block slides over
+    the picture and votes for one frame; a pixel is decided where all blocks that contain it agree.
+    Small decided regions follow their neighbourhood. Undecided pixels, along the boundaries, are
+    taken from the frame with the largest gradients nearby.
 
     Parameters
     ----------
     views : Views
-        Gone through twice.
+        Read twice.
 
     Returns
     -------
@@ -38,10 +39,10 @@ def fuse_dsift(views: Views) -> Fusion:
 
     Notes
     -----
-    Descriptors of 16 pixels (Lowe's size) instead of 48, which the authors' demonstration takes,
-    and regions of a thousandth of the picture: on rendered scenes that gives 1 to 2.5 dB more
-    (``docs/adr/0006``). Their search for matching pixels in the open regions is left out: frames
-    come registered.
+    Descriptors have 16 pixels (Lowe's size) instead of the 48 of the authors' demonstration, and
+    small regions are those below a thousandth of the picture: on rendered scenes that gives 1 to
+    2.5 dB more (``docs/adr/0006``). The authors' search for matching pixels in undecided regions is
+    left out, because frames are registered already.
 
     References
     ----------
@@ -53,32 +54,32 @@ def fuse_dsift(views: Views) -> Fusion:
         luma = view.luma
         rough.add(box_mean(measure_sift_activity(luma), BLOCK), view.covered)
         fine.add(_gradient_energy(luma), view.covered)
-    settled = _unanimous(rough.index)
-    labels, filled = _without_small_regions(rough.index, settled)
-    wanted = np.where(settled | filled, labels, fine.index)
-    fused, index = pick(views, wanted, rough.index)
+    decided = _unanimous(rough.index)
+    filled, changed = _without_small_regions(rough.index, decided)
+    labels = np.where(decided | changed, filled, fine.index)
+    fused, index = pick(views, labels, rough.index)
     return Fusion(fused, index, rough.confidence())
 
 
 def measure_sift_activity(plane: Plane, descriptor: int = DESCRIPTOR) -> Plane:
-    """Sum (L1 norm) of the dense SIFT descriptor of each pixel before it is normalised.
+    """Measure the sum (L1 norm) of each pixel's dense SIFT descriptor before normalisation.
 
     Parameters
     ----------
     plane : ndarray, shape (H, W), float32
     descriptor : int
-        Its side in pixels, a multiple of 4.
+        Side of the descriptor in pixels, a multiple of 4.
 
     Returns
     -------
     ndarray, shape (H, W), float32
-        The sum divided by the number of pixels.
+        Sum divided by the number of pixels.
 
     Notes
     -----
-    Each gradient is shared out among orientations and, bilinearly, among 4x4 cells. The shares add
-    up: what is left is the gradients' magnitude times the sum of the cells' triangles along each
-    axis, a trapezium, which is one box filter after another.
+    Each gradient is distributed over orientations and, bilinearly, over 4x4 cells. In the sum, only
+    the magnitude of the gradients remains, times the sum of the cells' triangles along each axis: a
+    trapezium, which equals two box filters in sequence.
     """
     across, down = (
         cv2.Sobel(plane, cv2.CV_32F, *order, ksize=3, borderType=cv2.BORDER_REFLECT)
@@ -89,7 +90,7 @@ def measure_sift_activity(plane: Plane, descriptor: int = DESCRIPTOR) -> Plane:
 
 
 def _gradient_energy(plane: Plane) -> Plane:
-    """Squared differences of neighbours nearby (spatial frequency)."""
+    """Measure spatial frequency: squared differences of neighbours, averaged over a window."""
     energy = np.zeros_like(plane)
     energy[:, 1:] += np.square(np.diff(plane, axis=1))
     energy[1:] += np.square(np.diff(plane, axis=0))
@@ -97,30 +98,30 @@ def _gradient_energy(plane: Plane) -> Plane:
 
 
 def _unanimous(votes: Labels) -> Coverage:
-    """Pixels all of whose blocks, by the votes at their centres, agree."""
-    # the blocks around a pixel lie as its mirror image does in a block
+    """Return the pixels whose blocks all agree; a block's vote stands at its centre."""
+    # centres of the blocks that contain a pixel: a block mirrored about the pixel
     kernel, anchor = np.ones((BLOCK, BLOCK), np.uint8), (BLOCK - 1 - BLOCK // 2,) * 2
     least, most = (filtered(votes, kernel, anchor=anchor) for filtered in (cv2.erode, cv2.dilate))
     return np.asarray(least == most, np.bool_)
 
 
-def _without_small_regions(labels: Labels, settled: Coverage) -> tuple[Labels, Coverage]:
-    """Small settled regions take the label of the nearest large one.
+def _without_small_regions(labels: Labels, decided: Coverage) -> tuple[Labels, Coverage]:
+    """Give small decided regions the label of the nearest large one.
 
     Returns
     -------
     labels : ndarray, shape (H, W), uint16
-    filled : ndarray of bool, shape (H, W)
-        What has changed hands.
+    changed : ndarray of bool, shape (H, W)
+        True in the small regions.
     """
     small = np.zeros(labels.shape, np.bool_)
     for label in np.unique(labels):
-        region = ((labels == label) & settled).view(np.uint8)
+        region = ((labels == label) & decided).view(np.uint8)
         _, parts, stats, _ = cv2.connectedComponentsWithStats(region)
         too_small = stats[:, cv2.CC_STAT_AREA] < SMALLEST * labels.size
-        too_small[0] = False  # what is not the region
+        too_small[0] = False  # the background
         small |= too_small[parts]
-    large = settled & ~small
+    large = decided & ~small
     if not small.any() or not large.any():
         return labels, np.zeros_like(small)
     _, nearest = cv2.distanceTransformWithLabels(

@@ -1,4 +1,4 @@
-"""The table of classical methods, behind the same seam as networks."""
+"""Table of classical methods, which share the protocol of networks."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ from drpl.core.options import FusionOptions
 from drpl.errors import ConfigError
 
 Composer = Callable[[Views], Images]
-"""Fuses coefficients; no pixel is decided."""
+"""Function that fuses frames without deciding pixels."""
 Decider = Callable[[Views], Fusion]
+"""Function that decides which frame each pixel is taken from, and fuses."""
 BASE_MB, MAPS = 130.0, 8
-"""Megabytes of Python and libraries; bytes per pixel of index map, confidence and coverage."""
+"""Megabytes of Python and the libraries; bytes per pixel of index map, confidence and coverage."""
 
 
 @dataclass(frozen=True)
 class ClassicalMethod:
-    """A classical `drpl.compose.method.Method`: it fuses all frames together.
+    """A classical `drpl.compose.method.Method`, which fuses all frames at once.
 
     Attributes
     ----------
@@ -45,14 +46,14 @@ class ClassicalMethod:
     doi : str
         DOI of the paper; empty for plain averaging.
     passes : int
-        Passes over the frames.
+        Passes over the frames, not counting alignment.
     images, planes : float
-        Float32 images (with all channels) and float32 planes held at most, whatever the number of
-        frames.
+        Most float32 images (of all channels) and float32 planes held, for any number of frames.
     decide_all : callable, optional
-        Decides which frame each pixel is taken from.
+        Function that decides which frame each pixel is taken from. Give this or ``compose_all``.
     compose_all : callable, optional
-        Fuses without deciding; the index map then names the frame nearest to each pixel.
+        Function that fuses without deciding; the index map then holds the frame nearest in value to
+        each pixel.
     """
 
     id: str
@@ -66,7 +67,7 @@ class ClassicalMethod:
 
     @property
     def decides(self) -> bool:
-        """True if the index map is what the method decided."""
+        """True if the index map holds decisions, False if it holds the nearest frames."""
         return self.decide_all is not None
 
     def resolve(self, options: FusionOptions) -> FusionOptions:
@@ -77,26 +78,26 @@ class ClassicalMethod:
         ConfigError
             If an option needs decisions of pairs.
         """
-        self._refuse(options.compose != "select", f"compose {options.compose}")
-        self._refuse(options.scale > 1, f"scale {options.scale}")
+        self._refuse_if(options.compose != "select", f"compose {options.compose}")
+        self._refuse_if(options.scale > 1, f"scale {options.scale}")
         return replace(options, scale=1)
 
     def extended(self, *, observe: Observer | None, slabs: SlabOutput | None) -> Method:
         """See `Method`."""
-        self._refuse(slabs is not None, "slabs")
-        self._refuse(observe is not None, "a picture of decisions (debug)")
+        self._refuse_if(slabs is not None, "slabs")
+        self._refuse_if(observe is not None, "a sheet of decisions (debug)")
         return self
 
-    def _refuse(self, asked: bool, what: str) -> None:
-        """Raise an error if what only networks do is asked for."""
-        if asked:
+    def _refuse_if(self, given: bool, option: str) -> None:
+        """Raise an error if an option is given that only networks support."""
+        if given:
             raise ConfigError(
-                f"method {self.id} joins all frames together in its own way; {what} needs a "
-                "model that decides pairs (see `drpl models`)"
+                f"method {self.id} fuses all frames at once; for {option}, choose a network (see "
+                "`drpl models`)"
             )
 
     def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
-        """See `Method`; three frames are held, and what the table says.
+        """See `Method`; three frames are held, besides the images and planes in the table.
 
         Notes
         -----
@@ -109,7 +110,7 @@ class ClassicalMethod:
         return Needs(self.passes, 0, BASE_MB, 3 * sample + MAPS + held)
 
     def fuse(self, frames: RegisteredFrames, plan: Plan, options: FusionOptions) -> Composite:
-        """See `Method`; the masks are hard: all frames against the last one."""
+        """See `Method`; masks are hard: all other frames (A) against the last frame (B)."""
         count, like = len(frames.stack.names), frames.stack.like
         fusion = self.fuse_views(_FrameViews(frames))
         fused = as_pixels(fusion.fused, like, frames.white)
@@ -128,7 +129,7 @@ class ClassicalMethod:
         Parameters
         ----------
         views : Views
-            Two or more, alike in shape and white, read ``passes`` times.
+            Two or more, alike in shape and white; read ``passes`` times.
         """
         if self.decide_all is not None:
             return self.decide_all(views)
@@ -147,12 +148,12 @@ class ClassicalMethod:
         Returns
         -------
         ndarray
-            Shape and dtype of the sources.
+            Array of the sources' shape and dtype.
 
         Raises
         ------
         StackError
-            If the sources are not a stack.
+            If there are fewer than two sources, or they differ in shape or dtype.
         """
         check_stack(sources)
         white = full_scale(sources[0], value_range)
@@ -178,7 +179,7 @@ class ClassicalMethod:
 
 @dataclass(frozen=True)
 class _FrameViews:
-    """Registered frames as classical methods read them, anew on each pass."""
+    """Registered frames as views, read anew on each pass."""
 
     frames: RegisteredFrames
 
@@ -189,50 +190,52 @@ class _FrameViews:
 
 
 _TABLE = (
-    ClassicalMethod("average", "Plain averaging", "", 2, 4, 3, compose_all=fuse_average),
+    ClassicalMethod(
+        "average", "Plain averaging", "", passes=2, images=4, planes=3, compose_all=fuse_average
+    ),
     ClassicalMethod(
         "laplacian-pyramid",
         "Laplacian pyramid, strongest 5x5 energy (Burt and Adelson 1983)",
         "10.1109/TCOM.1983.1095851",
-        2,
-        5,
-        2,
+        passes=2,
+        images=5,
+        planes=2,
         compose_all=fuse_laplacian,
     ),
     ClassicalMethod(
         "wavelet",
         "Shift-invariant wavelets, strongest energy (Rockinger 1997; Starck et al. 2007)",
         "10.1109/TIP.2006.887733",
-        2,
-        12.5,
-        6,
+        passes=2,
+        images=12.5,
+        planes=6,
         compose_all=fuse_wavelet,
     ),
     ClassicalMethod(
         "gff",
         "Guided-filter fusion (Li, Kang and Hu 2013)",
         "10.1109/TIP.2013.2244222",
-        2,
-        5.5,
-        27,
+        passes=2,
+        images=5.5,
+        planes=27,
         decide_all=fuse_guided,
     ),
     ClassicalMethod(
         "dsift",
         "Dense SIFT with consistency verification (Liu, Liu and Wang 2015)",
         "10.1016/j.inffus.2014.05.004",
-        2,
-        4.5,
-        7.5,
+        passes=2,
+        images=4.5,
+        planes=7.5,
         decide_all=fuse_dsift,
     ),
     ClassicalMethod(
         "dct",
         "DCT variance with consistency verification (Haghighat et al. 2011)",
         "10.1016/j.compeleceng.2011.04.016",
-        2,
-        4,
-        1.5,
+        passes=2,
+        images=4,
+        planes=1.5,
         decide_all=fuse_dct,
     ),
 )

@@ -1,4 +1,4 @@
-"""Registered frames as classical methods see them, and what the methods make of them."""
+"""Input and result of classical methods: registered frames as float32, and their fusion."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.core.composite import Coverage
-from drpl.core.frames import Pixels
+from drpl.core.frames import Pixels, Plane
 from drpl.core.luma import luma_plane
 
 Images = NDArray[np.float32]
-Plane = NDArray[np.float32]
 Labels = NDArray[np.uint16]
 
 
@@ -24,12 +23,12 @@ class View(NamedTuple):
     Attributes
     ----------
     pixels : ndarray, shape (H, W, C), float32
-        In the units of the source: what is picked comes out as it went in.
+        Pixels in the units of the source, so that selected pixels stay exact.
     white : float
         Value of white.
     covered : ndarray of bool, shape (H, W), or None
-        Where the frame shows the scene; None is everywhere. Nothing else of it is taken. One frame
-        of a stack, the reference, shows the scene everywhere.
+        True where the frame shows the scene, and may be taken; None if it does everywhere, like the
+        reference frame of a stack.
     """
 
     pixels: Images
@@ -47,8 +46,8 @@ class View(NamedTuple):
         colours = self.pixels[..., : 3 if self.pixels.shape[2] > 2 else 1]
         return np.asarray(colours.mean(axis=2) / np.float32(self.white), np.float32)
 
-    def shown(self, shape: tuple[int, int]) -> Coverage | None:
-        """Where the frame shows the scene, at a smaller size."""
+    def coverage_at(self, shape: tuple[int, int]) -> Coverage | None:
+        """Return the coverage at a smaller height and width."""
         if self.covered is None or self.covered.shape == shape:
             return self.covered
         whole = self.covered.astype(np.float32)
@@ -57,20 +56,20 @@ class View(NamedTuple):
 
 
 Views = Iterable[View]
-"""Frames in turn. A method goes through them as often as it needs, and holds one at a time."""
+"""Frames to iterate over, in one or more passes; a method holds one at a time."""
 
 
 class Fusion(NamedTuple):
-    """What a method makes of frames.
+    """Result of a classical method.
 
     Attributes
     ----------
     fused : ndarray, shape (H, W, C), float32
-        In the units of the sources.
+        Fused image in the units of the sources.
     index_map : ndarray, shape (H, W), uint16
-        Place of the frame, from 0, that a pixel is (mostly) from.
+        Place, from 0, of the frame that a pixel is (mostly) taken from.
     confidence : ndarray, shape (H, W), uint8
-        255 where that is clear, 0 where another frame would have served as well.
+        255 where the choice is clear, 0 where another frame would serve as well.
     """
 
     fused: Images
@@ -79,18 +78,18 @@ class Fusion(NamedTuple):
 
 
 def planes(image: NDArray[Any]) -> NDArray[Any]:
-    """Three axes again after OpenCV has dropped a single channel."""
+    """Return an image with three axes, also if OpenCV dropped a single channel."""
     return image if image.ndim == 3 else image[..., None]
 
 
 def box_mean(image: Plane, side: int) -> Plane:
-    """Mean over a square window, mirrored at the borders."""
+    """Return the mean over a square window, mirrored at the borders."""
     mean = cv2.boxFilter(image, -1, (side, side), borderType=cv2.BORDER_REFLECT)
     return np.asarray(mean, np.float32)
 
 
 def as_view(pixels: Pixels, white: float, covered: Coverage | None = None) -> View:
-    """View a registered frame (H, W) or (H, W, C) of any dtype as float32."""
+    """Return the view of a registered frame (H, W) or (H, W, C), converted to float32."""
     image = pixels if pixels.ndim == 3 else pixels[..., None]
     return View(np.ascontiguousarray(image, np.float32), white, covered)
 
@@ -105,6 +104,11 @@ def as_pixels(fused: Images, like: Pixels, white: float) -> Pixels:
         A source image, or an array of its shape and dtype.
     white : float
         Upper bound of integers.
+
+    Returns
+    -------
+    ndarray
+        Array of the shape and dtype of ``like``.
     """
     if like.dtype.kind == "u":
         fused = np.rint(np.clip(fused, 0, np.float32(white)))

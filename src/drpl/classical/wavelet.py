@@ -1,4 +1,4 @@
-"""Fusion of shift-invariant (undecimated) wavelet transforms."""
+"""Fusion by shift-invariant (undecimated) wavelets."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from drpl.classical.pyramid import StrongestBand
 from drpl.classical.views import Images, Views, planes
 
 SCALES = 6
+"""Scales of the transform."""
 B3_SPLINE = np.array([1, 4, 6, 4, 1], np.float32) / 16
+"""Taps of the low-pass filter."""
 
 
 def fuse_wavelet(views: Views) -> Images:
-    """Shift-invariant wavelet fusion: at each place and scale the frame with the most local energy.
+    """Fuse shift-invariant wavelets: each coefficient comes from the frame of most local energy.
 
-    All channels follow one choice. The smoothest band, blurred by some 64 pixels, is averaged.
+    All channels follow one choice. The smoothest band, blurred over some 64 pixels, is averaged.
 
     Parameters
     ----------
     views : Views
-        Gone through once.
+        Read once.
 
     Returns
     -------
@@ -29,9 +31,9 @@ def fuse_wavelet(views: Views) -> Images:
 
     Notes
     -----
-    The transform is the isotropic undecimated wavelet transform of the second generation (filters
-    "with holes", B3 spline, 6 scales); energy is summed over the pixels that 5x5 coefficients with
-    the holes between them span. Reconstruction smooths, so a wrong choice leaves no edge.
+    The transform is the second-generation isotropic undecimated wavelet transform (filters "with
+    holes", B3 spline, 6 scales). Energy is summed over the pixels that 5x5 coefficients span, with
+    the holes between them. Reconstruction smooths, so a wrong choice leaves no edge.
 
     References
     ----------
@@ -57,7 +59,7 @@ def fuse_wavelet(views: Views) -> Images:
 
 
 def _smoothed(image: Images, scale: int) -> Images:
-    """An image after the low-pass filter of a scale, mirrored at the borders."""
+    """Apply the low-pass filter of a scale, mirrored at the borders."""
     holed = np.zeros(4 * 2**scale + 1, np.float32)
     holed[:: 2**scale] = B3_SPLINE
     return planes(cv2.sepFilter2D(image, -1, holed, holed, borderType=cv2.BORDER_REFLECT))
