@@ -11,7 +11,7 @@ from drpl.models.cards import available_models, load_model, model_folder, read_c
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the default model."""
+    """Copy of the default model."""
     copy = tmp_path / "model"
     shutil.copytree(model_folder("drpl-fast"), copy)
     return copy
@@ -56,7 +56,7 @@ def edit_card(folder: Path, change):
     path.write_text(json.dumps(table), encoding="utf-8")
 
 
-def test_damage_behind_a_right_hash_is_told(folder):
+def test_a_damaged_file_with_a_matching_hash_is_reported(folder):
     import hashlib
 
     (folder / "encode.onnx").write_bytes(b"no graph")
@@ -80,7 +80,7 @@ def test_a_wrong_card_is_refused(folder, change, message):
         load_model(str(folder))
 
 
-def test_a_card_that_is_not_json(folder):
+def test_a_card_that_is_not_json_is_refused(folder):
     (folder / "card.json").write_text("{", encoding="utf-8")
     with pytest.raises(ModelError, match="is not a model card"):
         load_model(str(folder))

@@ -1,1 +1,1 @@
-"""Shipped networks with their cards, and fusion methods by id."""
+"""Shipped networks with their cards, and the fusion methods by id."""

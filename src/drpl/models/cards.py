@@ -1,4 +1,4 @@
-"""Model cards, and loading of the networks that they describe."""
+"""Model cards, and the networks that they describe."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from drpl.decide.networks import DecisionModel, PairNetwork, StagedNetwork
 from drpl.errors import ModelError
 
 CARD = "card.json"
+"""Name of the card in a model's folder."""
 STAGES = (("masks",), ("encode", "trunk", "decode"))
-"""Stages of the two kinds of model: one graph, or three."""
+"""Names of the stages in the two kinds of model, of one graph and of three."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ class Stage:
     name : str
         ``"masks"``, or ``"encode"``, ``"trunk"``, ``"decode"``.
     file : str
-        File beside the card.
+        Name of the file, beside the card.
     sha256 : str
-        Of the file.
+        SHA-256 of the file.
     context : int
-        Pixels around a tile that the stage's result depends on.
+        Pixels around a tile that the stage's output depends on.
     """
 
     name: str
@@ -43,26 +44,26 @@ class Stage:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is, where it comes from, and how good it is.
+    """Card of a model: its kind, origin, licence and scores.
 
     Attributes
     ----------
     id, title, architecture : str
     colour : str
-        What the network sees: ``"rgb"`` or ``"luma"``.
+        Input of the network: ``"rgb"`` or ``"luma"``.
     stages : tuple of Stage
         One (``masks``) or three (``encode``, ``trunk``, ``decode``).
     parameters, macs_per_pixel : int
-        Weights, and multiply-accumulates for each pixel of a pair.
+        Number of weights, and multiply-accumulates per pixel of a pair.
     licence, training_data, training_command, training_commit : str
     training : dict
         Resolved configuration, steps and minutes of the training run.
     scores : dict
-        Figures by name.
+        Scores by name.
     scores_command : str
-        The command that gives them.
+        Command that reproduces the scores.
     attribution : str
-        Of the training data.
+        Attribution of the training data.
     """
 
     id: str
@@ -88,7 +89,7 @@ def read_card(folder: Path) -> ModelCard:
     Raises
     ------
     ModelError
-        If it is missing, not JSON, or a field is missing or unknown.
+        If the card is missing or not JSON, or a field is missing or unknown.
     """
     path = folder / CARD
     try:
@@ -119,12 +120,12 @@ def available_models() -> tuple[str, ...]:
 
 
 def _shipped() -> Path:
-    """Folder of the shipped models."""
+    """Return the folder of the shipped models."""
     return Path(str(files("drpl.models")))
 
 
 def find_folder(model: str) -> Path | None:
-    """Find the folder of a model, by its id or path; None if there is no such model."""
+    """Return the folder of a model, by its id or path; None if there is no such model."""
     folder = _shipped() / model if model in available_models() else Path(model)
     return folder if (folder / CARD).is_file() else None
 
@@ -147,25 +148,31 @@ def model_folder(model: str) -> Path:
 
 
 def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
-    """Load a network, for `drpl.decide_pair` and `drpl.fuse`.
+    """Load a network for `drpl.decide_pair` and `drpl.fuse`.
 
     Parameters
     ----------
     model : str
         Id of a shipped model, or path of a folder with a ``card.json``.
     threads : int
-        Threads of the network; 0 takes all cores.
+        Threads of the network; 0 uses all cores.
+
+    Returns
+    -------
+    DecisionModel
 
     Raises
     ------
     ModelError
-        If the model is unknown, or one of its files is missing or differs from its card.
+        If the model is unknown, or one of its files is missing or does not match its card.
+    BackendUnavailable
+        If ONNX Runtime is not installed.
     """
     return load_network(model_folder(model), threads)
 
 
 def load_network(folder: Path, threads: int = 0) -> DecisionModel:
-    """Load the network of a model's folder; see `load_model`."""
+    """Load the network in a model's folder; see `load_model`."""
     card = read_card(folder)
     threads = threads or usable_cores()
     for stage in card.stages:
@@ -174,14 +181,14 @@ def load_network(folder: Path, threads: int = 0) -> DecisionModel:
     contexts = tuple(stage.context for stage in card.stages)
     if len(paths) == 1:
         return PairNetwork(OnnxSession(paths[0], threads), contexts)
-    # many tiles at a time on one core each beat one tile on many cores; the trunk has but one
+    # tiles side by side, on one core each, beat one tile on all cores; the trunk has one tile
     encode, decode = OnnxSession(paths[0]), OnnxSession(paths[2])
     trunk = OnnxSession(paths[1], threads)
     return StagedNetwork(encode, trunk, decode, contexts, encode.channels, threads)
 
 
 def _check_file(path: Path, expected: str) -> None:
-    """Compare a file with its hash in the card."""
+    """Check a file against its hash in the card."""
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

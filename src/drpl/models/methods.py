@@ -25,17 +25,21 @@ def available_methods() -> tuple[str, ...]:
 
 
 def find_method(method: str) -> Method:
-    """Find a fusion method; a network is loaded when it fuses.
+    """Find a fusion method by its id; a network is loaded when it fuses.
 
     Parameters
     ----------
     method : str
         Id of a shipped network or of a classical method, or path of a folder with a ``card.json``.
 
+    Returns
+    -------
+    Method
+
     Raises
     ------
     ModelError
-        If there is no such method.
+        If there is no such method, or its card cannot be read.
     """
     if method in CLASSICAL_METHODS:
         return CLASSICAL_METHODS[method]
@@ -51,12 +55,12 @@ def find_method(method: str) -> Method:
 
 
 def network_method(model: DecisionModel, id: str = "custom") -> NetworkMethod:
-    """Return the fusion method of a loaded network, which `drpl.fuse` then does not load again.
+    """Return the fusion method of a loaded network, which is not loaded again.
 
     Parameters
     ----------
     model : DecisionModel
     id : str
-        Id for the report.
+        Id of the method in reports.
     """
     return NetworkMethod(id, lambda _: model)
