@@ -1,7 +1,7 @@
 """Registration of two luma planes: the transform between them and its quality.
 
-Inside this file transforms map reference to moving pixels, as warps need them; `Match` and
-`estimate_transform` hold the inverse.
+Inside this file transforms map reference to moving pixels, as warps need them; `Match` holds the
+inverse.
 """
 
 from __future__ import annotations
@@ -71,30 +71,15 @@ class Match:
     pixel_size: float = 1.0
 
 
-def estimate_transform(
-    reference_luma: Plane,
-    moving_luma: Plane,
-    *,
-    motion: Motion = "affine",
-    initial: Transform | None = None,
-) -> tuple[Transform, float]:
+def match_planes(reference: Plane, moving: Plane, *, motion: Motion = "affine") -> Match:
     """Estimate the transform that maps a moving picture onto a reference picture.
 
     Parameters
     ----------
-    reference_luma, moving_luma : ndarray, shape (H, W), float32
-        Planes of one size; brightness may differ by gain and offset, sharpness by place.
+    reference, moving : ndarray, shape (H, W), float32
+        Luma planes of one size; brightness may differ by gain and offset, sharpness by place.
     motion : str
         ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
-    initial : ndarray, shape (3, 3), float64, or None
-        Initial moving-to-reference transform; by default a shift is searched for.
-
-    Returns
-    -------
-    transform : ndarray, shape (3, 3), float64
-        Moving to reference, in pixels of the planes.
-    score : float
-        Correlation after the warp, in [-1, 1].
 
     Raises
     ------
@@ -107,8 +92,8 @@ def estimate_transform(
     --------
     >>> rng = np.random.default_rng(0)
     >>> picture = cv2.GaussianBlur(rng.random((120, 160), np.float32), (0, 0), 2)
-    >>> transform, score = estimate_transform(picture[:, :-3], picture[:, 3:], motion="translation")
-    >>> round(float(transform[0, 2]), 1)
+    >>> match = match_planes(picture[:, :-3], picture[:, 3:], motion="translation")
+    >>> round(float(match.transform[0, 2]), 1)
     3.0
 
     Notes
@@ -123,14 +108,6 @@ def estimate_transform(
     Evangelidis and Psarakis, "Parametric image alignment using enhanced correlation coefficient
     maximization", TPAMI 30 (2008), doi:10.1109/TPAMI.2008.113.
     """
-    match = match_planes(reference_luma, moving_luma, motion=motion, initial=initial)
-    return match.transform, match.score
-
-
-def match_planes(
-    reference: Plane, moving: Plane, *, motion: Motion = "affine", initial: Transform | None = None
-) -> Match:
-    """Estimate a transform, with its score and residual; see `estimate_transform`."""
     if motion not in MOTIONS:
         raise ConfigError(f"motion is {motion!r}; expected one of {MOTIONS}")
     if reference.shape != moving.shape or reference.ndim != 2:
@@ -142,8 +119,7 @@ def match_planes(
     if min(reference.shape) < SMALLEST_SIDE or reference.std() == 0 or moving.std() == 0:
         return Match(identity(), 0.0, float("nan"))
     levels = _pyramid(reference, moving)
-    start = _first_shift(levels) if initial is None else inverse(initial)
-    best = _refined(levels, start, motion, ecc=True)
+    best = _refined(levels, _first_shift(levels), motion, ecc=True)
     if best.score < GOOD_SCORE:
         matched = _from_features(reference, moving, motion)
         if matched is not None:
