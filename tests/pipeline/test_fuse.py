@@ -1,4 +1,4 @@
-"""From frames that moved to one picture: what is registered, kept, left out, and told."""
+"""Fusion from moved frames to files: registration, rejected frames, maps and report."""
 
 import hashlib
 import json
@@ -23,13 +23,13 @@ SIZE = (240, 420)
 
 @pytest.fixture(scope="module")
 def breathing():
-    """A stack of five that breathes and drifts; the truth as the middle frame has it."""
+    """Five frames with focus breathing and drift, and the truth as the middle frame shows it."""
     frames, truth, _ = striped_stack(5, *SIZE, seed=4)
     smooth = [cv2.GaussianBlur(frame, (0, 0), 0.8) for frame in (*frames, truth)]
     return [moved(frame, n, 2) for n, frame in enumerate(smooth[:-1])], smooth[-1]
 
 
-def test_a_stack_that_breathes_and_drifts_is_registered(model, breathing):
+def test_focus_breathing_and_drift_are_registered(model, breathing):
     frames, truth = breathing
     result = drpl.fuse(frames, model=model)
     unaligned = drpl.fuse(frames, FusionOptions(align=False), model=model)
@@ -41,7 +41,7 @@ def test_a_stack_that_breathes_and_drifts_is_registered(model, breathing):
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_depth_is_kept(model, breathing, dtype):
+def test_the_dtype_is_kept(model, breathing, dtype):
     frames, _ = breathing
     white = 65535 if dtype == np.uint16 else 1.0
     deep = [(frame / 255 * white).astype(dtype) for frame in frames]
@@ -51,7 +51,7 @@ def test_depth_is_kept(model, breathing, dtype):
     assert np.abs(fused[INNER] / white * 255 - shallow[INNER]).mean() < 1.0
 
 
-def test_cropping_leaves_what_all_frames_show(model, breathing):
+def test_cropping_keeps_the_area_that_all_frames_show(model, breathing):
     frames, _ = breathing
     whole = drpl.fuse(frames, model=model)
     cropped = drpl.fuse(frames, FusionOptions(crop=True), model=model)
@@ -63,19 +63,18 @@ def test_cropping_leaves_what_all_frames_show(model, breathing):
     assert np.array_equal(cropped.index_map, whole.index_map[cropped.window])
 
 
-def test_the_border_is_taken_from_frames_that_show_it(model):
+def test_the_border_comes_from_frames_that_show_it(model):
     frame = draw_texture(*SIZE, 3)
     frame = cv2.GaussianBlur(frame, (0, 0), 1.2)
     frames = [moved(frame, number, 1, scale=0, shift=(25, 0)) for number in range(3)]
     result = drpl.fuse(frames, model=model)
-    # the first frame lies 25 pixels to the left of the reference: it lacks the right edge... and
-    # what is mirrored there must not be taken
+    # the first frame is shifted by 25 pixels, so one edge of it is mirrored and must not be taken
     error = np.abs(result.fused.astype(int) - frames[1]).max(axis=2)
     assert (error[:, :20] <= 12).mean() > 0.98
     assert (error[:, -20:] <= 12).mean() > 0.98
 
 
-def test_exposure_is_matched_and_can_be_left_alone(model):
+def test_exposure_is_matched_unless_switched_off(model):
     frames, truth, _ = striped_stack(3, *SIZE, seed=2)
     frames = [cv2.GaussianBlur(f, (0, 0), 0.8) for f in frames]
     truth = cv2.GaussianBlur(truth, (0, 0), 0.8)
@@ -87,7 +86,7 @@ def test_exposure_is_matched_and_can_be_left_alone(model):
     assert left.plan.exposures[0].is_identity
 
 
-def test_a_frame_of_another_scene_is_left_out_or_kept_as_asked(model, breathing):
+def test_a_frame_of_another_scene_is_rejected_or_kept_by_option(model, breathing):
     frames, truth = breathing
     noise = np.random.default_rng(0).integers(0, 255, frames[0].shape, np.uint8)
     stack = [*frames[:3], noise, *frames[3:]]
@@ -101,7 +100,7 @@ def test_a_frame_of_another_scene_is_left_out_or_kept_as_asked(model, breathing)
     assert "takes the transform of frame" in kept.plan.alignments[3].note
 
 
-def test_a_stack_without_two_frames_that_fit(model):
+def test_a_stack_without_two_matching_frames_is_refused(model):
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 255, (*SIZE, 3), np.uint8) for _ in range(3)]
     with pytest.raises(AlignmentError, match="no frame fits source 1, the reference"):
@@ -124,14 +123,14 @@ def folder(tmp_path, breathing):
 def test_a_folder_is_fused_in_natural_order_with_maps_and_report(folder, breathing):
     output = folder.parent / "out.tif"
     report = folder.parent / "out.json"
-    told = []
+    steps = []
     result, about = fuse_to(
         [folder],
         output,
         maps=folder.parent / "maps",
         z_step=2.5,
         report=report,
-        progress=lambda *step: told.append(step),
+        progress=lambda *step: steps.append(step),
     )
     fused = read_frame(output).pixels
     assert np.array_equal(fused, result.fused)
@@ -153,11 +152,11 @@ def test_a_folder_is_fused_in_natural_order_with_maps_and_report(folder, breathi
     assert np.array_equal(maps["height_um.tif"], result.index_map * np.float32(2.5))
     assert maps["height_um.tif"].dtype == np.float32
     assert maps["depth.png"].max() == 255
-    assert told[0] == ("look", 0, 5)
-    assert told[-3:] == [("fuse", 5, 5), ("write", 0, 1), ("write", 1, 1)]
+    assert steps[0] == ("look", 0, 5)
+    assert steps[-3:] == [("fuse", 5, 5), ("write", 0, 1), ("write", 1, 1)]
 
 
-def test_one_alignment_serves_another_light(folder, breathing, model):
+def test_an_alignment_serves_another_light(folder, breathing, model):
     aligned = folder.parent / "aligned"
     plan = align_files([folder], aligned)
     assert sorted(p.name for p in aligned.iterdir()) == [
@@ -176,7 +175,7 @@ def test_one_alignment_serves_another_light(folder, breathing, model):
     expected = 255 - breathing[1][INNER].astype(int)
     assert psnr(second.fused[INNER], expected.astype(np.uint8)) > 30
     assert [a.status for a in second.plan.alignments] == [a.status for a in first.plan.alignments]
-    # aligned frames fused as they lie are the same as the stack fused with its alignment
+    # fusing aligned frames without alignment equals fusing the stack with its alignment
     tifs = sorted(aligned.glob("*.tif"), key=lambda path: int(path.stem[4:]))
     third, _ = fuse_to(tifs, folder.parent / "c.png", FusionOptions(align=False, exposure=False))
     assert psnr(third.fused[INNER], first.fused[INNER]) > 40
@@ -184,7 +183,7 @@ def test_one_alignment_serves_another_light(folder, breathing, model):
         fuse_to(tifs[:3], folder.parent / "d.png", transforms=aligned / TRANSFORMS)
 
 
-def test_nothing_is_begun_where_something_is_wrong(folder):
+def test_bad_paths_are_refused_before_any_work(folder):
     before = {p.name for p in folder.parent.rglob("*")}
     write_image(folder.parent / "there.png", np.zeros((9, 9), np.uint8))
     with pytest.raises(WriteError, match="exists already"):

@@ -1,4 +1,4 @@
-"""The memory limit is kept, and refused where it cannot be."""
+"""The memory limit holds; an impossible one is refused."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def test_tiles_shrink_before_threads_do():
     assert (least.tile, least.threads) < (smaller.tile, 3)
 
 
-def test_deeper_and_larger_frames_need_more():
+def test_deeper_and_larger_frames_need_more_memory():
     options = FusionOptions(threads=1)
     small, large = stand_in(1000, 1000), stand_in(4000, 4000)
     assert estimate_mb(options, small, 10) < estimate_mb(options, large, 10)
@@ -54,13 +54,13 @@ def test_deeper_and_larger_frames_need_more():
     assert estimate_mb(replace(options, scale=4), large, 10) < estimate_mb(options, large, 10)
 
 
-def test_a_frame_more_takes_a_few_bits_of_each_pixel():
+def test_another_frame_takes_at_most_a_bit_per_pixel():
     options, frame = FusionOptions(threads=1, scale=1), stand_in(4000, 6000)
     more = estimate_mb(options, frame, 110) - estimate_mb(options, frame, 10)
     assert 0 < more / 100 < 24e6 / 8 / 1e6
 
 
-def test_slabs_need_more_for_their_maps():
+def test_slabs_need_memory_for_their_maps():
     options, frame = FusionOptions(threads=2, scale=1), stand_in(4000, 6000)
     needed = estimate_mb(options, frame, 10)
     assert estimate_mb(options, frame, 10, IN_SLABS) > needed + 3 * 24
@@ -69,7 +69,7 @@ def test_slabs_need_more_for_their_maps():
     assert within_memory(limited, frame, 10, IN_SLABS).tile < limited.tile
 
 
-def test_what_cannot_be_kept_is_refused_with_what_it_takes():
+def test_an_impossible_limit_is_refused_with_the_memory_needed():
     options = FusionOptions(max_memory=300, threads=2)
     with pytest.raises(ConfigError, match=r"max_memory is 300 MB; frames of 6000x4000 uint8 need"):
         within_memory(options, stand_in(4000, 6000), 10)
@@ -77,7 +77,7 @@ def test_what_cannot_be_kept_is_refused_with_what_it_takes():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of a child process")
 @pytest.mark.parametrize("slabs", [[], ["--slab", "2", "--overlap", "1"]], ids=["", "slabs"])
-def test_the_promise_is_kept(tmp_path, slabs):
+def test_the_peak_stays_below_the_limit(tmp_path, slabs):
     frames, _, _ = striped_stack(3, 500, 600)
     for number, frame in enumerate(frames):
         large = cv2.resize(frame, (2400, 2000), interpolation=cv2.INTER_CUBIC)

@@ -1,1 +1,1 @@
-"""The visible path of fusion, and its memory plan."""
+"""Fusion of a stack, and its memory plan."""

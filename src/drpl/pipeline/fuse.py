@@ -1,4 +1,4 @@
-"""The visible path of fusion: align, fuse, result."""
+"""Fusion of a stack: align, fuse, result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fuse(
     model: DecisionModel | None = None,
     names: Sequence[str] | None = None,
 ) -> FusionResult:
-    """Fuse images of one scene, each focused elsewhere, into one that is sharp everywhere.
+    """Fuse images of one scene with different focus into an all-in-focus image.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def fuse(
     ModelError
         If the method is unknown or its files are damaged.
     ConfigError
-        If ``max_memory`` is too small, or the method cannot follow an option.
+        If ``max_memory`` is too small, or the method does not support an option.
 
     Examples
     --------
@@ -88,16 +88,19 @@ def fuse_stack(
     known : StackTransforms, optional
         Alignment and exposure to use instead of estimating them.
     edits : Edits, optional
-        Strokes to retouch the result with; pictures of slabs and the masks of a pair stay as they
-        were decided.
+        Strokes to retouch the result with; pictures of slabs and masks of a pair are not retouched.
     progress : callable, optional
+
+    Returns
+    -------
+    FusionResult
 
     Raises
     ------
     ReadError, StackError, AlignmentError, ModelError, WriteError
     ConfigError
-        If ``max_memory`` is too small, the method cannot follow an option, or the edits belong to
-        another result.
+        If ``max_memory`` is too small, the method does not support an option, or the edits belong
+        to another result.
     """
     clock = Clock()
     method = method or find_method(options.method)
@@ -111,7 +114,7 @@ def fuse_stack(
     composite = method.fuse(frames, plan, options)
     result = as_result(composite, plan, window, method.describe(), clock.seconds)
     if edits is not None:
-        del composite  # makes room for the frames that are read once more
+        del composite  # frees memory for the frames that are read again
         retouch_result(result, edits, frames)
         clock.lap("retouch")
     return result

@@ -1,4 +1,4 @@
-"""The memory plan: tiles and threads that keep fusing below a limit."""
+"""Memory plan: tiles and threads that keep a fusion below a limit."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from drpl.errors import ConfigError
 
 log = logging.getLogger(__name__)
 SMALL_TILES = 4
-"""Multiples of a tile's least side below which tiles are tried on one thread only."""
+"""Smallest tile to try on several threads, in multiples of a method's smallest tile."""
 
 
 def within_memory(
     method: Method, options: FusionOptions, like: Pixels, count: int
 ) -> FusionOptions:
-    """Return options whose tiles, and if need be threads, keep ``max_memory``.
+    """Return options whose tiles and threads keep the fusion within ``max_memory``.
+
+    Tiles shrink before threads are given up; large tiles are faster.
 
     Parameters
     ----------
@@ -30,10 +32,15 @@ def within_memory(
     count : int
         Number of frames.
 
+    Returns
+    -------
+    FusionOptions
+        Options with ``threads`` of 1 or more; ``tile`` and ``threads`` are reduced as needed.
+
     Raises
     ------
     ConfigError
-        If no tile is small enough.
+        If even the smallest tile on one thread needs more than ``max_memory``.
     """
     options = replace(options, threads=options.threads or usable_cores())
 
@@ -41,15 +48,15 @@ def within_memory(
         return method.needs(tried, like, count).megabytes(like)
 
     if options.max_memory:
-        share_heap()  # the limit is for what is held, not for the room that many heaps would keep
-        tries = _tries(options, method.needs(options, like, count).tile_multiple)
-        fitting = (tried for tried in tries if estimate(tried) <= options.max_memory)
+        share_heap()  # estimates do not count the free memory that a heap per thread would keep
+        candidates = _candidates(options, method.needs(options, like, count).tile_multiple)
+        fitting = (tried for tried in candidates if estimate(tried) <= options.max_memory)
         found = next(fitting, None)
         if found is None:
-            least = min(map(estimate, tries))
+            least = min(map(estimate, candidates))
             raise ConfigError(
                 f"max_memory is {options.max_memory} MB; frames of {like.shape[1]}x{like.shape[0]} "
-                f"{like.dtype} need at least {least:.0f} MB: allow more, or reduce the frames"
+                f"{like.dtype} need at least {least:.0f} MB: raise it, or fuse smaller frames"
             )
         options = found
     log.info(
@@ -64,8 +71,8 @@ def within_memory(
     return options
 
 
-def _tries(options: FusionOptions, multiple: int) -> list[FusionOptions]:
-    """List options to try, from large tiles on many threads to the smallest tile on one."""
+def _candidates(options: FusionOptions, multiple: int) -> list[FusionOptions]:
+    """List options to try, from large tiles on many threads to the smallest tile on one thread."""
     if not multiple:
         return [options]
     return [
