@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.core.frames import Tensor
 from drpl.metrics.images import Plane
 
-Floats = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 SCALES, ORIENTATIONS = 4, 6
 SHORTEST_WAVE, WAVE_RATIO = 3.0, 2.1
@@ -46,9 +46,9 @@ class Features:
         of corners.
     """
 
-    congruency: Floats
-    maximum: Floats
-    minimum: Floats
+    congruency: Tensor
+    maximum: Tensor
+    minimum: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class OrientedFilters:
     """
 
     angle: float
-    kernels: list[Floats]
+    kernels: list[Tensor]
     noise_gain: float
 
 
@@ -130,7 +130,7 @@ def phase_congruency(image: Plane, filters: list[OrientedFilters]) -> Features:
     return Features(energies / (amplitudes + EPSILON), mean + spread, mean - spread)
 
 
-def _ring(radius: Floats, scale: int) -> Floats:
+def _ring(radius: Tensor, scale: int) -> Tensor:
     """Return the radial part of a filter: a Gaussian of log frequency."""
     centre = 1 / (SHORTEST_WAVE * WAVE_RATIO**scale)
     ring = _gaussian(np.log(radius / np.float32(centre)), math.log(BANDWIDTH))
@@ -138,20 +138,20 @@ def _ring(radius: Floats, scale: int) -> Floats:
     return ring
 
 
-def _sector(directions: Floats, angle: float) -> Floats:
+def _sector(directions: Tensor, angle: float) -> Tensor:
     """Return the angular part of a filter: a Gaussian of the angle, in one half of the spectrum."""
     half_turn = np.float32(math.pi)
     distance = half_turn - np.abs(half_turn - np.abs(directions - np.float32(angle)))
     return _gaussian(distance, ANGULAR_SIGMA)
 
 
-def _gaussian(values: Floats, sigma: float) -> Floats:
+def _gaussian(values: Tensor, sigma: float) -> Tensor:
     """Return a Gaussian with value 1 at its centre."""
-    found: Floats = np.exp(values * values * np.float32(-1 / (2 * sigma**2)))
+    found: Tensor = np.exp(values * values * np.float32(-1 / (2 * sigma**2)))
     return found
 
 
-def _noise_gain(kernels: list[Floats]) -> float:
+def _noise_gain(kernels: list[Tensor]) -> float:
     """Return the noise gain of filters from their power, by Parseval's theorem."""
     finest = float(np.vdot(kernels[0], kernels[0]))
     whole = np.sum(kernels, axis=0)
@@ -162,7 +162,7 @@ def _noise_gain(kernels: list[Floats]) -> float:
     return rayleigh * threshold / NOISE_EXCESS
 
 
-def _energy(spectrum: Complex, oriented: OrientedFilters) -> tuple[Floats, Floats]:
+def _energy(spectrum: Complex, oriented: OrientedFilters) -> tuple[Tensor, Tensor]:
     """Return energy above the noise, weighted by its spread over scales, and summed amplitude."""
     responses = [_dft(spectrum * kernel, inverse=True) for kernel in oriented.kernels]
     amplitudes = [np.abs(response) for response in responses]
@@ -181,14 +181,14 @@ def _energy(spectrum: Complex, oriented: OrientedFilters) -> tuple[Floats, Float
     return energy, amplitude
 
 
-def _in_phase(responses: list[Complex]) -> Floats:
+def _in_phase(responses: list[Complex]) -> Tensor:
     """Sum amplitude times (cosine - |sine|) of the deviation from the mean phase over scales."""
     resultant = responses[0] + responses[1]
     for response in responses[2:]:
         resultant += response
     length = np.abs(resultant)
     inverse = 1 / (length + EPSILON)
-    energy: Floats = length * length * inverse
+    energy: Tensor = length * length * inverse
     resultant *= inverse
     direction = np.conj(resultant, out=resultant)
     turned = np.empty_like(direction)
@@ -197,7 +197,7 @@ def _in_phase(responses: list[Complex]) -> Floats:
     return energy
 
 
-def _median(values: Floats) -> float:
+def _median(values: Tensor) -> float:
     """Return the upper median, which is six times as fast as the mean of both middle values."""
     middle = values.size // 2
     return float(np.partition(values, middle, axis=None)[middle])

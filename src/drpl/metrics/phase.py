@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.core.frames import Pixels
-from drpl.metrics.congruency import Features, Floats, oriented_filters, phase_congruency
+from drpl.core.frames import Pixels, Tensor
+from drpl.metrics.congruency import Features, oriented_filters, phase_congruency
 from drpl.metrics.images import pair_up
 
 FEATURE = 0.1
@@ -83,7 +83,7 @@ def _strongest(each: list[Features]) -> Features:
     return Features(*(np.take_along_axis(stack, chosen, axis=0)[0] for stack in stacks))
 
 
-def _best_correlation(found: Floats, maps: list[Floats], masks: list[NDArray[np.bool_]]) -> Floats:
+def _best_correlation(found: Tensor, maps: list[Tensor], masks: list[NDArray[np.bool_]]) -> Tensor:
     """Return the local correlation with the best-fitting map; 0 where no map has a feature."""
     mean_found, variance_found = _moments(found)
     best = np.full_like(found, -np.inf)
@@ -97,13 +97,13 @@ def _best_correlation(found: Floats, maps: list[Floats], masks: list[NDArray[np.
     return best
 
 
-def _moments(image: Floats) -> tuple[Floats, Floats]:
+def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
     """Return local means and variances."""
     mean = _average(image)
     return mean, _average(image * image) - mean * mean
 
 
-def _average(image: Floats) -> Floats:
+def _average(image: Tensor) -> Tensor:
     """Return the local Gaussian mean, with zero padding."""
     smooth = cv2.sepFilter2D(image, -1, WINDOW, WINDOW, borderType=cv2.BORDER_CONSTANT)
     return np.asarray(smooth, np.float32)
