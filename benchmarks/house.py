@@ -18,14 +18,16 @@ import grimp
 
 LONGEST = 60
 """Lines of a function without its docstring; longer ones are listed."""
+ALONE = ("drpl.__main__", "drpl.errors", "drpl.version")
+"""Modules that are no link of a chain between packages."""
 FOLDERS = ("src", "benchmarks", "docs/tools")
 
 
 def import_graph() -> dict[str, set[str]]:
-    """Return what each top-level module or package of drpl imports from the others."""
+    """Return what each top-level package, or module that imports others, imports from the rest."""
     graph = grimp.build_graph("drpl")
     children = sorted(graph.find_children("drpl"))
-    tops = [child.removeprefix("drpl.") for child in children if child != "drpl.__main__"]
+    tops = [child.removeprefix("drpl.") for child in children if child not in ALONE]
     found: dict[str, set[str]] = {top: set() for top in tops}
     for module in graph.modules:
         for imported in graph.find_modules_directly_imported_by(module):
