@@ -1,10 +1,9 @@
-"""Flags that commands share, and flags derived from the fields of dataclasses."""
+"""Flags that commands share, and flags derived from the fields of a dataclass."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
@@ -18,16 +17,16 @@ Command = Callable[..., None]
 Sources = Annotated[
     list[Path],
     typer.Argument(
-        help="Pictures of one scene, each focused elsewhere: files, folders or patterns.",
+        help="Source images of one scene, each with another focus: files, folders or patterns.",
         metavar="FRAME",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log the plan and each step.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
-PANEL = "How to fuse"
-PRESET_HELP = "Options for a kind of work; explicit options override it."
-CONFIG_HELP = "TOML file with options; overrides a preset, explicit options override it."
+PANEL = "Fusion"
+PRESET_HELP = "Options for one kind of work; explicit options override it."
+CONFIG_HELP = "TOML file of options; overrides the preset, and explicit options override it."
 
 
 def with_options(command: Command) -> Command:
@@ -54,7 +53,7 @@ def with_fields(
 ) -> Callable[[Command], Command]:
     """Replace a parameter of a command by one flag per field of a dataclass.
 
-    The command receives the dataclass as a `functools.partial` that holds what was given.
+    The command receives the dataclass as a `functools.partial` that holds the given values.
 
     Parameters
     ----------
@@ -68,8 +67,10 @@ def with_fields(
     added = flags_of(kind, only=only, skip=skip)
 
     def bind(given: Mapping[str, Any]) -> functools.partial[Any]:
-        known = {key: value for key, value in given.items() if value is not None}
-        return functools.partial(kind, **known)
+        values = {key: value for key, value in given.items() if value is not None}
+        return functools.partial(
+            kind, **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        )
 
     return _replacing(name, added, bind)
 
@@ -77,7 +78,7 @@ def with_fields(
 def _replacing(
     name: str, added: list[inspect.Parameter], build: Callable[[dict[str, Any]], object]
 ) -> Callable[[Command], Command]:
-    """Return a decorator that replaces a parameter by others and builds its value from them."""
+    """Return a decorator that replaces a parameter by others and builds its value from theirs."""
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
@@ -111,7 +112,7 @@ def flags_of(
 
 
 def _flag(entry: Field[Any], hint: Any, panel: str | None) -> inspect.Parameter:
-    """Derive the flag of a field."""
+    """Derive the flag of a field: name, help, choices and type."""
     words, choices, short = (entry.metadata[key] for key in ("help", "choices", "short"))
     default = None if entry.default is MISSING else entry.default
     if default not in (None, "", ()):
@@ -120,37 +121,42 @@ def _flag(entry: Field[Any], hint: Any, panel: str | None) -> inspect.Parameter:
     if hint is bool and not entry.metadata["flag"]:
         long = f"{long}/--no-{long.removeprefix('--')}"
     kind = next(part for part in (_parts(hint) or (hint,)) if part is not type(None))
-    if choices and isinstance(choices[0], str):
+    metavar = None
+    if get_origin(hint) is tuple:  # Typer takes no list of literals; the dataclass checks them
+        kind, metavar = list[str], "|".join(choices) or None
+    elif choices and isinstance(choices[0], str):
         kind = Literal[tuple(choices)]
-    if get_origin(hint) is tuple:
-        kind = types.GenericAlias(list, (kind if choices else str,))
-    known = complete_method if entry.name in ("method", "models") else None
     option = typer.Option(
-        long, *filter(None, [short]), help=words, rich_help_panel=panel, autocompletion=known
+        long,
+        *filter(None, [short]),
+        help=words,
+        metavar=metavar,
+        rich_help_panel=panel,
+        autocompletion=complete_method if entry.name in ("method", "models") else None,
     )
     return _parameter(entry.name, Annotated[kind | None, option])
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
-    """Return the members of a union, and nothing for other types."""
+    """Return the members of a union; an empty tuple for other types."""
     return () if get_origin(hint) in (tuple, Literal) else get_args(hint)
 
 
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:
-    """Return a keyword parameter that defaults to None: not given."""
+    """Return a keyword parameter that is None if not given."""
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=None, annotation=annotation)
 
 
 def complete_method(incomplete: str) -> list[str]:
-    """Complete ids of fusion methods in the shell, which itself completes folders."""
+    """Complete the ids of fusion methods; the shell itself completes folders."""
     from drpl.models.methods import available_methods
 
     return [name for name in available_methods() if name.startswith(incomplete)]
 
 
 def _shown(value: object) -> str:
-    """Return a default as a user would give it."""
+    """Return a default value as a user would type it."""
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
