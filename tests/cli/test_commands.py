@@ -1,3 +1,5 @@
+"""Commands of the terminal, run in this process: output, files, errors and exit codes."""
+
 import json
 import subprocess
 import sys
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from drawing import draw_texture, half_sharp_pair
-from drpl.cli.main import main as cli
+from drpl.cli import main as cli
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
 from drpl.metrics.reference import psnr
@@ -15,7 +17,7 @@ from drpl.metrics.reference import psnr
 
 @pytest.fixture
 def drpl(monkeypatch, capsys):
-    """Run the terminal; give exit code, standard output and standard error."""
+    """Run the terminal; return exit code, standard output and standard error."""
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["drpl", *map(str, arguments)])
@@ -29,7 +31,7 @@ def drpl(monkeypatch, capsys):
 
 @pytest.fixture
 def files(tmp_path):
-    """Sources ``a.png`` and ``b.png`` in a folder of their own; the truth as an array."""
+    """Folder with the sources ``a.png`` and ``b.png``, and the truth as an array."""
     folder = tmp_path / "shots"
     folder.mkdir()
     source_a, source_b, truth = half_sharp_pair(120, 170)
@@ -39,15 +41,17 @@ def files(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["fuse", "align"])
-def test_threads_share_a_heap_before_any_begins(drpl, files, monkeypatch, command):
+def test_the_heap_is_shared_before_any_thread_begins(drpl, files, monkeypatch, command):
     shared = []
-    monkeypatch.setattr(cli, "share_heap", lambda: shared.append(threading.active_count()))
+    monkeypatch.setattr(
+        f"drpl.cli.{command}.share_heap", lambda: shared.append(threading.active_count())
+    )
     before = threading.active_count()
     assert drpl(command, files[0], "-o", files[0].parent / "out.tif", "--quiet")[0] == 0
     assert shared == [before]
 
 
-def test_fuse(drpl, files):
+def test_fuse_writes_picture_and_maps(drpl, files):
     folder, truth = files
     a, b, out = folder / "a.png", folder / "b.png", folder / "out.png"
     code, output, errors = drpl("fuse", a, b, "-o", out, "--maps", folder / "maps")
@@ -62,13 +66,13 @@ def test_fuse(drpl, files):
     assert (index_map[:, :60] == 1).mean() > 0.95
 
 
-def test_slabs_and_debug(drpl, files):
+def test_fuse_writes_slabs_and_decisions(drpl, files):
     folder, _ = files
     write_image(folder / "c.png", read_frame(folder / "b.png").pixels)
     out, debug = folder.parent / "out.tif", folder.parent / "debug"
     code, output, _ = drpl("fuse", folder, "-o", out, "--slab", 2, "--overlap", 1, "--debug", debug)
     assert code == 0
-    assert "2 slabs beside it" in output
+    assert "2 slabs next to it" in output
     assert {p.name for p in folder.parent.glob("out_*")} == {"out_slab_01.tif", "out_slab_02.tif"}
     assert (debug / "decisions.png").exists()
     code, _, errors = drpl("fuse", folder, "-o", folder / "x.tif", "--slab", 2, "--overlap", 2)
@@ -77,7 +81,7 @@ def test_slabs_and_debug(drpl, files):
 
 
 @pytest.mark.parametrize("mode", ["select", "pyramid"])
-def test_fuse_16_bit_with_alpha_keeps_depth(drpl, tmp_path, mode):
+def test_fuse_keeps_16_bits_and_alpha(drpl, tmp_path, mode):
     source_a, source_b, _ = half_sharp_pair(90, 90)
     for name, source in (("a", source_a), ("b", source_b)):
         wide = np.dstack([source.astype(np.uint16) * 257, np.full((90, 90), 65535, np.uint16)])
@@ -100,7 +104,7 @@ def one_line(errors):
 
 
 def bad_inputs(folder):
-    """Cases of arguments, exit code and words of the message."""
+    """Return cases: arguments, exit code, and words of the message."""
     a, b, out = folder / "a.png", folder / "b.png", folder / "out.png"
     cut = folder / "cut.png"
     cut.write_bytes(a.read_bytes()[:-300])
@@ -129,7 +133,7 @@ def bad_inputs(folder):
 
 
 @pytest.mark.parametrize("number", range(15))
-def test_bad_input_is_one_line_a_code_and_nothing_left_behind(drpl, files, number):
+def test_bad_input_gives_one_line_and_a_code_and_leaves_nothing_behind(drpl, files, number):
     folder, _ = files
     arguments, expected, words = bad_inputs(folder)[number]
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
@@ -139,7 +143,7 @@ def test_bad_input_is_one_line_a_code_and_nothing_left_behind(drpl, files, numbe
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
-def test_wrong_usage(drpl, files):
+def test_wrong_usage_exits_with_2(drpl, files):
     folder, _ = files
     for arguments in (["fuse", folder / "a.png"], ["fuse", "--nothing"], ["nothing"]):
         code, _, errors = drpl(*arguments)
@@ -147,7 +151,7 @@ def test_wrong_usage(drpl, files):
         assert errors
 
 
-def test_models_and_version_and_help(drpl):
+def test_models_version_and_help_are_printed(drpl):
     code, output, _ = drpl("models")
     assert code == 0
     assert "drpl-fast" in output
@@ -158,7 +162,7 @@ def test_models_and_version_and_help(drpl):
     assert "130 interrupted" in " ".join(output.split())
 
 
-def test_ctrl_c(drpl, files, monkeypatch):
+def test_ctrl_c_exits_with_130_and_leaves_nothing_behind(drpl, files, monkeypatch):
     folder, _ = files
 
     def interrupt(*args, **kwargs):
@@ -171,14 +175,14 @@ def test_ctrl_c(drpl, files, monkeypatch):
     assert sorted(p.name for p in folder.iterdir()) == before
 
 
-def test_training_without_its_extra_is_explained(drpl, tmp_path, monkeypatch):
+def test_training_without_its_extra_says_what_to_install(drpl, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "drpl.train.module", None)
     code, _, errors = drpl("train", "--photos", tmp_path, "--config", "x.toml", "-o", tmp_path)
     assert code == 7
     assert "pip install 'drpl[train]'" in one_line(errors)
 
 
-def test_as_a_process(files):
+def test_a_process_exits_with_the_code(files):
     folder, _ = files
     command = [sys.executable, "-m", "drpl", "fuse", str(folder / "a.png")]
     done = subprocess.run(
@@ -188,7 +192,7 @@ def test_as_a_process(files):
     assert done.stderr.startswith("drpl: error: found 1 source image")
 
 
-def test_evaluate(drpl, files):
+def test_evaluate_prints_every_metric(drpl, files):
     folder, truth = files
     a, b = folder / "a.png", folder / "b.png"
     write_image(folder / "truth.png", truth)
@@ -209,7 +213,7 @@ def test_evaluate(drpl, files):
     assert json.loads(drpl("evaluate", a, b, *same[1:], "--json")[1]) == found
 
 
-def test_evaluate_bad_input(drpl, files):
+def test_evaluate_refuses_bad_input(drpl, files):
     folder, _ = files
     a, b = folder / "a.png", folder / "b.png"
     write_image(folder / "small.png", draw_texture(40, 50))
@@ -224,7 +228,7 @@ def test_evaluate_bad_input(drpl, files):
         assert (code, output) == (expected, "")
 
 
-def test_bench_quality(drpl, files, tmp_path):
+def test_bench_quality_writes_reports(drpl, files, tmp_path):
     folder, truth = files
     theirs, root = tmp_path / ".peers" / "theirs", folder.parent
     theirs.mkdir(parents=True)
@@ -250,14 +254,14 @@ def test_bench_quality(drpl, files, tmp_path):
     assert "give --photos, --drawn or --sources" in one_line(errors)
 
 
-def test_bench_without_its_extra_is_explained(drpl, tmp_path, monkeypatch):
+def test_bench_without_its_extra_says_what_to_install(drpl, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "drpl.bench.report", None)
     code, _, errors = drpl("bench", "report", tmp_path)
     assert code == 7
     assert "pip install 'drpl[bench]'" in one_line(errors)
 
 
-def test_demo(drpl, tmp_path):
+def test_demo_fuses_better_than_its_sources(drpl, tmp_path):
     out = tmp_path / "demo"
     code, output, _ = drpl("demo", "-o", out)
     assert code == 0

@@ -1,4 +1,4 @@
-"""The terminal as a person has it: a screen, Ctrl-C, and a shell that completes."""
+"""The terminal of a user: progress on a screen, Ctrl-C, and completion by the shell."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from drpl.io.read import read_frame
 from drpl.io.write import write_image
 
 PATIENCE = 60
-"""Seconds without a word after which nothing is waited for any more."""
+"""Seconds to wait for output before a test fails."""
 COMMAND = [
     sys.executable,
     "-c",
@@ -37,7 +37,7 @@ def names(folder):
 
 
 class Screen:
-    """A process that runs in a terminal of its own."""
+    """Process in a terminal of its own."""
 
     def __init__(self, *arguments):
         import pty
@@ -49,11 +49,11 @@ class Screen:
             os.execv(sys.executable, [*COMMAND, *map(str, arguments)])
 
     def read(self):
-        """What comes next, or nothing once it has ended."""
+        """Return the next output; an empty string once the process has ended."""
         assert select.select([self._descriptor], [], [], PATIENCE)[0], self.text
         try:
             found = os.read(self._descriptor, 65536).decode(errors="replace")
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # Linux reports a closed terminal this way
             found = ""
         self.text += found
         return found
@@ -66,7 +66,7 @@ class Screen:
         os.write(self._descriptor, b"\x03")
 
     def end(self):
-        """Exit code."""
+        """Wait for the end and return the exit code."""
         while self.read():
             pass
         code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
@@ -92,14 +92,14 @@ def screen():
             pass
 
 
-def test_progress_is_shown_on_a_screen_and_cleared(screen, tmp_path):
+def test_progress_is_shown_on_a_screen_and_then_cleared(screen, tmp_path):
     folder = write_stack(tmp_path / "in")
     shown = screen("fuse", folder, "-o", tmp_path / "out.png", "--threads", 1)
     assert shown.end() == 0
     assert "look" in shown.text
     assert "fuse" in shown.text
     assert "3/3" in shown.text
-    # what stays is what was done
+    # the last line stays on the screen
     last = shown.text.rsplit("\x1b[2K", 1)[1]
     assert "out.png: 96x72, 3 of 3 frames" in " ".join(last.split())
     shown = screen("fuse", folder, "-o", tmp_path / "b.png", "--threads", 1, "--quiet")
@@ -118,7 +118,7 @@ def test_a_pipe_gets_no_progress(tmp_path):
     assert "\x1b" not in done.stdout
 
 
-def test_ctrl_c_while_fusing(screen, tmp_path):
+def test_ctrl_c_while_fusing_leaves_nothing_behind(screen, tmp_path):
     folder = write_stack(tmp_path / "in", 6, (600, 800))
     before = names(tmp_path)
     shown = screen("fuse", folder, "-o", tmp_path / "out.png", "--maps", tmp_path / "maps")
@@ -130,13 +130,13 @@ def test_ctrl_c_while_fusing(screen, tmp_path):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_watching_a_folder_that_fills_until_ctrl_c(screen, tmp_path, jobs):
+def test_a_watched_folder_is_fused_as_it_fills(screen, tmp_path, jobs):
     whole = write_stack(tmp_path / "whole")
     root, output = tmp_path / "in", tmp_path / "out"
     root.mkdir()
     options = ["--settle", 0.4, "--jobs", jobs, "--threads", jobs]
     shown = screen("batch", root, "-o", output, "--watch", *options)
-    shown.wait_for("Ctrl-C ends it")
+    shown.wait_for("press Ctrl-C to stop")
     for name in ("moth", "fly"):
         (root / name).mkdir()
         for source in sorted(whole.iterdir()):
@@ -163,15 +163,15 @@ def test_watching_a_folder_that_fills_until_ctrl_c(screen, tmp_path, jobs):
 
 
 def complete(line):
-    """What bash is offered after a line."""
+    """Return what bash offers after a line."""
     words = line.split(" ")
-    surroundings = {
+    environment = {
         "COMP_WORDS": line,
         "COMP_CWORD": str(len(words) - 1),
         "_DRPL_COMPLETE": "complete_bash",
     }
     done = subprocess.run(
-        COMMAND, env=os.environ | surroundings, capture_output=True, text=True, check=False
+        COMMAND, env=os.environ | environment, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
     return done.stdout.split()
@@ -184,12 +184,12 @@ def complete(line):
         ("drpl fuse --max-m", ["--max-memory"]),
         ("drpl fuse --preset m", ["macro", "microscope"]),
         ("drpl batch --compose p", ["pyramid"]),
-        ("drpl fuse --model drpl-f", ["drpl-fast"]),
+        ("drpl fuse --method drpl-f", ["drpl-fast"]),
         ("drpl demo -m drpl-f", ["drpl-fast"]),
-        ("drpl fuse shots/im", []),  # so that bash completes file names
+        ("drpl fuse shots/im", []),  # bash itself completes file names
     ],
 )
-def test_completion(line, expected):
+def test_the_shell_completes(line, expected):
     assert complete(line) == expected
 
 
@@ -197,7 +197,7 @@ def test_completion(line, expected):
     "command",
     ["fuse", "align", "batch", "doctor", "demo", "models", "evaluate", "bench quality"],
 )
-def test_every_option_is_explained(command):
+def test_every_option_has_a_help_text(command):
     wide = os.environ | {"COLUMNS": "200", "TERM": "dumb"}
     done = subprocess.run(
         [*COMMAND, *command.split(), "--help"], env=wide, capture_output=True, text=True, check=True
@@ -208,7 +208,7 @@ def test_every_option_is_explained(command):
         assert len(line.rsplit(">", 1)[-1].strip(" │")) > 8, line
 
 
-def test_programs_get_a_line_of_json_for_each_stack(tmp_path):
+def test_batch_prints_a_line_of_json_per_stack(tmp_path):
     root, output = tmp_path / "stacks", tmp_path / "out"
     for name in ("beetle", "deep/moth"):
         write_stack(root / name, 2)

@@ -1,1 +1,1 @@
-"""The terminal: a file for each command."""
+"""Terminal commands, one file each."""

@@ -1,4 +1,4 @@
-"""`drpl doctor` and `drpl models`."""
+"""Commands `drpl doctor` and `drpl models`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def doctor(
         typer.echo(json.dumps(found, indent=2))
         return
     for section, entries in found.items():
-        table = Table("what", "found", title=section)
+        table = Table("item", "value", title=section)
         for name, value in entries.items():
             shown = {True: "yes", False: "no", None: "not installed"}.get(value, str(value))
             table.add_row(name, shown)
@@ -30,18 +30,18 @@ def doctor(
 
 
 def models() -> None:
-    """List the models that ship with drpl, and the classical methods to compare with."""
+    """List the models and the classical methods that ship with drpl."""
     from drpl.classical.table import CLASSICAL_METHODS
     from drpl.models.cards import available_models, model_folder, read_card
 
-    table = Table("id", "parameters", "MAC per pixel", "licence", "what it is")
+    table = Table("id", "parameters", "MAC per pixel", "licence", "description")
     for name in available_models():
         card = read_card(model_folder(name))
         table.add_row(
             name, f"{card.parameters:,}", f"{card.macs_per_pixel:,}", card.licence, card.title
         )
     console.print(table)
-    table = Table("classical method", "what it is", "paper (DOI)", "index map")
+    table = Table("classical method", "description", "paper (DOI)", "index map")
     for method in CLASSICAL_METHODS.values():
         decided = "decided" if method.decides else "nearest frame"
         table.add_row(method.id, method.title, method.doi, decided)

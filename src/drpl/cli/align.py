@@ -1,4 +1,4 @@
-"""`drpl align`."""
+"""Command `drpl align`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from drpl.core.options import FusionOptions
 def align(
     sources: Sources,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for aligned frames and transforms.json.")
+        Path,
+        typer.Option("--output", "-o", help="Folder for the aligned frames and transforms.json."),
     ],
     suffix: Annotated[str, typer.Option(help="Format of the aligned frames.")] = ".tif",
     overwrite: Overwrite = False,
@@ -25,9 +26,10 @@ def align(
     *,
     options: FusionOptions,
 ) -> None:
-    """Align pictures to one of them, without fusing; transforms can be used for others.
+    """Align the frames of a stack without fusing them.
 
-    Of another channel, light or pass of the same stack: drpl fuse ... --transforms FILE.
+    To use the transforms for another channel, light or pass of the same stack:
+    drpl fuse ... --transforms FILE.
     """
     share_heap()
     from drpl.files.align import align_files

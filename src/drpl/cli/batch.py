@@ -1,4 +1,4 @@
-"""`drpl batch`."""
+"""Command `drpl batch`."""
 
 from __future__ import annotations
 
@@ -20,34 +20,41 @@ if TYPE_CHECKING:
 
 @with_options
 def batch(
-    root: Annotated[Path, typer.Argument(help="Folder whose folders are stacks.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.")],
+    root: Annotated[Path, typer.Argument(help="Folder to search for stacks, subfolders included.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
     suffix: Annotated[
-        str, typer.Option(help="Of the results, such as .tif; by default that of the sources.")
+        str,
+        typer.Option(
+            help="Suffix of the results, such as .tif; default: the suffix of the sources."
+        ),
     ] = "",
     group_by: Annotated[
         Literal["folder", "time"],
-        typer.Option(help="What is a stack: a folder, or pictures taken shortly after each other."),
+        typer.Option(help="One stack per folder, or split folders at pauses in capture time."),
     ] = "folder",
     gap: Annotated[
-        float, typer.Option(min=0, help="Seconds between two stacks, with --group-by time.")
+        float,
+        typer.Option(min=0, help="Pause in seconds that splits a folder, with --group-by time."),
     ] = 5.0,
-    jobs: Annotated[int, typer.Option(min=1, help="Stacks at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Stacks fused at the same time.")] = 1,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on looking for new stacks until interrupted.")
+        bool, typer.Option("--watch", help="Keep looking for new stacks until interrupted.")
     ] = False,
     settle: Annotated[
-        float, typer.Option(min=0, help="Seconds without change after which a stack is complete.")
+        float,
+        typer.Option(
+            min=0, help="Seconds without a change after which a stack counts as complete."
+        ),
     ] = 10.0,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a line of JSON for each stack, and only these.")
+        bool, typer.Option("--json", help="Print one line of JSON per stack, and nothing else.")
     ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     *,
     options: FusionOptions,
 ) -> None:
-    """Fuse every stack below a folder; stopped at any moment, it goes on where it was."""
+    """Fuse every stack below a folder; run it again to continue an interrupted batch."""
     from drpl.files.batch import run_batch
     from drpl.files.find import find_stacks, watch_stacks
 
@@ -57,7 +64,7 @@ def batch(
     items = watch_stacks(find, settle=settle) if watch else find()
     silent = quiet or as_json
     if watch and not silent:
-        say(f"watching {root}; Ctrl-C ends it")
+        say(f"watching {root}; press Ctrl-C to stop")
     counts = Counter[str]()
     try:
         for outcome in run_batch(

@@ -1,4 +1,4 @@
-"""What this installation can do: versions, memory, formats, models."""
+"""Abilities of this installation: versions, memory, formats, methods."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from drpl.version import versions
 
 
 def examine() -> dict[str, dict[str, Any]]:
-    """What this installation can do, by section and name; every value is plain.
+    """Return what this installation can do, by section and name.
 
     Returns
     -------
     dict
-        ``versions``, ``machine``, ``formats`` and ``methods``; a library that is not installed has
-        the value None, a network that does not load says why.
+        Sections ``versions``, ``machine``, ``formats`` and ``methods``; values are JSON types. A
+        library that is not installed has the version None; a method has "ok" or the reason why
+        it does not load.
     """
     return {
         "versions": versions(optional=True),
@@ -37,7 +38,7 @@ def examine() -> dict[str, dict[str, Any]]:
 
 
 def _method(name: str) -> str:
-    """Load a method; return "ok", or why it fails."""
+    """Load a method; return "ok" or the reason why it fails."""
     try:
         if name in available_models():
             load_model(name, threads=1)

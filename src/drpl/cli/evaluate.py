@@ -1,4 +1,4 @@
-"""`drpl evaluate`."""
+"""Command `drpl evaluate`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from drpl.cli.terminal import console, say
 
 
 def evaluate(
-    fused: Annotated[Path, typer.Option(help="The fused image.")],
+    fused: Annotated[Path, typer.Option(help="Fused image to score.")],
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(help="Its source images: files, folders or patterns.", metavar="[FRAME]..."),
+        typer.Argument(
+            help="Source images of the fused one: files, folders or patterns.", metavar="[FRAME]..."
+        ),
     ] = None,
-    truth: Annotated[Path | None, typer.Option(help="The all-in-focus truth.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="All-in-focus ground truth.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score one fused image by every metric that applies."""
+    """Score a fused image by every metric that applies."""
     from drpl.files.evaluate import evaluate_files
 
     found = evaluate_files(fused, sources or [], truth)
@@ -33,8 +35,7 @@ def evaluate(
         table.add_row(name, entry["symbol"], f"{float(entry['value']):.4f}", entry["better"])
     console.print(table, highlight=False)
     reasons: dict[str, list[str]] = {}
-    for name, why in found["left_out"].items():
-        reasons.setdefault(why, []).append(name)
-    for why, names in reasons.items():
-        line = f"left out: {', '.join(names)} ({why})"
-        say(line)
+    for name, reason in found["left_out"].items():
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        say(f"left out: {', '.join(names)} ({reason})")

@@ -1,4 +1,4 @@
-"""`drpl fuse`."""
+"""Command `drpl fuse`."""
 
 from __future__ import annotations
 
@@ -18,52 +18,59 @@ from drpl.core.options import FusionOptions
 def fuse(
     sources: Sources,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Result; the suffix decides the format.")
+        Path, typer.Option("--output", "-o", help="Fused image; the suffix decides the format.")
     ],
     maps: Annotated[
         Path | None,
-        typer.Option(help="Folder for index map, confidence, depth (pairs: masks)."),
+        typer.Option(
+            help="Folder for the index, confidence and depth maps, and the masks of a pair."
+        ),
     ] = None,
     z_step: Annotated[
         float | None,
-        typer.Option(help="Micrometres between frames: adds a height map (float TIFF) to --maps."),
+        typer.Option(help="Micrometres between frames; adds a height map (float TIFF) to --maps."),
     ] = None,
     transforms: Annotated[
         Path | None,
-        typer.Option(help="transforms.json of `drpl align`, to be used instead of aligning."),
+        typer.Option(help="transforms.json of `drpl align`, used instead of aligning."),
     ] = None,
     slab: Annotated[
         int | None,
         typer.Option(
-            help="Fuse runs of so many frames apart, each into NAME_slab_01 and so on beside the "
-            "result, and then with each other."
+            help="Frames per slab. Each slab is fused on its own into NAME_slab_01, NAME_slab_02 "
+            "and so on next to the result; then the slabs are fused with each other."
         ),
     ] = None,
     overlap: Annotated[
-        int, typer.Option(help="Frames that a slab shares with the previous one, with --slab.")
+        int, typer.Option(help="Frames that a slab shares with the one before, with --slab.")
     ] = 0,
     debug: Annotated[
         Path | None,
-        typer.Option(help="Folder for decisions.png: the decision on each frame."),
+        typer.Option(help="Folder for decisions.png, which shows the decision on every frame."),
     ] = None,
     edits: Annotated[
         Path | None,
-        typer.Option(help="Strokes to retouch the result with (JSON), drawn from the frames."),
+        typer.Option(
+            help="Edit list (JSON): strokes that retouch the result with pixels of the frames."
+        ),
     ] = None,
     report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write a report beside the result (.json).")
+        bool,
+        typer.Option("--report/--no-report", help="Write a report next to the result (.json)."),
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report, and only it.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")
+    ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
     options: FusionOptions,
 ) -> None:
-    """Fuse pictures, each focused elsewhere, into one that is sharp everywhere.
+    """Fuse source images with different focus into one all-in-focus image.
 
-    Frames are registered to one of them; the result keeps its depth, transparency, colour profile
-    and metadata.
+    The frames are aligned to a reference frame; the result keeps its bit depth, transparency,
+    colour profile and metadata.
     """
     share_heap()
     from drpl.files.fuse import fuse_files

@@ -1,4 +1,4 @@
-"""The terminal: the commands of `drpl`, each in a file of its own."""
+"""Entry point of the terminal: the commands of `drpl` and its exit codes."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from drpl.errors import DrplError
 from drpl.version import __version__
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 unexpected failure; 2 wrong usage; 3 a file cannot be read; 4 the "
-    "images do not make a stack; 5 alignment failed; 6 a model is unknown or damaged; 7 an "
-    "optional library is missing; 8 a file cannot be written; 9 a wrong option; 10 some stacks of "
-    "a batch failed; 11 images cannot be compared; 130 interrupted."
+    "Exit codes: 0 success; 1 unexpected failure; 2 wrong usage; 3 a file cannot be read; 4 the "
+    "images do not form a stack; 5 alignment failed; 6 a model is unknown or damaged; 7 an "
+    "optional library is missing; 8 a file cannot be written; 9 an option has a wrong value; 10 "
+    "some stacks of a batch failed; 11 the images cannot be compared; 130 interrupted."
 )
+SUMMARY = "Fuse photos with different focus into one that is sharp everywhere."
 app = typer.Typer(
-    help="One picture that is sharp everywhere, from several focused elsewhere.",
+    help=SUMMARY,
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-bench = typer.Typer(help="Score methods, and report.", no_args_is_help=True)
+bench = typer.Typer(help="Score methods and write reports.", no_args_is_help=True)
 
 
 def main() -> None:
-    """Run the terminal; errors become one line on stderr and a documented exit code."""
+    """Run a command; turn an error into one line on stderr and a documented exit code."""
     try:
         app()
     except DrplError as error:
@@ -45,9 +46,9 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _version(asked: bool) -> None:
-    """Print the version and stop."""
-    if asked:
+def _print_version(wanted: bool) -> None:
+    """Print the version and exit if it is wanted."""
+    if wanted:
         console.print(f"drpl {__version__}", highlight=False)
         raise typer.Exit
 
@@ -55,10 +56,13 @@ def _version(asked: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """One picture that is sharp everywhere, from several focused elsewhere."""
+    """Accept the options that come before a command."""
 
 
 for command in (fuse, align, batch):

@@ -1,4 +1,4 @@
-"""The command of the terminal that opens the page: `drpl serve` needs the extra ``web``."""
+"""Command `drpl serve`; needs the extra ``web``."""
 
 from __future__ import annotations
 
@@ -23,29 +23,27 @@ from drpl.serve.settings import Settings, is_loopback
 @with_fields(Settings, "settings", skip=("folder", "token"))
 def serve(
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder whose folders are offered as stacks.")
+        Path | None, typer.Argument(help="Folder whose subfolders are offered as stacks.")
     ] = None,
     token: Annotated[
         str,
         typer.Option(
             envvar="DRPL_TOKEN",
-            help="Token that clients must show; one is made if it is needed.",
+            help="Token that clients must send; generated if one is needed.",
         ),
     ] = "",
     open_page: Annotated[
         bool,
-        typer.Option(
-            "--open/--no-open", help="Open the page in the browser, if there is a desktop."
-        ),
+        typer.Option("--open/--no-open", help="Open the page in a browser if there is a desktop."),
     ] = True,
     *,
     settings: partial[Settings],
 ) -> None:
-    """Open a page on this machine to drop stacks on, watch, retouch and save."""
+    """Serve a page to fuse, view, retouch and save stacks in a browser."""
     share_heap()
     server = load_extra("drpl.serve.http.server", "web")
     if folder is not None and not folder.is_dir():
-        raise ReadError(f"{folder}: is not a folder; expected one that holds stacks")
+        raise ReadError(f"{folder}: is not a folder; expected a folder of stacks")
     if not token and not is_loopback(settings.keywords.get("host", Settings.host)):
         token = secrets.token_urlsafe(24)
     chosen = settings(folder=folder, token=token)
@@ -56,19 +54,19 @@ def serve(
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     address += f"?token={token}" if token else ""
 
-    def started() -> None:
-        say(f"drpl serve: {address} (Ctrl-C ends it)")
+    def announce() -> None:
+        say(f"drpl serve: {address} (press Ctrl-C to stop)")
         if open_page and is_desktop():
             webbrowser.open(address)
 
     try:
-        server.make_server(chosen, started).run(sockets=[listening])
+        server.make_server(chosen, announce).run(sockets=[listening])
     except KeyboardInterrupt:
-        console.print("ended; what was not done goes on at the next start", highlight=False)
+        console.print("stopped; unfinished jobs continue at the next start", highlight=False)
 
 
 def is_desktop() -> bool:
-    """Whether there is a screen for a browser."""
+    """Return True if there is a screen for a browser."""
     return sys.platform != "linux" or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
