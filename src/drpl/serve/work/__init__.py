@@ -1,1 +1,1 @@
-"""Processes that work for the service: fusing, tiles, retouching."""
+"""Processes of the service: fusing, tiles, retouching."""

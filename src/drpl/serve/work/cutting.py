@@ -1,4 +1,4 @@
-"""Tiles of a part of a picture, cut anew: all levels, from pixels that are read in strips."""
+"""Renewal of the tiles that show a part of a picture, at all levels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from drpl.core.tiling import Window
 from drpl.serve.work.layers import TILE, read_info
 
 Source = Callable[[Window], Pixels]
-"""Gives pixels of a picture by rows and columns."""
+"""Reader of a window of a picture."""
 STRIP = 4_000_000
-"""Pixels that are shrunk at a time."""
+"""Pixels shrunk at a time."""
 
 
 def cut_tiles(
@@ -29,19 +29,24 @@ def cut_tiles(
     *,
     nearest: bool = False,
 ) -> None:
-    """Renew the tiles of a layer that show a part of the picture; each appears whole.
+    """Renew the tiles of a layer that show a part of the picture, each atomically.
 
     Parameters
     ----------
     source : Source
     folder : Path
-        Of `drpl.serve.work.layers.write_layer`, for a picture of this size.
+        Layer that `drpl.serve.work.layers.write_layer` wrote for a picture of this size.
     window : tuple of two slices
         Rows and columns of the part.
     show : callable
-        Makes a pyvips image of 8 bits of pixels.
+        Converts pixels to a pyvips image of 8 bits.
     nearest : bool
-        As of `drpl.serve.work.layers.write_layer`.
+        True if smaller levels take one pixel of each block instead of its mean.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no layer.
     """
     info = read_info(folder)
     if info is None:
@@ -60,19 +65,19 @@ def cut_tiles(
 
 
 def _places(span: slice, shrink: int) -> Iterator[int]:
-    """Rows or columns of tiles that touch a span."""
+    """Return the rows or columns of tiles that touch a span."""
     side = TILE * shrink
     return iter(range(span.start // side, -(-span.stop // side)))
 
 
 def _span(place: int, shrink: int, length: int) -> slice:
-    """What a tile shows of the picture."""
+    """Return the rows or columns of the picture that a tile shows."""
     side = TILE * shrink
     return slice(place * side, min((place + 1) * side, length))
 
 
 def _shrunk(source: Source, part: Window, shrink: int, nearest: bool) -> Pixels:
-    """A part of a picture at a fraction of its size, which is rounded up."""
+    """Return a part of a picture, shrunk strip by strip; sizes are rounded up."""
     rows, cols = part
     if shrink == 1:
         return source(part)
@@ -85,18 +90,18 @@ def _shrunk(source: Source, part: Window, shrink: int, nearest: bool) -> Pixels:
 
 
 def _means(pixels: Pixels, shrink: int) -> Pixels:
-    """Means of blocks; what is missing of the last ones is repeated from the edge."""
+    """Return the means of square blocks; the edge is repeated to complete the last ones."""
     height, width = pixels.shape[:2]
     down, right = -height % shrink, -width % shrink
-    whole = cv2.copyMakeBorder(
+    padded = cv2.copyMakeBorder(
         np.ascontiguousarray(pixels), 0, down, 0, right, cv2.BORDER_REPLICATE
     )
-    size = (whole.shape[1] // shrink, whole.shape[0] // shrink)
-    return cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+    size = (padded.shape[1] // shrink, padded.shape[0] // shrink)
+    return cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
 
 
 def _write(image: Any, target: Path) -> None:
-    """Write a tile in place of the one before."""
+    """Replace a tile atomically."""
     partial = target.with_name(f".partial-{target.name}")
     if target.suffix == ".png":
         image.pngsave(str(partial), compression=6, keep="none")
@@ -106,7 +111,7 @@ def _write(image: Any, target: Path) -> None:
 
 
 def index_pixels(index: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint8]:
-    """An index map as red (low byte) and green (high byte)."""
+    """Return an index map as RGB pixels: red the low byte, green the high byte."""
     wide = index.astype(np.uint16)
     planes = (wide & 255, wide >> 8, np.zeros_like(wide))
     return np.dstack(planes).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Pictures as tiles, for a viewer: levels from one tile up to full size."""
+"""Layers of the viewer: pictures cut into tiles, at levels from one tile up to full size."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ from drpl.core.frames import Pixels
 
 log = logging.getLogger(__name__)
 TILE = 256
+"""Side of a tile in pixels."""
 INFO = "layer.json"
 PROFILE = "icc-profile-data"
 PHOTO, EXACT = ".jpg[Q=92,subsample_mode=off]", ".png[compression=6]"
 
 
 def write_layer(image: Any, folder: Path, *, exact: bool = False, nearest: bool = False) -> None:
-    """Cut a picture into tiles; the folder appears whole or not at all, in place of an older one.
+    """Cut a picture into tiles; the folder appears atomically and replaces an older one.
 
     Parameters
     ----------
     image : pyvips.Image
-        8 bits, without transparency. It is read from top to bottom, a few rows held at a time.
+        Picture of 8 bits without transparency, read from top to bottom.
     folder : Path
+        Folder of the layer; the folder above is made if need be.
     exact : bool
-        PNG tiles in place of JPEG.
+        True for PNG tiles, False for JPEG tiles.
     nearest : bool
-        Whether smaller levels take one pixel of four instead of their mean.
+        True if smaller levels take one pixel of four instead of their mean.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
@@ -64,12 +66,12 @@ def write_layer(image: Any, folder: Path, *, exact: bool = False, nearest: bool 
 
 
 def _levels(width: int, height: int) -> int:
-    """How often a picture is halved until it fits one tile, and once more."""
+    """Return the number of levels: full size, then halved until one tile is enough."""
     return 1 + max(0, math.ceil(math.log2(max(width, height) / TILE)))
 
 
 def read_info(folder: Path) -> dict[str, Any] | None:
-    """Size and levels of a layer, or None where there is none."""
+    """Read size, levels and tile format of a layer; None if there is no layer."""
     try:
         found: dict[str, Any] = json.loads((folder / INFO).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -78,7 +80,7 @@ def read_info(folder: Path) -> dict[str, Any] | None:
 
 
 def tile_file(folder: Path, level: int, column: int, row: int) -> Path | None:
-    """File of a tile, or None where there is none."""
+    """Return the file of a tile; None if there is no such tile."""
     info = read_info(folder)
     if info is None:
         return None
@@ -87,28 +89,35 @@ def tile_file(folder: Path, level: int, column: int, row: int) -> Path | None:
 
 
 def open_photo(path: Path) -> Any:
-    """A picture file as a viewer shows it: 8 bits, sRGB or grey, on white."""
+    """Open a picture file for display: 8 bits, sRGB or grey, on white."""
     return as_shown(open_map(path))
 
 
 def open_map(path: Path) -> Any:
-    """A picture file as it is, read from top to bottom."""
+    """Open a picture file unchanged, for reading from top to bottom."""
     return pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
 
 
 def read_profile(path: Path) -> bytes | None:
-    """The colour profile of a picture file."""
+    """Read the colour profile of a picture file; None if it has none."""
     image = open_map(path)
     return image.get(PROFILE) if image.get_typeof(PROFILE) else None
 
 
 def plain(pixels: Pixels) -> Any:
-    """Pixels as pyvips has them."""
+    """Convert pixels to a pyvips image."""
     return pyvips.Image.new_from_array(np.ascontiguousarray(pixels))
 
 
 def pixels_shown(pixels: Pixels, icc: bytes | None) -> Any:
-    """Pixels as a viewer shows them, see `open_photo`."""
+    """Convert pixels to an image for display; see `open_photo`.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32 in [0, 1]
+    icc : bytes or None
+        Colour profile of the pixels; None for sRGB or grey.
+    """
     names = ("grey16", "rgb16") if pixels.dtype == np.uint16 else ("b-w", "srgb")
     grey = pixels.ndim == 2 or pixels.shape[2] <= 2
     image = plain(pixels).copy(interpretation=names[0 if grey else 1])
@@ -118,7 +127,7 @@ def pixels_shown(pixels: Pixels, icc: bytes | None) -> Any:
 
 
 def as_shown(image: Any) -> Any:
-    """A lazy image, 8 bits, sRGB or grey, on white."""
+    """Return a lazy image for display: 8 bits, sRGB or grey, on white."""
     if image.format == "float":
         image = (image * 255).rint().cast("uchar")
         image = image.copy(interpretation="b-w" if image.bands <= 2 else "srgb")
@@ -128,7 +137,7 @@ def as_shown(image: Any) -> Any:
         try:
             return image.icc_transform("srgb", embedded=True, depth=8)
         except pyvips.Error:
-            log.info("a colour profile does not fit its picture, and is not used")
+            log.info("ignored a colour profile that does not fit its picture")
     if image.format == "ushort":
         image = (image >> 8).cast("uchar")
         image = image.copy(interpretation="b-w" if image.bands == 1 else "srgb")
@@ -136,7 +145,7 @@ def as_shown(image: Any) -> Any:
 
 
 def open_index(path: Path) -> Any:
-    """An index map as red (low byte) and green (high byte)."""
+    """Open an index map as RGB: red the low byte, green the high byte."""
     image = open_map(path)
     low, high = (image & 255).cast("uchar"), (image.cast("ushort") >> 8).cast("uchar")
     return low.bandjoin([high, low.linear(0, 0).cast("uchar")]).copy(interpretation="srgb")

@@ -1,9 +1,9 @@
-"""Retouch the stored result of a job: strokes replayed on planes on disk, tiles renewed around.
+"""Retouching of a job's result: strokes are replayed on planes on disk, and tiles are renewed.
 
-Beside a result, ``retouched/`` holds the planes (fused, index map, confidence) as arrays, and the
-frames that strokes took from; so that one stroke costs little, however large the picture is.
-``edits.json`` says what is painted. While planes are changed ``changing`` is there: strokes that
-came to no end, since the process was killed or took too long, are taken back.
+The folder ``retouched`` of a result holds its planes (fused image, index map, confidence map) as
+arrays, and the frames that strokes take from: so a stroke costs little, however large the picture
+is. ``edits.json`` lists the strokes on the planes. The file ``changing`` exists while the planes
+change; if a process leaves it behind, killed or too slow, the interrupted strokes are taken back.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ from drpl.serve.work.layers import pixels_shown, plain, read_profile
 EDITS, CHANGING = "edits.json", "changing"
 PLANES = ("fused.npy", "index.npy", "confidence.npy")
 DERIVED = ("fused.tif", "fused.png", "fused.jpg", "maps.zip")
-"""Files that are made of the planes."""
+"""Files made from the planes."""
 RENEWED = (INDEX_MAP, CONFIDENCE, DEPTH)
+"""Maps that strokes change."""
 Planes = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
-"""Fused, index map, confidence."""
+"""Fused image, index map and confidence map, each (H, W) or (H, W, C), mapped from disk."""
 
 
 class Retouching:
-    """The result of a job, and what was painted over it.
+    """Result of a job, and the strokes painted over it.
 
     Parameters
     ----------
@@ -51,31 +52,42 @@ class Retouching:
         Frames of the job.
     room : int
         Bytes that planes and frames may take on disk.
+
+    Raises
+    ------
+    WriteError
+        From any method, if ``room`` is exceeded or a file cannot be written.
     """
 
     def __init__(self, stored: StoredResult, stack: FileStack, room: int) -> None:
         self._stored, self._stack = stored, stack
         self._folder = stored.folder / "retouched"
         self._room = room
-        self._none = Edits(stored.size, ())
+        self._unretouched = Edits(stored.size, ())
 
     def parse(self, text: str) -> Edits:
         """Parse edits of this result; see `StoredResult.parse_edits`."""
         return self._stored.parse_edits(text, EDITS)
 
-    def settle(self) -> Edits:
-        """What the planes hold; what was interrupted is taken back."""
-        held = self._none
+    def recover(self) -> Edits:
+        """Take back interrupted strokes and return the edits that the planes hold."""
+        held = self._unretouched
         if (self._folder / EDITS).exists():
             held = self.parse((self._folder / EDITS).read_text(encoding="utf-8"))
         if (self._folder / CHANGING).exists():
             self._remove_planes()
-            self._paint(self._none, held, self._whole())
+            self._paint(self._unretouched, held, self._whole())
         return held
 
     def change(self, edits: Edits) -> Window | None:
-        """Bring planes, tiles and report to a list of strokes; gives where they have changed."""
-        before = self.settle()
+        """Bring planes, tiles and report up to date with edits.
+
+        Returns
+        -------
+        tuple of two slices, or None
+            Rows and columns of the result that have changed; None if none have.
+        """
+        before = self.recover()
         if edits == before:
             return None
         changed = changed_window(before, edits)
@@ -85,11 +97,11 @@ class Retouching:
         return changed
 
     def write_files(self) -> None:
-        """Write picture and maps as `drpl fuse --edits` does."""
-        self.settle()
+        """Write the retouched picture and maps, as `drpl fuse --edits` does."""
+        self.recover()
         result = self._stored.result(*self._planes())
         reference = result.plan.reference
-        self._stack.read(reference)  # for its metadata
+        self._stack.read(reference)  # notes its metadata
         maps = self._folder / MAPS
         shutil.copytree(self._stored.folder / MAPS, maps, dirs_exist_ok=True)
         for name in RENEWED:
@@ -102,12 +114,12 @@ class Retouching:
         )
 
     def _whole(self) -> Window:
-        """All rows and columns of the result."""
-        width, height = self._none.size
+        """Return all rows and columns of the result."""
+        width, height = self._stored.size
         return slice(0, height), slice(0, width)
 
     def _paint(self, before: Edits, edits: Edits, changed: Window | None) -> None:
-        """Change the planes, and what is made of them."""
+        """Bring the planes and everything made from them from one state of the edits to another."""
         for name in DERIVED:
             (self._folder / name).unlink(missing_ok=True)
         done = len(before.strokes)
@@ -125,7 +137,7 @@ class Retouching:
         (self._folder / CHANGING).unlink()
 
     def _planes(self) -> Planes:
-        """The planes, on disk; as they were fused, if there are none."""
+        """Open the planes; copy them from the unretouched result if there are none."""
         files = [self._folder / name for name in PLANES]
         if not files[-1].exists():
             self._folder.mkdir(exist_ok=True)
@@ -137,39 +149,39 @@ class Retouching:
         return fused, index, confidence
 
     def _remove_planes(self) -> None:
-        """Remove the planes; the last one first, which tells that all are there."""
+        """Remove the planes, the last first: `_planes` takes it as a sign that all exist."""
         for name in reversed(PLANES):
             file = self._folder / name
             self._room += file.stat().st_size if file.exists() else 0
             file.unlink(missing_ok=True)
 
     def _reader(self) -> Reader:
-        """Gives frames as they were fused; each is made once."""
+        """Return a reader of frames as they were fused; each frame is made once and kept."""
 
         def read(number: int) -> Prepared:
             file = self._folder / f"frame-{number}.npy"
             mask = self._folder / f"covered-{number}.npy"
             if not file.exists():
-                _, pixels, covered, _ = self._stored.frame(self._stack, number)
-                if covered is not None:
-                    self._save(covered, mask)
-                self._save(pixels, file)
-            shown = np.load(mask, mmap_mode="r") if mask.exists() else None
-            return Prepared(number, np.load(file, mmap_mode="r"), shown)
+                prepared = self._stored.frame(self._stack, number)
+                if prepared.covered is not None:
+                    self._save(prepared.covered, mask)
+                self._save(prepared.frame, file)
+            covered = np.load(mask, mmap_mode="r") if mask.exists() else None
+            return Prepared(number, np.load(file, mmap_mode="r"), covered)
 
         return read
 
     def _save(self, pixels: Pixels, file: Path) -> None:
-        """Write an array, which appears whole."""
+        """Write an array atomically."""
         self._room -= pixels.nbytes
         if self._room < 0:
-            raise WriteError("there is no room left to retouch; remove jobs that are not needed")
+            raise WriteError("there is no room left to retouch; remove jobs you no longer need")
         partial = file.with_name(f".partial-{file.name}")
         np.save(partial, pixels)
         partial.replace(file)
 
     def _cut(self, planes: Planes, changed: Window | None) -> None:
-        """Renew the tiles of what has changed."""
+        """Renew the tiles that show changed pixels."""
         fused, index, confidence = planes
         layers = self._stored.folder / "layers"
         if not (layers / "retouched").exists():
@@ -198,29 +210,48 @@ class Retouching:
         cut_tiles(lambda part: greys[index[part]], layers / "depth", changed, plain)
 
 
-def retouch_result(text: str, names: list[str], max_pixels: int, room: int) -> dict[str, Any]:
-    """Replay strokes on the result of a job.
+def open_result() -> tuple[StoredResult, FileStack]:
+    """Open result and stack of the job whose ``frames`` folder is the working directory.
 
-    Gives how many there are, and left, top, width and height of what has changed.
+    Raises
+    ------
+    ReadError, AlignmentError
+        If the report or the transforms are missing or damaged.
     """
-    job = _of_job(names, max_pixels, room)
-    edits = job.parse(text)
-    rows, cols = job.change(edits) or (slice(0, 0), slice(0, 0))
+    stored = StoredResult.open(Path("..") / "result")
+    paths = [Path(frame["name"]) for frame in stored.report["frames"]]
+    max_pixels = stored.report["options"]["max_pixels"]
+    return stored, FileStack(paths, max_pixels=max_pixels, checked=True)
+
+
+def retouch_result(text: str, room: int) -> dict[str, Any]:
+    """Replay an edit list on the result of a job.
+
+    Parameters
+    ----------
+    text : str
+        Edit list, as JSON.
+    room : int
+        Bytes that planes and frames may take on disk.
+
+    Returns
+    -------
+    dict
+        ``strokes``, their number, and ``changed``: left, top, width and height in pixels of the
+        changed rectangle.
+    """
+    retouching = Retouching(*open_result(), room)
+    edits = retouching.parse(text)
+    rows, cols = retouching.change(edits) or (slice(0, 0), slice(0, 0))
     changed = [cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start]
     return {"strokes": len(edits.strokes), "changed": changed}
 
 
-def settle_result(names: list[str], max_pixels: int, room: int) -> None:
-    """Take back strokes that came to no end."""
-    _of_job(names, max_pixels, room).settle()
+def recover_result(room: int) -> None:
+    """Take back interrupted strokes of a result; see `Retouching`."""
+    Retouching(*open_result(), room).recover()
 
 
-def write_retouched(names: list[str], max_pixels: int, room: int) -> None:
-    """Write the files of a retouched result."""
-    _of_job(names, max_pixels, room).write_files()
-
-
-def _of_job(names: list[str], max_pixels: int, room: int) -> Retouching:
-    """The result of the job in whose frames the process is."""
-    stack = FileStack([Path(name) for name in names], max_pixels=max_pixels, checked=True)
-    return Retouching(StoredResult.open(Path("..") / "result"), stack, room)
+def write_retouched(room: int) -> None:
+    """Write the picture and the maps of a retouched result; see `Retouching`."""
+    Retouching(*open_result(), room).write_files()

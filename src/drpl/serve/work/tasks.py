@@ -1,4 +1,4 @@
-"""Small tasks on the files of a job, each in its folder, in a process apart from the service."""
+"""Small tasks on the files of a job, run by a process of their own in a folder of the job."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from drpl.errors import ReadError
 from drpl.io.formats import RAW_SUFFIXES
 from drpl.io.raw import read_raw
 from drpl.io.read import read_frame, read_header
-from drpl.io.stacks import FileStack
 from drpl.io.write import write_image
 from drpl.results.maps import CONFIDENCE, DEPTH, INDEX_MAP
-from drpl.results.stored import FUSED, MAPS, StoredResult
+from drpl.results.stored import FUSED, MAPS
 from drpl.serve.work.layers import (
     as_shown,
     open_index,
@@ -29,14 +28,19 @@ from drpl.serve.work.layers import (
     read_profile,
     write_layer,
 )
-from drpl.serve.work.retouching import retouch_result, settle_result, write_retouched
+from drpl.serve.work.retouching import (
+    open_result,
+    recover_result,
+    retouch_result,
+    write_retouched,
+)
 
 THUMBNAIL = 320
-"""Pixels of the longer side."""
+"""Longer side of a thumbnail in pixels."""
 
 
 def write_result_layers(result: Path, progress: Progress) -> None:
-    """Cut fused image and maps of a result into tiles."""
+    """Cut the fused image and the maps of a result into tiles."""
     progress("layers", 0, 4)
     write_layer(open_photo(result / FUSED), result / "layers" / "fused")
     progress("layers", 1, 4)
@@ -49,8 +53,28 @@ def write_result_layers(result: Path, progress: Progress) -> None:
     progress("layers", 4, 4)
 
 
-def look_at_frame(name: str, max_pixels: int, thumbnail: str | None = None) -> dict[str, Any]:
-    """Read the header of a frame, and its pixels once for a thumbnail; see `drpl.io.read`."""
+def inspect_frame(name: str, max_pixels: int, thumbnail: str | None = None) -> dict[str, Any]:
+    """Read the header of a frame, and write a thumbnail if one is wanted.
+
+    Parameters
+    ----------
+    name : str
+        File of the frame.
+    max_pixels : int
+        Most pixels in a frame; a larger one is refused before it is decoded.
+    thumbnail : str, optional
+        File of the thumbnail.
+
+    Returns
+    -------
+    dict
+        ``width`` and ``height`` in pixels, ``dtype``, ``channels`` and ``bytes``, the file's size.
+
+    Raises
+    ------
+    ReadError
+        If the file is not an image, is damaged or too large.
+    """
     like = read_header(name, max_pixels=max_pixels)
     if thumbnail is not None:
         write_thumbnail(name, thumbnail, max_pixels)
@@ -63,13 +87,13 @@ def look_at_frame(name: str, max_pixels: int, thumbnail: str | None = None) -> d
     }
 
 
-def look_at_frames(names: list[str], max_pixels: int) -> list[dict[str, Any]]:
-    """Read the headers of frames."""
-    return [look_at_frame(name, max_pixels) for name in names]
+def inspect_frames(names: list[str], max_pixels: int) -> list[dict[str, Any]]:
+    """Read the headers of frames; see `inspect_frame`."""
+    return [inspect_frame(name, max_pixels) for name in names]
 
 
 def write_thumbnail(name: str, target: str, max_pixels: int) -> None:
-    """Write a small JPEG of a frame."""
+    """Write a small JPEG of a frame, at most `THUMBNAIL` pixels wide and high."""
     Path(target).parent.mkdir(exist_ok=True)
     try:
         if Path(name).suffix.lower() in RAW_SUFFIXES:
@@ -85,17 +109,16 @@ def write_thumbnail(name: str, target: str, max_pixels: int) -> None:
         raise ReadError(f"{name}: is damaged or cut short ({reason}); copy it again") from error
 
 
-def write_frame_layer(names: list[str], number: int, max_pixels: int) -> None:
-    """Cut a frame into tiles, registered, exposed and cropped as the result was."""
-    stored = StoredResult.open(Path("..") / "result")
-    stack = FileStack([Path(name) for name in names], max_pixels=max_pixels, checked=True)
+def write_frame_layer(number: int) -> None:
+    """Cut a frame into tiles, registered, exposed and cropped as it was fused."""
+    stored, stack = open_result()
     frame = stored.frame(stack, number).frame
-    image = pixels_shown(frame, read_profile(stored.folder / FUSED))  # the profile it was fused in
+    image = pixels_shown(frame, read_profile(stored.folder / FUSED))  # profile it was fused in
     write_layer(image, stored.folder / "layers" / f"frame-{number}")
 
 
 def convert(source: str, target: str, max_pixels: int) -> None:
-    """Write a result in another format: as deep as that holds."""
+    """Write a result in another format, at the largest bit depth that the format holds."""
     frame = read_frame(source, max_pixels=max_pixels)
     pixels = frame.pixels
     if Path(target).suffix == ".png" and pixels.dtype == np.float32:
@@ -106,7 +129,7 @@ def convert(source: str, target: str, max_pixels: int) -> None:
 
 
 def _eight_bits(pixels: Any) -> Any:
-    """Opaque pixels of 8 bits; what is transparent becomes white."""
+    """Convert to opaque pixels of 8 bits, on white."""
     white = full_scale(pixels, None)
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         alpha = pixels[..., -1:].astype(np.float32) / white
@@ -117,7 +140,7 @@ def _eight_bits(pixels: Any) -> Any:
 
 
 def pack(source: str, target: str) -> None:
-    """Put the files of a folder into an archive."""
+    """Pack the files of a folder into a ZIP archive."""
     partial = Path(target).with_suffix(".partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(Path(source).iterdir()):
@@ -126,7 +149,7 @@ def pack(source: str, target: str) -> None:
 
 
 def draw_demo() -> list[str]:
-    """Write the frames of the drawn scene."""
+    """Write the frames of the drawn scene and return their file names."""
     from drpl.scenes.drawn import draw_pair
 
     names = ["leaves.png", "poster.png"]
@@ -138,16 +161,16 @@ def draw_demo() -> list[str]:
 TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
-        look_at_frame,
-        look_at_frames,
+        inspect_frame,
+        inspect_frames,
         write_thumbnail,
         draw_demo,
         write_frame_layer,
         retouch_result,
-        settle_result,
+        recover_result,
         write_retouched,
         convert,
         pack,
     )
 }
-"""Tasks by name."""
+"""Tasks by name; arguments and return values are JSON types."""

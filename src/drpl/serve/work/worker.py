@@ -1,6 +1,7 @@
-"""What runs in the processes of the service: a job, or small tasks one after the other.
+"""Main functions of the child processes: one fuses a job, one runs small tasks in sequence.
 
-Parent and child exchange lines of JSON through a pipe. A child ends with its parent, be it killed.
+Parent and child exchange messages of JSON through a pipe. A child ends with its parent, even if
+the parent is killed.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from drpl.serve.work.tasks import TASKS, write_result_layers
 
 log = logging.getLogger(__name__)
 IDLE = 120.0
-"""Seconds without a task after which a process ends."""
+"""Seconds without a task after which a process of small tasks ends."""
 NICENESS = 5
-"""The service answers before it fuses."""
+"""Lowered priority of child processes: answers come before fusing."""
 
 
 def _begin() -> None:
-    """Prepare a process: it reads what strangers sent."""
+    """Set up a child process; it reads files of strangers, so only safe loaders are allowed."""
     begin_child()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     if sys.platform != "win32":
         os.nice(NICENESS)
     pyvips.operation_block_set("VipsForeignLoad", True)
@@ -48,13 +49,17 @@ def _begin() -> None:
         pyvips.operation_block_set(f"VipsForeignLoad{kind}", False)
 
 
-def tell(pipe: Connection, message: Mapping[str, Any]) -> None:
-    """Send a line."""
+def send(pipe: Connection, message: Mapping[str, Any]) -> None:
+    """Send a message through a pipe, as JSON."""
     pipe.send_bytes(json.dumps(message).encode())
 
 
 def run_tasks(pipe: Connection) -> None:
-    """Do tasks as they come, until there are none for a while."""
+    """Run tasks as they arrive; end after `IDLE` seconds without one.
+
+    A task is ``{"task": name, "folder": working directory, "arguments": {...}}``; it is answered
+    by ``{"result": ...}``, ``{"refused": reason}`` or ``{"failed": reason}``.
+    """
     _begin()
     home = Path.cwd()
     while pipe.poll(IDLE):
@@ -65,45 +70,54 @@ def run_tasks(pipe: Connection) -> None:
         try:
             os.chdir(task["folder"])
         except FileNotFoundError:
-            tell(pipe, {"refused": "the job was removed meanwhile"})
+            send(pipe, {"refused": "the job was removed meanwhile"})
             continue
         try:
-            tell(pipe, {"gave": TASKS[task["task"]](**task["arguments"])})
+            send(pipe, {"result": TASKS[task["task"]](**task["arguments"])})
         except DrplError as error:
-            tell(pipe, {"refused": str(error)})
-        except Exception as error:  # one task must not cost the others
+            send(pipe, {"refused": str(error)})
+        except Exception as error:  # one task must not end the others
             log.exception("unexpected failure of %s", task["task"])
-            tell(pipe, {"failed": f"{type(error).__name__}: {error}"})
+            send(pipe, {"failed": f"{type(error).__name__}: {error}"})
         finally:
             os.chdir(home)
 
 
-def run_job(
-    pipe: Connection,
-    folder: str,
-    names: list[str],
-    options: dict[str, Any],
-) -> None:
-    """Fuse the frames of a job, and cut its pictures into tiles."""
+def run_job(pipe: Connection, folder: str, names: list[str], options: dict[str, Any]) -> None:
+    """Fuse the frames of a job and cut its pictures into tiles.
+
+    Progress is sent as ``{"stage": ..., "done": ..., "of": ...}``, the end as ``{"done": (width,
+    height)}`` or ``{"failed": reason}``.
+
+    Parameters
+    ----------
+    pipe : Connection
+    folder : str
+        Folder of the job.
+    names : list of str
+        Files of the frames, within ``frames`` of the folder.
+    options : dict
+        Fields of `FusionOptions`.
+    """
     _begin()
     try:
-        # where frames have their names and nothing else: so they stand in messages and the report
+        # messages and the report then name the frames without their folder
         os.chdir(Path(folder) / "frames")
         size = _fuse(pipe, names, FusionOptions(**options))
-        tell(pipe, {"done": size})
+        send(pipe, {"done": size})
     except DrplError as error:
-        tell(pipe, {"failed": str(error)})
-    except Exception as error:  # what is wrong in one must not cost the others
+        send(pipe, {"failed": str(error)})
+    except Exception as error:  # becomes the message of the job
         log.exception("%s: unexpected failure", folder)
-        what = f"{type(error).__name__}: {error}"
-        tell(pipe, {"failed": f"unexpected failure ({what}); please report this"})
+        reason = f"{type(error).__name__}: {error}"
+        send(pipe, {"failed": f"unexpected failure ({reason}); please report this"})
 
 
 def _fuse(pipe: Connection, names: list[str], options: FusionOptions) -> tuple[int, int]:
-    """Fuse as the terminal does and return width and height."""
+    """Fuse as `drpl fuse` does, cut the tiles, and return the result's width and height."""
 
     def report_progress(stage: str, done: int, of: int) -> None:
-        tell(pipe, {"stage": stage, "done": done, "of": of})
+        send(pipe, {"stage": stage, "done": done, "of": of})
 
     folder = Path("..") / "result"
     folder.mkdir()
@@ -116,6 +130,6 @@ def _fuse(pipe: Connection, names: list[str], options: FusionOptions) -> tuple[i
         folder / TRANSFORMS, names, plan.alignments, plan.shape, exposures=plan.exposures
     )
     height, width = result.fused.shape[:2]
-    del result  # before the tiles, which need memory too
+    del result  # the tiles need memory too
     write_result_layers(folder, report_progress)
     return width, height

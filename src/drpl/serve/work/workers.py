@@ -1,4 +1,4 @@
-"""Processes that work for the service: one for each job that runs, others for small tasks."""
+"""Parents of the child processes: one child per running job, others for small tasks."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from drpl.errors import DrplError
 from drpl.serve.jobs.jobs import Job, Progress
 from drpl.serve.jobs.store import Store
 from drpl.serve.settings import Settings
-from drpl.serve.work.worker import run_job, run_tasks, tell
+from drpl.serve.work.worker import run_job, run_tasks, send
 
 log = logging.getLogger(__name__)
-LOOKS_PER_FUSE = 6.0
-"""Looks at a frame that take about as long as fusing it, to guess while all are looked at."""
+FUSING_COST = 6.0
+"""Time to fuse a frame relative to the time to align one; a guess until frames are fused."""
 
 
 class TaskRefused(DrplError):
-    """A task found its input wrong."""
+    """The input of a task is wrong."""
 
 
 class TaskFailed(DrplError):
-    """A task came to no end: a fault of ours, or too little memory."""
+    """A task did not finish: a fault of drpl, or too little memory."""
 
 
 def _start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection]:
-    """Start a process, with a pipe to it."""
+    """Start a process and open a pipe to it."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
@@ -51,19 +51,19 @@ def _start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, C
 
 
 def _end(process: BaseProcess) -> None:
-    """Kill a process and wait until it is gone."""
+    """Kill a process and wait until it has ended."""
     process.kill()
     process.join()
     process.close()
 
 
 class Tasks:
-    """One process that does small tasks, one at a time; begun when needed, ended when idle.
+    """Process for small tasks, one at a time; started when needed, ended when idle.
 
     Parameters
     ----------
     limit : float
-        Seconds after which a task is given up.
+        Seconds after which a task is given up and its process killed.
     """
 
     def __init__(self, limit: float) -> None:
@@ -72,51 +72,51 @@ class Tasks:
         self._child: tuple[BaseProcess, Connection] | None = None
         self._ended = False
 
-    async def do(self, task: str, where: Path, **arguments: Any) -> Any:
-        """Do a task of `drpl.serve.work.tasks` in a folder.
+    async def run(self, task: str, folder: Path, **arguments: Any) -> Any:
+        """Run a task of `drpl.serve.work.tasks.TASKS` in a folder and return its result.
 
         Raises
         ------
         TaskRefused
-            If its input is wrong, with the reason.
+            If its input is wrong.
         TaskFailed
-            If it fails otherwise, takes too long, or its process dies.
+            If it fails otherwise or takes too long, or its process dies.
         """
         loop = asyncio.get_running_loop()
-        message = {"task": task, "folder": str(where), "arguments": arguments}
+        message = {"task": task, "folder": str(folder), "arguments": arguments}
         answer = await loop.run_in_executor(self._threads, self._answer, message)
         if "refused" in answer:
             raise TaskRefused(answer["refused"])
         if "failed" in answer:
-            log.error("%s in %s: %s", task, where, answer["failed"])
+            log.error("%s in %s: %s", task, folder, answer["failed"])
             raise TaskFailed(answer["failed"])
-        return answer["gave"]
+        return answer["result"]
 
     def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
-        """What the process says to a task; in the one thread that deals with it."""
+        """Return the answer of the process to a task; runs in the thread that owns the process."""
         if self._child is not None and not self._child[0].is_alive():
-            self._drop()  # it was idle
+            self._drop()  # it ended while idle
         if not self._ended:
             self._child = self._child or _start(run_tasks)
-        if self._ended or self._child is None:  # perhaps while the process was started
-            return {"failed": "the service ends"}
+        if self._ended or self._child is None:  # `end` may be called meanwhile
+            return {"failed": "the service is stopping"}
         _, pipe = self._child
         try:
-            tell(pipe, message)
+            send(pipe, message)
             if pipe.poll(self._limit):
                 answer: dict[str, Any] = json.loads(pipe.recv_bytes())
                 return answer
             answer = {"failed": f"took longer than {self._limit:.0f} s"}
         except (EOFError, OSError):
-            answer = {"failed": "its process died; too little memory?"}
-            if self._left():
+            answer = {"failed": "its process died, perhaps for lack of memory"}
+            if self._ended_idle():
                 self._drop()
                 return self._answer(message)
         self._drop()
         return answer
 
-    def _left(self) -> bool:
-        """Whether the process ended by itself, being idle when the task was just on its way."""
+    def _ended_idle(self) -> bool:
+        """Return True if the process ended by itself, idle, just before the task arrived."""
         process = self._child[0] if self._child is not None else None
         if process is None:
             return False
@@ -124,7 +124,7 @@ class Tasks:
         return process.exitcode == 0
 
     def _drop(self) -> None:
-        """End the process."""
+        """Kill the process."""
         if self._child is not None:
             process, pipe = self._child
             self._child = None
@@ -132,25 +132,25 @@ class Tasks:
             _end(process)
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process, even during a task, and accept no more tasks."""
         self._ended = True
         child = self._child
         if child is not None:
-            with suppress(ValueError):  # it has ended meanwhile
+            with suppress(ValueError):  # closed meanwhile
                 child[0].kill()
         self._threads.shutdown(cancel_futures=True)
         self._drop()
 
 
 class Workers:
-    """Runs the jobs of a store, some at a time, each in a process of its own.
+    """Runner of the jobs of a store, each in a process of its own.
 
     Parameters
     ----------
     store : Store
     settings : Settings
     clear : callable
-        Removes an older result of a job.
+        Coroutine function that removes an older result of a job.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Workers:
         self._ending = False
 
     def dispatch(self) -> None:
-        """Begin jobs that wait, as many as may run."""
+        """Start waiting jobs, as many as may run at the same time."""
         for job in self._store.queue():
             if self._ending or len(self._running) >= self._settings.jobs:
                 return
@@ -174,22 +174,22 @@ class Workers:
             self._running[job.id] = asyncio.create_task(self._run(job))
 
     async def stop(self, job: Job) -> None:
-        """Kill the process of a job, and wait until nothing of it is left."""
+        """Kill the process of a job and wait until the job is idle."""
         task = self._running.get(job.id)
         if task is None:
             return
         process = self._processes.get(job.id)
         if process is not None:
-            with suppress(ValueError):  # it has ended meanwhile
+            with suppress(ValueError):  # closed meanwhile
                 process.kill()
         await asyncio.wait([task])
 
     def busy(self, job: Job) -> bool:
-        """Whether something of a job still runs, be it about to end."""
+        """Return True if a job runs or is still stopping."""
         return job.id in self._running
 
     async def end(self) -> None:
-        """Kill all processes; what ran is queued again."""
+        """Kill all processes and queue their jobs again."""
         self._ending = True
         for job_id in list(self._running):
             job = self._store.jobs[job_id]
@@ -198,12 +198,12 @@ class Workers:
             await self.stop(job)
 
     def options(self, job: Job) -> FusionOptions:
-        """How a job is fused, with what the operator allows.
+        """Return the options that a job is fused with, within the operator's limits.
 
         Raises
         ------
         ConfigError
-            If options are wrong.
+            If the preset or an option of the job is wrong.
         """
         reference = None if job.reference is None else job.order.index(job.reference)
         given = {**job.options, "reference": reference}
@@ -216,24 +216,24 @@ class Workers:
         )
 
     async def _run(self, job: Job) -> None:
-        """Run a job to its end."""
+        """Run a job to its end and save how it ended."""
         loop = asyncio.get_running_loop()
         folder = self._store.folder(job)
         try:
             await self._clear(job)
-            said = await loop.run_in_executor(self._threads, self._follow, job, loop)
+            message = await loop.run_in_executor(self._threads, self._follow, job, loop)
         except DrplError as error:
-            said = {"failed": str(error)}
-        except Exception as error:  # the service goes on
+            message = {"failed": str(error)}
+        except Exception as error:  # becomes the message of the job
             log.exception("job %s: unexpected failure", job.id)
-            said = {"failed": f"unexpected failure ({type(error).__name__}: {error})"}
+            message = {"failed": f"unexpected failure ({type(error).__name__}: {error})"}
         job.progress = None
         held = await asyncio.to_thread(folder_bytes, folder / "result")
-        if job.state == "running" and "done" in said:  # it may have been cancelled just now
-            job.width, job.height = said["done"]
+        if job.state == "running" and "done" in message:  # not cancelled meanwhile
+            job.width, job.height = message["done"]
             job.state, job.held = "done", held
         elif job.state == "running":
-            job.state, job.error = "failed", said["failed"]
+            job.state, job.error = "failed", message["failed"]
         if job.state != "done":
             await asyncio.to_thread(shutil.rmtree, folder / "result", ignore_errors=True)
         if job.state != "queued":
@@ -245,15 +245,15 @@ class Workers:
         self.dispatch()
 
     def _save(self, job: Job) -> None:
-        """Note how a job stands; the others go on where the journal cannot be written."""
+        """Save a job; if the journal cannot be written, log it, so that the other jobs go on."""
         try:
             self._store.save(job)
         except sqlite3.OperationalError:
             log.exception("job %s: %s, but the journal cannot be written", job.id, job.state)
-            self._store.tell(job)
+            self._store.notify(job)
 
     def _follow(self, job: Job, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
-        """Start the process of a job and listen until its last word; in a thread."""
+        """Run the process of a job and return its last message; runs in a thread."""
         if job.state != "running":
             return {"failed": "stopped"}
         names = [job.frames[n].name for n in job.order]
@@ -262,63 +262,64 @@ class Workers:
         self._processes[job.id] = process
         forecast = Forecast(len(names))
         try:
-            if job.state != "running":  # stopped while it was begun
+            if job.state != "running":  # stopped meanwhile
                 process.kill()
             while True:
-                said: dict[str, Any] = json.loads(pipe.recv_bytes())
-                if "stage" not in said:
-                    return said
-                loop.call_soon_threadsafe(self._note, job, forecast.note(**said))
+                message: dict[str, Any] = json.loads(pipe.recv_bytes())
+                if "stage" not in message:
+                    return message
+                loop.call_soon_threadsafe(self._show, job, forecast.update(**message))
         except (EOFError, OSError):
-            return {"failed": "its process was killed; too little memory?"}
+            return {"failed": "its process was killed, perhaps for lack of memory"}
         finally:
             del self._processes[job.id]
             pipe.close()
             _end(process)
 
-    def _note(self, job: Job, progress: Progress) -> None:
-        """Note how far a job is."""
+    def _show(self, job: Job, progress: Progress) -> None:
+        """Show the progress of a job to its watchers."""
         if job.state == "running":
             job.progress = progress
-            self._store.tell(job)
+            self._store.notify(job)
 
 
 class Forecast:
-    """Guesses from the time that frames took how long the others will take.
+    """Estimate of the time that a job still takes, from the time that its frames took.
 
     Parameters
     ----------
     frames : int
+        Number of frames.
     """
 
     def __init__(self, frames: int) -> None:
         self._frames = frames
         self._stage = ""
-        self._since = 0.0
-        self._fuse = 0.0
+        self._began = 0.0
+        self._fusing = 0.0
 
-    def note(self, stage: str, done: int, of: int) -> Progress:
-        """What to show of a step."""
+    def update(self, stage: str, done: int, of: int) -> Progress:
+        """Take in a step and return the progress, with the seconds left if known."""
         now = time.monotonic()
         if stage != self._stage:
-            self._stage, self._since = stage, now
+            self._stage, self._began = stage, now
         left = None
         if stage == "look" and done:
-            look = (now - self._since) / done
-            self._fuse = look * LOOKS_PER_FUSE
-            left = look * (of - done) + self._fuse * self._frames
+            aligning = (now - self._began) / done
+            self._fusing = aligning * FUSING_COST
+            left = aligning * (of - done) + self._fusing * self._frames
         elif stage == "fuse":
-            if done > 1:  # the first has nothing to be fused with
-                self._fuse = (now - self._since) / (done - 1)
-            left = self._fuse * (of - done)
+            if done > 1:  # the first frame is not fused with anything
+                self._fusing = (now - self._began) / (done - 1)
+            left = self._fusing * (of - done)
         return Progress(stage, done, of, None if left is None else round(left, 1))
 
 
 def folder_bytes(folder: Path) -> int:
-    """Bytes of the files in a folder."""
+    """Return the bytes of all files below a folder."""
     found = 0
     for place, _, names in os.walk(folder):
         for name in names:
-            with suppress(FileNotFoundError):  # other tasks go on in the same folder
+            with suppress(FileNotFoundError):  # other tasks may change the folder meanwhile
                 found += os.stat(os.path.join(place, name)).st_size
     return found
