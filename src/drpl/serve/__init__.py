@@ -1,1 +1,1 @@
-"""The local page: a service that fuses stacks of dropped pictures; needs the extra ``web``."""
+"""Local web service that fuses uploaded stacks, with its page; needs the extra ``web``."""

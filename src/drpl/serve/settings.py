@@ -1,4 +1,4 @@
-"""What whoever starts the service allows: address, limits, folders."""
+"""Settings of the service: address, access, limits and folders."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from drpl.core.options import MAX_PIXELS, described
 from drpl.errors import ConfigError
 
 SHORTEST_TOKEN = 16
+"""Characters."""
 TOKEN = re.compile(rf"[\w.~-]{{{SHORTEST_TOKEN},}}", re.ASCII)
-"""What an address and a cookie hold as it is."""
+"""Pattern of a token: characters that addresses and cookies hold unchanged."""
 GIGABYTE = 1_000_000_000
 MEBIBYTE = 1 << 20
 
 
 def default_store() -> Path:
-    """Where jobs are kept, if nothing else is said: the user's folder for data."""
+    """Return the default folder of jobs, within the user's folder for application data."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     elif sys.platform == "darwin":
@@ -32,7 +33,7 @@ def default_store() -> Path:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the service may use, and for whom it is.
+    """Settings of the service; the flags of `drpl serve` are derived from them.
 
     The help text of each field is its documentation.
 
@@ -43,41 +44,41 @@ class Settings:
     """
 
     store: Path = field(
-        default_factory=default_store, metadata=described("Folder where jobs are kept.")
+        default_factory=default_store, metadata=described("Folder that keeps the jobs.")
     )
     folder: Path | None = field(
-        default=None, metadata=described("Folder whose folders are offered as stacks.")
+        default=None, metadata=described("Folder whose subfolders are offered as stacks.")
     )
     host: str = field(
         default="127.0.0.1",
-        metadata=described("Address to listen on; others than loopback need a token."),
+        metadata=described("Address to listen on; any but loopback needs a token."),
     )
     names: tuple[str, ...] = field(
         default=(),
         metadata=described(
-            "Name by which clients reach this machine, as of a proxy (repeatable).", flag="name"
+            "Host name that clients may use, such as the name of a proxy (repeatable).", flag="name"
         ),
     )
-    port: int = field(default=8765, metadata=described("0 takes a free port."))
+    port: int = field(default=8765, metadata=described("Port to listen on; 0 takes a free one."))
     token: str = field(
         default="",
-        metadata=described("Token that clients must show; one is made if it is needed."),
+        metadata=described("Token that clients must send; generated if one is needed."),
     )
     demo: bool = field(
         default=False, metadata=described("Offer a drawn scene to try.", flag="demo")
     )
-    jobs: int = field(default=1, metadata=described("Stacks fused at a time."))
+    jobs: int = field(default=1, metadata=described("Stacks fused at the same time."))
     max_memory: int = field(
         default=0,
-        metadata=described("Megabytes that all stacks fused at a time may take; 0: no limit."),
+        metadata=described("Memory limit in megabytes for all running jobs; 0: no limit."),
     )
-    max_pixels: int = field(default=MAX_PIXELS, metadata=described("Pixels of a frame, at most."))
+    max_pixels: int = field(default=MAX_PIXELS, metadata=described("Most pixels in a frame."))
     max_bytes: int = field(
-        default=8 * GIGABYTE, metadata=described("Bytes of the frames of a job, at most.")
+        default=8 * GIGABYTE, metadata=described("Most bytes in the frames of a job.")
     )
-    max_frames: int = field(default=1000, metadata=described("Frames of a job, at most."))
-    quota: int = field(default=40 * GIGABYTE, metadata=described("Bytes of all jobs, at most."))
-    queue: int = field(default=100, metadata=described("Jobs that may wait."))
+    max_frames: int = field(default=1000, metadata=described("Most frames in a job."))
+    quota: int = field(default=40 * GIGABYTE, metadata=described("Most bytes in all jobs."))
+    queue: int = field(default=100, metadata=described("Most jobs that may wait."))
     keep: float = field(default=14.0, metadata=described("Days after which a job is removed."))
 
     def __post_init__(self) -> None:
@@ -92,23 +93,23 @@ class Settings:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port is {self.port}; expected 0 to 65535")
         if not self.keep > 0:
-            raise ConfigError(f"keep is {self.keep}; expected days, above 0")
+            raise ConfigError(f"keep is {self.keep}; expected a number of days above 0")
         if not self.token and not is_loopback(self.host):
-            raise ConfigError(f"host is {self.host}, which others reach; expected a token with it")
+            raise ConfigError(f"host is {self.host}, open to other machines; expected a token")
         if self.token and not TOKEN.fullmatch(self.token):
             raise ConfigError(
-                f"the token is weak or has signs that an address does not hold; expected "
+                f"the token is weak or has characters that an address cannot hold; expected "
                 f"{SHORTEST_TOKEN} or more of A-Z a-z 0-9 . _ ~ -"
             )
         if self.folder is not None and self.folder.resolve().is_relative_to(self.store.resolve()):
             raise ConfigError(
                 f"{self.folder}: lies in the store {self.store}; give another --store, or a folder "
-                "of stacks outside of it"
+                "of stacks outside it"
             )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
+    """Return True if a host can be reached from this machine only."""
     if host == "localhost":
         return True
     try:

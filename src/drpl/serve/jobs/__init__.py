@@ -1,1 +1,1 @@
-"""Jobs of the service and where they are kept."""
+"""Jobs of the service, and the store that keeps them."""

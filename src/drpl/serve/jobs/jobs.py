@@ -1,4 +1,4 @@
-"""What a job is: frames that were given, how they are to be fused, what became of them."""
+"""Jobs: the frames to fuse, how to fuse them, and the outcome; safe file names."""
 
 from __future__ import annotations
 
@@ -12,31 +12,37 @@ from typing import Any, Literal
 
 State = Literal["draft", "queued", "running", "done", "failed", "cancelled"]
 JOB_ID = r"[0-9a-f]{32}"
-WAITING = ("queued", "running")
+"""Pattern of the id of a job."""
+PENDING = ("queued", "running")
+"""States of a job that was started and has not ended."""
 ENDED = ("done", "failed", "cancelled")
+"""States of a job that has ended."""
 LONGEST_NAME = 150
-"""Bytes of a file name."""
+"""Most bytes in a file name."""
 RESERVED = frozenset(
     ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))]
 )
-"""Names that Windows keeps for devices."""
+"""Names that Windows reserves for devices."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame of a job.
+    """Frame of a job.
 
     Attributes
     ----------
     n : int
-        Its number in the job; not used again when it is removed.
+        Number in the job; never used again, even if the frame is removed.
     name : str
-        Safe, and the name of its file.
+        Name of its file; see `safe_name`.
     width, height : int
-        Pixels, upright.
+        Size in pixels, upright.
     bytes : int
+        Size of the file.
     dtype : str
+        Sample type: ``"uint8"``, ``"uint16"`` or ``"float32"``.
     channels : int
+        Number of channels, with transparency.
     """
 
     n: int
@@ -50,14 +56,16 @@ class Frame:
 
 @dataclass
 class Progress:
-    """How far a job is that runs.
+    """Progress of a running job.
 
     Attributes
     ----------
     stage : str
+        Stage of the work, such as ``"fuse"``.
     done, of : int
+        Number of steps done in this stage, and their total.
     eta_s : float or None
-        Seconds left, as far as that can be told.
+        Estimated seconds until the last frame is fused; None if unknown.
     """
 
     stage: str
@@ -68,37 +76,45 @@ class Progress:
 
 @dataclass
 class Job:
-    """A stack that is to be fused; all but ``frames`` and ``progress`` is one row of the journal.
+    """Stack to fuse; every field but ``frames`` and ``progress`` is kept in one row of the journal.
 
     Attributes
     ----------
     id : str
-        Random.
+        Random id; see `JOB_ID`.
     name : str
+        Name to show.
     created, queued, ended : float
-        Seconds since 1970; 0 where it has not come to that.
+        Times in seconds since 1970; 0 if not reached yet.
     begun : int
-        How often it was begun without coming to an end.
-    state : str
+        Number of runs since the job was last queued by a client.
+    state : State
     order : list of int
-        Numbers of the frames to fuse.
+        Numbers of the frames to fuse, in the order of the stack.
     reference : int or None
-        Number of a frame.
+        Number of the reference frame; None to choose it by focus.
     preset : str or None
+        One of `drpl.core.options.PRESETS`.
     options : dict
-        As they were given.
+        Options that the client chose, by field of `drpl.core.options.FusionOptions`.
     error : str or None
+        Reason of a failure.
     width, height : int
-        Of the result, 0 before there is one.
+        Size of the result in pixels; 0 before there is one.
     retouched : bool
+        True if strokes are painted over the result.
     linked : bool
-        Whether the frames belong to the operator's folder, and take no room in the store.
+        True if the frames are files of the operator's folder, which take no room in the store.
     held : int
-        Bytes of the results.
+        Bytes of the result.
     numbered : int
-        Frames that it ever had.
+        Number of frames that the job ever had.
     uploaded : int
-        Bytes of its frames.
+        Bytes of the frames.
+    frames : dict of int to Frame
+        Frames by number.
+    progress : Progress or None
+        Progress while the job runs.
     """
 
     id: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -124,28 +140,28 @@ class Job:
     progress: Progress | None = None
 
     def row(self) -> dict[str, Any]:
-        """What the journal keeps of it, besides its frames."""
+        """Return the fields that the journal keeps."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)[:-2]}
 
     @property
     def bytes(self) -> int:
-        """Room that it takes in the store."""
+        """Bytes that the job takes in the store."""
         return self.held + (0 if self.linked else self.uploaded)
 
     def next_frame(self) -> int:
-        """A number that no frame of it has or had."""
+        """Return a number that no frame of the job has or had."""
         self.numbered += 1
         return self.numbered - 1
 
     def view(self, place: int | None, *, short: bool = False) -> dict[str, Any]:
-        """What a client is shown.
+        """Return the JSON object that clients receive.
 
         Parameters
         ----------
         place : int or None
-            In the queue, from 1.
+            Place in the queue, from 1; None if the job is not queued.
         short : bool
-            Without the frames, for lists.
+            True to leave out frames and order, for lists.
         """
         names = "id name state created reference preset options error width height retouched"
         return {
@@ -160,7 +176,7 @@ class Job:
 
 
 def safe_name(name: str) -> str:
-    """The last part of a client's file name, as every file system takes it."""
+    """Return the last part of a client's file name, made valid for every file system."""
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
     name = "".join(c for c in name if unicodedata.category(c)[0] != "C")
     name = re.sub(r'[<>:"|?*]', "_", name).lstrip(". ").rstrip(". ")
@@ -173,7 +189,7 @@ def safe_name(name: str) -> str:
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """A name that differs from others, also where capitals do not count."""
+    """Return a name that differs from all others, even if case is ignored."""
     known = {other.casefold() for other in taken}
     stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
     found, count = name, 1

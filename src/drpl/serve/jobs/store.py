@@ -1,4 +1,4 @@
-"""Where jobs are kept: a journal in SQLite, and a folder for each with frames and results."""
+"""Store of jobs: a journal in SQLite, and a folder per job with its frames and result."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from drpl.serve.settings import GIGABYTE
 log = logging.getLogger(__name__)
 JOURNAL, FOLDERS = "jobs.sqlite3", "jobs"
 VERSION = 1
+"""Version of the journal."""
 ATTEMPTS = 3
-"""How often a job is begun that never comes to an end, before it counts as failed."""
+"""Number of interrupted runs after which a job counts as failed."""
 FORGOTTEN = 3600
 """Seconds after which a job without frames is removed."""
 KEPT_FREE = GIGABYTE
-"""Bytes of the disk that are left to others."""
+"""Bytes of the disk that are left to other programs."""
 TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS frames (job TEXT, n INTEGER, row TEXT NOT NULL, PRIMARY KEY (job, n));
@@ -34,19 +35,20 @@ CREATE TABLE IF NOT EXISTS frames (job TEXT, n INTEGER, row TEXT NOT NULL, PRIMA
 
 
 class Store:
-    """All jobs, in memory as in the journal; for one thread of one process.
+    """Jobs in memory and in the journal; for one thread of one process.
 
     Parameters
     ----------
     folder : Path
-        Made if need be; one that is not empty must be a store.
+        Folder of the store, made if need be; unless it is empty, it must be a store already.
 
     Raises
     ------
     ConfigError
-        If the folder is something else, or another process has it open.
+        If the folder is not a store, its journal is damaged or of another version, or another
+        process uses it.
     WriteError
-        If it cannot be made or written.
+        If the folder cannot be made or written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,15 +61,17 @@ class Store:
             self._read()
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             self.close()
-            raise ConfigError(f"{folder / JOURNAL}: is damaged ({error}); move it away") from error
+            raise ConfigError(
+                f"{folder / JOURNAL}: is damaged ({error}); move the store away"
+            ) from error
         self._resume()
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal."""
         self._database.close()
 
     def _read(self) -> None:
-        """Take in what the journal holds."""
+        """Read jobs and frames from the journal."""
         for (row,) in self._database.execute("SELECT row FROM jobs"):
             job = Job(**json.loads(row))
             self.jobs[job.id] = job
@@ -78,18 +82,18 @@ class Store:
                 self.jobs[owner].frames[frame.n] = frame
 
     def _resume(self) -> None:
-        """Queue again what was running when the service ended, and remove what is nobody's."""
+        """Queue interrupted jobs again, and remove folders and uploads that belong to none."""
         for job in self.jobs.values():
             if job.state != "running":
                 continue
             if job.begun >= ATTEMPTS:
                 job.state, job.ended = "failed", time.time()
-                job.error = f"the service ended {job.begun} times while this was being fused"
+                job.error = f"the service stopped {job.begun} times while this job was running"
                 log.warning("job %s failed: %s", job.id, job.error)
                 shutil.rmtree(self.folder(job) / "result", ignore_errors=True)
             else:
                 job.state = "queued"
-                log.warning("job %s was interrupted, and is queued again", job.id)
+                log.warning("job %s was interrupted and is queued again", job.id)
             self.save(job)
         for path in self._folders.iterdir():
             ours = re.fullmatch(rf"({JOB_ID})|(\.gone-.*)", path.name)
@@ -101,35 +105,35 @@ class Store:
 
     @property
     def used(self) -> int:
-        """Bytes that frames and results take, with those that are just arriving."""
+        """Bytes of all frames and results, including uploads under way."""
         return self.arriving + sum(job.bytes for job in self.jobs.values())
 
     def room(self, quota: int) -> int:
-        """Bytes that may be added: what the quota leaves, and the disk without its reserve."""
+        """Return the bytes that may still be stored, within the quota and the free disk space."""
         free = shutil.disk_usage(self._folders).free
         return min(quota - self.used, free - KEPT_FREE)
 
     def folder(self, job: Job) -> Path:
-        """Folder of a job: ``frames``, ``thumbnails`` and, once it was fused, ``result``."""
+        """Return the folder of a job: ``frames``, ``thumbnails`` and, once fused, ``result``."""
         return self._folders / job.id
 
     def add(self, job: Job) -> None:
-        """Take in a new job."""
+        """Add a new job."""
         (self.folder(job) / "frames").mkdir(parents=True)
         self.jobs[job.id] = job
         self.save(job)
 
     def save(self, job: Job) -> None:
-        """Note in the journal how a job stands, and tell those who watch it."""
+        """Save a job in the journal and notify its watchers."""
         self._database.execute(
             "INSERT OR REPLACE INTO jobs VALUES (?, ?)", (job.id, json.dumps(job.row()))
         )
-        self.tell(job)
+        self.notify(job)
 
     def add_frame(self, job: Job, frame: Frame) -> None:
-        """Take in a frame, whose file is there."""
+        """Add a frame whose file is in place."""
         row = json.dumps(asdict(frame))
-        with self._together():
+        with self._transaction():
             self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (job.id, frame.n, row))
             job.frames[frame.n] = frame
             job.uploaded += frame.bytes
@@ -137,7 +141,7 @@ class Store:
 
     def remove_frame(self, job: Job, frame: Frame) -> None:
         """Remove a frame and its file."""
-        with self._together():
+        with self._transaction():
             self._database.execute("DELETE FROM frames WHERE job = ? AND n = ?", (job.id, frame.n))
             del job.frames[frame.n]
             job.uploaded -= frame.bytes
@@ -146,33 +150,33 @@ class Store:
         (self.folder(job) / "thumbnails" / f"{frame.n}.jpg").unlink(missing_ok=True)
 
     def remove(self, job: Job) -> Path:
-        """Forget a job; gives what is left of its folder, for the caller to delete."""
-        with self._together():
+        """Remove a job from the journal; return its folder, renamed, for the caller to delete."""
+        with self._transaction():
             self._database.execute("DELETE FROM frames WHERE job = ?", (job.id,))
             self._database.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
         del self.jobs[job.id]
-        self.tell(job)
+        self.notify(job)
         gone = self._folders / f".gone-{job.id}"
         try:
             self.folder(job).rename(gone)
-        except OSError:  # Windows does not while a file in it is open
+        except OSError:  # Windows renames no folder with an open file
             return self.folder(job)
         return gone
 
     @contextmanager
-    def _together(self) -> Iterator[None]:
-        """All changes of the journal in here are made, or none."""
+    def _transaction(self) -> Iterator[None]:
+        """Make all changes of the journal, or none."""
         with self._database:
             self._database.execute("BEGIN")
             yield
 
     def queue(self) -> list[Job]:
-        """Jobs that wait, the next one first."""
+        """Return the queued jobs, the next one first."""
         waiting = [job for job in self.jobs.values() if job.state == "queued"]
         return sorted(waiting, key=lambda job: job.queued)
 
     def place(self, job: Job) -> int | None:
-        """Place in the queue, from 1."""
+        """Return the place of a job in the queue, from 1; None if it is not queued."""
         if job.state != "queued":
             return None
         return 1 + sum(
@@ -180,19 +184,19 @@ class Store:
         )
 
     def old(self, days: float) -> list[Job]:
-        """Jobs that ended so many days ago, or were begun and left alone."""
+        """Return the jobs to remove: ended, or created and never started, so many days ago."""
         now = time.time()
         found = []
         for job in self.jobs.values():
             ended = job.state in ENDED and now - job.ended > days * 86400
-            left = job.state == "draft" and now - job.created > days * 86400
+            abandoned = job.state == "draft" and now - job.created > days * 86400
             empty = job.state == "draft" and not job.frames and now - job.created > FORGOTTEN
-            found += [job] if ended or left or empty else []
+            found += [job] if ended or abandoned or empty else []
         return found
 
     @contextmanager
     def watching(self, job: Job) -> Iterator[asyncio.Event]:
-        """An event that is set when a job changes."""
+        """Yield an event that is set whenever the job changes."""
         changed = asyncio.Event()
         watchers = self._watchers.setdefault(job.id, set())
         watchers.add(changed)
@@ -203,14 +207,14 @@ class Store:
             if not watchers:
                 self._watchers.pop(job.id, None)
 
-    def tell(self, job: Job) -> None:
-        """Tell those who watch a job that it has changed."""
+    def notify(self, job: Job) -> None:
+        """Notify the watchers of a job that it has changed."""
         for changed in self._watchers.get(job.id, ()):
             changed.set()
 
 
 def _open(folder: Path) -> sqlite3.Connection:
-    """Open the journal, for this process alone."""
+    """Open the journal for this process alone; make the store if need be."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (folder / JOURNAL).exists() and any(folder.iterdir()):
@@ -221,12 +225,12 @@ def _open(folder: Path) -> sqlite3.Connection:
         )
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA journal_mode = WAL")
-        # a kill loses nothing; waiting for the disk each time would let the page wait
+        # survives a kill; waiting for the disk at each change would slow the page
         database.execute("PRAGMA synchronous = NORMAL")
         database.executescript(f"BEGIN IMMEDIATE; {TABLES} COMMIT;")
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version not in (0, VERSION):
-            raise ConfigError(f"{folder}: is a store of another drpl; expected version {VERSION}")
+            raise ConfigError(f"{folder}: is a store of version {version}; expected {VERSION}")
         database.execute(f"PRAGMA user_version = {VERSION}")
     except OSError as error:
         raise WriteError(f"{folder}: cannot be used as a store ({error.strerror})") from error
