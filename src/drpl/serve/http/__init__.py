@@ -1,1 +1,1 @@
-"""The HTTP service: routes, access, uploads, jobs and results."""
+"""HTTP service: routes, access, uploads, jobs and results."""

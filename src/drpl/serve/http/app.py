@@ -1,4 +1,4 @@
-"""The routes of the service; each turns a request into one call."""
+"""Routes of the service; each turns a request into one call."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ Number = Annotated[int, InPath(ge=0, le=1_000_000)]
 Layer = Annotated[
     str, InPath(pattern=r"^(fused|retouched|index|confidence|depth|frame-(0|[1-9]\d{0,5}))$")
 ]
-What = Annotated[str, InPath(pattern=r"^(fused\.(tif|png|jpg)|maps\.zip|(report|edits)\.json)$")]
+Download = Annotated[
+    str, InPath(pattern=r"^(fused\.(tif|png|jpg)|maps\.zip|(report|edits)\.json)$")
+]
 
 
 class NewJob(BaseModel):
-    """A job to be made: empty, of a stack of the server, or of the drawn scene."""
+    """Request for a new job: empty, with a stack of the server, or with the drawn scene."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     name: str = Field("", max_length=1000)
@@ -49,7 +51,7 @@ class NewJob(BaseModel):
 
 
 class Start(BaseModel):
-    """How a job is to be fused."""
+    """Request to fuse a job: frames in order, reference frame, preset and options."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     order: list[StrictInt]
@@ -59,7 +61,7 @@ class Start(BaseModel):
 
 
 def create_app(service: Service) -> ASGIApp:
-    """The service as an application, guarded; it runs while the application does."""
+    """Return the guarded application of a service, which runs as long as the application."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -70,19 +72,21 @@ def create_app(service: Service) -> ASGIApp:
         title="drpl serve",
         version=__version__,
         openapi_url="/api/v1/openapi.json",
-        docs_url=None,  # they would load scripts from elsewhere
+        docs_url=None,  # would load scripts from other sites
         redoc_url=None,
         lifespan=lifespan,
     )
     _add_errors(app)
+    _add_offer(app, service)
     _add_jobs(app, service)
+    _add_frames(app, service)
     _add_results(app, service)
     _add_page(app)
     return Guard(app, service.settings)
 
 
 def _add_page(app: FastAPI) -> None:
-    """The page, and what belongs to it."""
+    """Add the page and its static files."""
     app.mount("/static", StaticFiles(directory=STATIC))
 
     @app.get("/", include_in_schema=False)
@@ -91,7 +95,7 @@ def _add_page(app: FastAPI) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Answer errors with one sentence."""
+    """Answer every error with one sentence."""
 
     @app.exception_handler(HTTPException)
     async def _refused(request: Request, error: HTTPException) -> Response:
@@ -117,17 +121,17 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(sqlite3.OperationalError)
     async def _full(request: Request, error: sqlite3.OperationalError) -> Response:
         log.error("the journal cannot be written (%s)", error)
-        words = "the service cannot write its journal; is the disk full?"
+        words = "the service cannot write its journal; the disk may be full"
         return JSONResponse({"error": words}, 507)
 
     @app.exception_handler(Exception)
     async def _failed(request: Request, error: Exception) -> Response:
         log.error("unexpected failure at %a", request.scope["path"][:120], exc_info=error)
-        return JSONResponse({"error": "unexpected failure; the log of drpl serve says more"}, 500)
+        return JSONResponse({"error": "unexpected failure; see the log of drpl serve"}, 500)
 
 
-def _add_jobs(app: FastAPI, service: Service) -> None:
-    """Routes that make jobs, and say how they stand."""
+def _add_offer(app: FastAPI, service: Service) -> None:
+    """Add the route that lists options, limits, formats and stacks."""
 
     @app.get("/api/v1/options")
     async def options() -> dict[str, Any]:
@@ -146,6 +150,10 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
             "stacks": await service.stacks(),
         }
 
+
+def _add_jobs(app: FastAPI, service: Service) -> None:
+    """Add routes that create, list, start, watch, cancel and remove jobs."""
+
     @app.post("/api/v1/jobs", status_code=201)
     async def create(new: NewJob) -> dict[str, Any]:
         return service.view(await service.create(new.name, stack=new.stack, demo=new.demo))
@@ -161,20 +169,6 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     @app.delete("/api/v1/jobs/{job}", status_code=204)
     async def remove(job: JobId) -> None:
         await service.remove(service.job(job))
-
-    @app.put("/api/v1/jobs/{job}/frames", status_code=201)
-    async def upload(
-        job: JobId, name: Annotated[str, Query(max_length=4000)], request: Request
-    ) -> Any:
-        return await service.uploads.receive(service.job(job), name, request)
-
-    @app.delete("/api/v1/jobs/{job}/frames/{n}", status_code=204)
-    async def remove_frame(job: JobId, n: Number) -> None:
-        service.remove_frame(service.job(job), n)
-
-    @app.get("/api/v1/jobs/{job}/frames/{n}/thumbnail")
-    async def thumbnail(job: JobId, n: Number) -> Response:
-        return FileResponse(await service.thumbnail(service.job(job), n), media_type="image/jpeg")
 
     @app.post("/api/v1/jobs/{job}/start", status_code=202)
     async def start(job: JobId, how: Start) -> dict[str, Any]:
@@ -200,8 +194,26 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         return StreamingResponse(stream, media_type="text/event-stream")
 
 
+def _add_frames(app: FastAPI, service: Service) -> None:
+    """Add routes that upload, show and remove the frames of a job."""
+
+    @app.put("/api/v1/jobs/{job}/frames", status_code=201)
+    async def upload(
+        job: JobId, name: Annotated[str, Query(max_length=4000)], request: Request
+    ) -> Any:
+        return await service.uploads.receive(service.job(job), name, request)
+
+    @app.delete("/api/v1/jobs/{job}/frames/{n}", status_code=204)
+    async def remove_frame(job: JobId, n: Number) -> None:
+        service.remove_frame(service.job(job), n)
+
+    @app.get("/api/v1/jobs/{job}/frames/{n}/thumbnail")
+    async def thumbnail(job: JobId, n: Number) -> Response:
+        return FileResponse(await service.thumbnail(service.job(job), n), media_type="image/jpeg")
+
+
 def _add_results(app: FastAPI, service: Service) -> None:
-    """Routes that show what came out."""
+    """Add routes for report, layers, edits and downloads of a result."""
 
     @app.get("/api/v1/jobs/{job}/report")
     async def report(job: JobId) -> dict[str, Any]:
@@ -227,15 +239,15 @@ def _add_results(app: FastAPI, service: Service) -> None:
 
     @app.put("/api/v1/jobs/{job}/edits")
     async def edit(job: JobId, request: Request) -> dict[str, Any]:
-        """Replay an edit list (JSON, see docs/edits.md)."""
+        """Replay an edit list (JSON, see docs/edits.md) on the result."""
         found = service.job(job)
         if not (header(request.scope, b"content-type") or "").startswith("application/json"):
-            raise Refused(415, "the edits are not application/json")
+            raise Refused(415, "the edits must be sent as application/json")
         text = (await request.body()).decode("utf-8", "replace")
         return {"changed": await service.results.edit(found, text)}
 
     @app.get("/api/v1/jobs/{job}/download/{what}")
-    async def download(job: JobId, what: What) -> Response:
+    async def download(job: JobId, what: Download) -> Response:
         found = service.job(job)
         if what == EDITS:
             headers = {"content-disposition": f'attachment; filename="{what}"'}

@@ -1,4 +1,4 @@
-"""What a client may choose, derived from the options of a fusion; and checking what it chose."""
+"""Fusion options that clients may choose, and the check of their choice."""
 
 from __future__ import annotations
 
@@ -10,25 +10,33 @@ from drpl.core.options import EFFORT, FusionOptions, check_options
 from drpl.errors import ConfigError
 from drpl.models.methods import available_methods
 
-OPERATORS = (*EFFORT, "value_range")
-"""Options that whoever starts the service decides."""
-ELSEWHERE = "reference"
-"""Chosen among the frames."""
+HIDDEN = (*EFFORT, "value_range", "reference")
+"""Options that the operator decides; the reference frame is chosen among the frames."""
 FEW = ("method", "align", "motion", "crop")
-"""What most people need; the others are folded away."""
+"""Options that most people need; the page folds the others away."""
 
 
 def offered_options() -> list[dict[str, Any]]:
-    """Options that are offered: name, type, default, help, choices, few."""
+    """Describe the options that clients may choose.
+
+    Returns
+    -------
+    list of dict
+        For each option ``name``, ``type`` (choice, bool, int, float or text), ``default``,
+        ``help``, ``choices`` (any value if empty) and ``few``, true for one of `FEW`.
+    """
     hints = get_type_hints(FusionOptions)
     found = []
     for entry in fields(FusionOptions):
-        if entry.name in OPERATORS or entry.name == ELSEWHERE:
+        if entry.name in HIDDEN:
             continue
         choices = list(entry.metadata["choices"])
         words = entry.metadata["help"]
         if entry.name == "method":
-            choices, words = list(available_methods()), "Network, or classical method."
+            choices, words = (
+                list(available_methods()),
+                "Network or classical method that fuses the frames.",
+            )
         hint = hints[entry.name]
         kind = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
         names = {bool: "bool", int: "int", float: "float"}
@@ -46,12 +54,17 @@ def offered_options() -> list[dict[str, Any]]:
 
 
 def check_choices(options: Mapping[str, Any]) -> None:
-    """Check what a client chose.
+    """Check the options that a client chose.
+
+    Parameters
+    ----------
+    options : mapping
+        Values by field of `FusionOptions`.
 
     Raises
     ------
     ConfigError
-        If an option is unknown or not offered, or its value is wrong.
+        If an option is unknown or hidden, or its value is wrong.
     """
     names = [entry["name"] for entry in offered_options()]
     for name in options:

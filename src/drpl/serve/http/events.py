@@ -1,4 +1,4 @@
-"""How a job stands, as server-sent events."""
+"""State of a job as server-sent events."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from drpl.serve.http.service import Service
 from drpl.serve.jobs.jobs import ENDED, Job
 
 PAUSE = 0.1
-"""Seconds between events, at least."""
+"""Least seconds between two events."""
 SILENCE = 15.0
-"""Seconds after which a comment shows that the line is open."""
+"""Seconds without an event after which a comment shows that the connection is alive."""
 
 
 async def job_events(service: Service, job: Job) -> AsyncIterator[str]:
-    """A job at once, and at each change until it has ended or is gone."""
+    """Yield the job at once and after each change, until it has ended or is removed."""
     with service.store.watching(job) as changed:
         while not service.ending:
             changed.clear()

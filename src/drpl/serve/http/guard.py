@@ -1,4 +1,4 @@
-"""Before any route: who asks, from where, how much and how fast; and headers of every answer."""
+"""Guard before all routes: host, token, origin, size and speed of requests; response headers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SAFE_METHODS = ("GET", "HEAD")
 METHODS = (*SAFE_METHODS, "POST", "PUT", "DELETE")
 UPLOAD = re.compile(r"/api/v1/jobs/[^/]+/frames")
 EDITS, LONGEST_EDITS = re.compile(r"/api/v1/jobs/[^/]+/edits"), 8 * MEBIBYTE
-"""Lists of strokes may be longer than other JSON: `drpl.results.edits` bounds their points."""
+"""Edit lists may be longer than other JSON; `drpl.results.edits` limits their points."""
 GRACE, SLOWEST = 15.0, 16_384
-"""Seconds before a body must come at a rate of so many bytes a second, on average."""
+"""Seconds of grace for a body, and the least bytes a second, on average, after them."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; font-src 'self'; manifest-src 'self'; worker-src 'self'; "
@@ -42,11 +42,12 @@ HEADERS = [
 
 
 class Guard:
-    """An application around the service, that lets through what may be asked.
+    """Application around the service that refuses unsafe requests.
 
     Parameters
     ----------
     app : ASGIApp
+        Application to guard.
     settings : Settings
     """
 
@@ -56,16 +57,16 @@ class Guard:
         self._hosts = known_hosts(settings.host) | {name.lower() for name in settings.names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Check a request and pass it on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         sender = _with_headers(scope, send)
         try:
             self._check_host(scope)
-            asked = self._check_token(scope)
-            if asked is not None:
-                await _welcome(sender, asked)
+            token = self._check_token(scope)
+            if token is not None:
+                await _welcome(sender, token)
                 return
             _check_origin(scope)
             limit = self._limit(scope)
@@ -77,7 +78,7 @@ class Guard:
         await self._app(scope, _limited(receive, limit), sender)
 
     def _check_host(self, scope: Scope) -> None:
-        """Refuse names that are not ours: a page of somebody else may have been rebound to us."""
+        """Refuse unknown host names, which DNS rebinding may have pointed at this machine."""
         try:
             name = urlsplit(f"//{header(scope, b'host') or ''}").hostname or ""
         except ValueError:
@@ -87,38 +88,38 @@ class Guard:
         bound_to_all = not is_loopback(self._settings.host)
         if is_loopback(name) or (bound_to_all and _is_address(name)):
             return
-        raise Refused(421, "the Host header names a host that is not served here; see --name")
+        raise Refused(421, "the Host header names an unknown host; allow it by drpl serve --name")
 
     def _check_token(self, scope: Scope) -> str | None:
-        """Refuse who does not show the token; gives it where the address carries it."""
+        """Refuse a request without the token; return the token if the address carries it."""
         token = self._settings.token
         if not token:
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"))
-        shown = query.get("token", [""])[0]
-        if shown and scope["method"] == "GET" and _same(shown, token):
+        sent = query.get("token", [""])[0]
+        if sent and scope["method"] == "GET" and _same(sent, token):
             return token
         bearer = (header(scope, b"authorization") or "").removeprefix("Bearer ")
         if _same(bearer, token) or _same(_cookie(scope), token):
             return None
-        raise Refused(401, "a token is needed; open the address that drpl serve printed")
+        raise Refused(401, "a token is required; open the address that drpl serve printed")
 
     def _limit(self, scope: Scope) -> int:
-        """Bytes that a body may have."""
+        """Return the most bytes that the body of a request may have."""
         if scope["method"] == "PUT" and UPLOAD.fullmatch(scope["path"]):
             return self._settings.max_bytes
         return LONGEST_EDITS if EDITS.fullmatch(scope["path"]) else MEBIBYTE
 
 
 def known_hosts(host: str) -> set[str]:
-    """Names by which the service may be asked."""
+    """Return the host names by which clients may address the service."""
     name = socket.gethostname().lower()
     others = set() if is_loopback(host) else {name, f"{name}.local", host.lower()}
     return {"localhost", *others}
 
 
 def _is_address(name: str) -> bool:
-    """Whether a host is a bare address, which nobody can rebind."""
+    """Return True if a host is an IP address, which cannot be rebound."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -126,22 +127,22 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _same(shown: str, token: str) -> bool:
-    """Compare in constant time."""
-    return hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode())
+def _same(sent: str, token: str) -> bool:
+    """Compare a token in constant time."""
+    return hmac.compare_digest(sent.encode("utf-8", "replace"), token.encode())
 
 
 def _cookie(scope: Scope) -> str:
-    """The token that a cookie carries."""
-    # not by the standard library's parser, which stops at cookies that others set on this host
+    """Return the token in the cookies; empty if there is none."""
+    # the standard library's parser stops at malformed cookies of other services on this host
     return cookie_parser(header(scope, b"cookie") or "").get(COOKIE, "")
 
 
 def _check_origin(scope: Scope) -> None:
-    """Refuse what pages of others ask for, beyond looking."""
+    """Refuse unknown methods, and changes that pages of other sites request."""
     method = scope["method"]
     if method not in METHODS:
-        raise Refused(405, f"{method} is not served")
+        raise Refused(405, f"method {method} is not supported")
     if method in SAFE_METHODS:
         return
     origin, site = header(scope, b"origin"), header(scope, b"sec-fetch-site")
@@ -152,14 +153,14 @@ def _check_origin(scope: Scope) -> None:
 
 
 def _check_length(scope: Scope, limit: int) -> None:
-    """Refuse what announces itself as too large."""
+    """Refuse a request that announces too large a body."""
     length = header(scope, b"content-length")
     if length is not None and int(length) > limit:
         raise Refused(413, f"the body has {int(length):,} bytes; expected at most {limit:,}")
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
-    """The same messages, while the body is not too large and not too slow."""
+    """Return a receiver that refuses a body once it is too large or too slow."""
     began, received, more = time.monotonic(), 0, True
 
     async def limited() -> Message:
@@ -170,7 +171,7 @@ def _limited(receive: Receive, limit: int) -> Receive:
         try:
             message = await asyncio.wait_for(receive(), max(0.0, left))
         except TimeoutError as error:
-            raise Refused(408, "the body came too slowly") from error
+            raise Refused(408, "the body arrived too slowly") from error
         received += len(message.get("body", b""))
         more = message.get("more_body", False)
         if received > limit:
@@ -181,20 +182,20 @@ def _limited(receive: Receive, limit: int) -> Receive:
 
 
 def _with_headers(scope: Scope, send: Send) -> Send:
-    """Add what every answer carries."""
-    stored = b"no-store" if scope["path"].startswith("/api/") else b"no-cache"
+    """Return a sender that adds the headers of every response."""
+    caching = b"no-store" if scope["path"].startswith("/api/") else b"no-cache"
 
     async def sender(message: Message) -> None:
         if message["type"] == "http.response.start":
             own = [pair for pair in message["headers"] if pair[0] != b"cache-control"]
-            message["headers"] = [*own, *HEADERS, (b"cache-control", stored)]
+            message["headers"] = [*own, *HEADERS, (b"cache-control", caching)]
         await send(message)
 
     return sender
 
 
 async def _welcome(send: Send, token: str) -> None:
-    """Keep the token in a cookie, and show the page without it in the address."""
+    """Set the token as a cookie and redirect to the page without it in the address."""
     cookie = f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"
     headers = [(b"location", b"/"), (b"set-cookie", cookie.encode()), (b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 303, "headers": headers})
@@ -202,7 +203,7 @@ async def _welcome(send: Send, token: str) -> None:
 
 
 async def refuse(send: Send, error: Refused) -> None:
-    """Answer with what is wrong."""
+    """Send a refusal as a response."""
     body = json.dumps({"error": error.detail}).encode()
     headers = [
         (b"content-type", b"application/json"),

@@ -1,4 +1,4 @@
-"""What is refused: a status, one sentence, and a line in the log; a flood of them only counts."""
+"""Refusals: a status, one sentence, and a line in the log; a flood of them is only counted."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from starlette.types import Scope
 
 log = logging.getLogger("drpl.serve")
 SHOWN, PERIOD = 20, 10.0
-"""Refusals that are logged one by one in so many seconds."""
+"""Most refusals logged one by one within a period, and its seconds."""
 LONGEST = 300
-"""Letters of one that are logged: some are the client's."""
+"""Most characters of a refusal that are logged; clients choose some of them."""
 
 
 class Refused(HTTPException):
-    """A request that is not done, and why.
+    """Refusal of a request, with the reason.
 
     Parameters
     ----------
     status : int
-        Of HTTP.
+        HTTP status.
     words : str
         One sentence for the client.
     retry_after : int, optional
-        Seconds after which it may be tried again.
+        Seconds after which the client may try again.
     """
 
     def __init__(self, status: int, words: str, retry_after: int | None = None) -> None:
@@ -37,23 +37,25 @@ class Refused(HTTPException):
 
 
 class RefusalLog:
-    """Logs refusals; of many in a short time most are only counted."""
+    """Log of refusals; of many in a short time, most are only counted."""
 
     def __init__(self) -> None:
         self._since = 0.0
         self._count = 0
 
-    def note(self, status: int, words: str, *, client: str, asked: str = "") -> None:
+    def note(self, status: int, words: str, *, client: str, request: str = "") -> None:
         """Log a refusal.
 
         Parameters
         ----------
         status : int
+            HTTP status.
         words : str
+            Sentence for the client.
         client : str
-            Its address.
-        asked : str
-            Method and path, as far as they are known.
+            Address of the client.
+        request : str
+            Method and path, if known.
         """
         now = time.monotonic()
         if now - self._since > PERIOD:
@@ -62,22 +64,24 @@ class RefusalLog:
             self._since, self._count = now, 0
         self._count += 1
         if self._count <= SHOWN:
-            told = "".join(c if c.isprintable() else "?" for c in words[:LONGEST])
-            log.warning("refused %d: %s from %s: %s", status, ascii(asked)[:120], client, told)
+            printable = "".join(c if c.isprintable() else "?" for c in words[:LONGEST])
+            log.warning(
+                "refused %d: %s from %s: %s", status, ascii(request)[:120], client, printable
+            )
 
 
 REFUSALS = RefusalLog()
-"""Of this process, as its log is."""
+"""Log of refusals of this process."""
 
 
 def note_refusal(scope: Scope, status: int, words: str) -> None:
     """Log that a request was refused."""
     client = scope.get("client") or ("unknown", 0)
-    REFUSALS.note(status, words, client=client[0], asked=f"{scope['method']} {scope['path']}")
+    REFUSALS.note(status, words, client=client[0], request=f"{scope['method']} {scope['path']}")
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """A header of a request."""
+    """Return the value of a header of a request; None if it is missing."""
     values: Mapping[bytes, bytes] = dict(scope["headers"])
     found = values.get(name)
     return None if found is None else found.decode("latin-1")

@@ -1,4 +1,4 @@
-"""A web server around the service: one socket, slow clients sent away."""
+"""Web server of the service, which disconnects slow clients."""
 
 from __future__ import annotations
 
@@ -19,58 +19,59 @@ from drpl.serve.http.service import Service
 from drpl.serve.settings import MEBIBYTE, Settings
 
 HEADER_SECONDS = 10.0
-"""Seconds in which a request must be there, but for its body."""
+"""Seconds within which a request must arrive, without its body."""
 READ_SECONDS = 60.0
-"""Seconds after which a client is given up that takes nothing of an answer."""
+"""Seconds after which a client that reads nothing of a response is disconnected."""
 LINGER = 64 * MEBIBYTE
-"""Bytes that a client may still send when its request is answered already."""
+"""Most bytes that a client may still send once its request is answered."""
 CONNECTIONS = 512
+"""Most connections at the same time."""
 LONGEST_HEADERS = 32_768
-"""Bytes."""
+"""Most bytes in the headers of a request."""
 
 
 class PromptProtocol(H11Protocol):
-    """HTTP/1.1 that waits neither for slow requests nor for answers that nobody takes."""
+    """HTTP/1.1 that waits neither for slow requests nor for clients that do not read."""
 
     _deadline: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
     _unread = 0
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for the first request."""
+        """Start the clock of the first request."""
         super().connection_made(transport)
         self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def _too_slow(self) -> None:
-        """End the connection."""
-        REFUSALS.note(408, "the request came too slowly", client=self._address())
+        """Refuse a request that takes too long and close the connection."""
+        REFUSALS.note(408, "the request arrived too slowly", client=self._address())
         self.transport.close()
 
     def _address(self) -> str:
-        """Of the client."""
+        """Return the address of the client."""
         return self.client[0] if self.client else "unknown"
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP."""
+        """Refuse data that are not HTTP."""
         REFUSALS.note(400, msg, client=self._address())
         super().send_400_response(msg)
 
     def pause_writing(self) -> None:
-        """Begin to wait for a client that does not read."""
+        """Start the clock of a client that does not read."""
         super().pause_writing()
         self._stalled = self.loop.call_later(READ_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Stop the clock of a client that reads again."""
         super().resume_writing()
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; the clock runs while no request is complete, or it is answered already.
+        """Receive bytes; the clock runs until a request is complete, and once it is answered.
 
-        Who was refused may go on sending for a while, since most read the answer only then.
+        A refused client may send on for a while, since most read the response only afterwards.
         """
         super().data_received(data)
         answered = self.conn.our_state is h11.DONE
@@ -85,7 +86,7 @@ class PromptProtocol(H11Protocol):
             self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clocks."""
+        """Stop all clocks."""
         for clock in (self._deadline, self._stalled):
             if clock is not None:
                 clock.cancel()
@@ -93,53 +94,53 @@ class PromptProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A server that says when it listens, and lets those go who watch when it ends."""
+    """Server that calls back once it listens, and ends event streams before it shuts down."""
 
     def __init__(
         self, config: uvicorn.Config, service: Service, started: Callable[[], None]
     ) -> None:
         super().__init__(config)
         self._service = service
-        self._say = started
+        self._started = started
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End what waits for news, then all."""
+        """End the event streams, then the server."""
         self._service.end()
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
+        """Listen, and call back."""
         await super().startup(sockets)
-        self._say()
+        self._started()
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A socket at the address.
+    """Return a socket bound to the host and port of the settings.
 
     Raises
     ------
     ConfigError
-        If it cannot be had, as when the port is taken.
+        If that fails, for example because the port is taken.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM
         )[0]
-        # with the protocol, which asyncio wants to know before it sends small answers at once
-        found = socket.socket(family, kind, protocol)
-        if sys.platform != "win32":  # where it would take a port that another listens on
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
+        # asyncio sends small responses at once only if it knows the protocol
+        bound = socket.socket(family, kind, protocol)
+        if sys.platform != "win32":  # there it would share a port that is in use
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
         raise ConfigError(
-            f"{settings.host}, port {settings.port}: cannot be listened on ({error.strerror}); "
+            f"{settings.host}, port {settings.port}: cannot listen there ({error.strerror}); "
             "give another --port"
         ) from error
-    return found
+    return bound
 
 
 def make_server(settings: Settings, started: Callable[[], None]) -> Server:
-    """The service with its web server, which calls ``started`` once it listens.
+    """Return the web server of a new service; it calls ``started`` once it listens.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def make_server(settings: Settings, started: Callable[[], None]) -> Server:
         ws="none",
         lifespan="on",
         log_config=None,
-        log_level="error",  # refusals are logged by us, and counted
+        log_level="error",  # `RefusalLog` logs refusals
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -1,4 +1,4 @@
-"""What the routes call: jobs made, started, cancelled, removed; old ones cleaned up."""
+"""Service behind the routes: creates, starts, cancels and removes jobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from drpl.serve.http.choices import check_choices
 from drpl.serve.http.refusals import Refused
 from drpl.serve.http.results import Results
 from drpl.serve.http.uploads import Uploads
-from drpl.serve.jobs.jobs import WAITING, Frame, Job, free_name, safe_name
+from drpl.serve.jobs.jobs import PENDING, Frame, Job, free_name, safe_name
 from drpl.serve.jobs.store import Store
 from drpl.serve.settings import Settings
 from drpl.serve.work.workers import TaskRefused, Tasks, Workers
@@ -29,15 +29,15 @@ from drpl.serve.work.workers import TaskRefused, Tasks, Workers
 log = logging.getLogger(__name__)
 MOST_JOBS = 5000
 CLEAN_UP = 3600.0
-"""Seconds between looks for jobs that are old."""
-SLOWEST_LOOK, SLOWEST_MAKING = 120.0, 900.0
-"""Seconds that a look at one file may take, and tiles or another format of a result."""
+"""Seconds between two searches for old jobs."""
+INPUT_LIMIT, RESULT_LIMIT = 120.0, 900.0
+"""Most seconds for a task on uploaded files, and for a task on a result."""
 STACKS_KNOWN = 10.0
-"""Seconds for which the stacks of the server's folder are not looked for again."""
+"""Seconds after which the stacks of the server's folder are searched again."""
 
 
 class Service:
-    """The jobs, and all that works on them.
+    """Jobs of the service, and the processes that work on them.
 
     Parameters
     ----------
@@ -53,16 +53,16 @@ class Service:
         self.settings = settings
         self.store = Store(settings.store)
         self.ending = False
-        self._looks, self._makes = Tasks(SLOWEST_LOOK), Tasks(SLOWEST_MAKING)
-        self.uploads = Uploads(self.store, settings, self._looks)
-        self.results = Results(self.store, settings, self._makes)
+        self._input_tasks, self._result_tasks = Tasks(INPUT_LIMIT), Tasks(RESULT_LIMIT)
+        self.uploads = Uploads(self.store, settings, self._input_tasks)
+        self.results = Results(self.store, settings, self._result_tasks)
         self._workers = Workers(self.store, settings, self.results.clear)
         self._stacks: dict[str, BatchItem] = {}
         self._stacks_found = float("-inf")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Jobs are worked on while this is open."""
+        """Run the jobs while the context is open."""
         clean_up = asyncio.create_task(self._clean_up())
         self._workers.dispatch()
         self.results.resume()
@@ -72,50 +72,50 @@ class Service:
             self.end()
             clean_up.cancel()
             await self._workers.end()
-            self._looks.end()
-            self._makes.end()
+            self._input_tasks.end()
+            self._result_tasks.end()
             self.store.close()
 
     def end(self) -> None:
-        """Let those go who watch."""
+        """End the event streams."""
         self.ending = True
         for job in self.store.jobs.values():
-            self.store.tell(job)
+            self.store.notify(job)
 
     async def _clean_up(self) -> None:
-        """Remove old jobs, now and every hour."""
+        """Remove old jobs now and every `CLEAN_UP` seconds."""
         while True:
             try:
                 for job in self.store.old(self.settings.keep):
-                    log.info("job %s is old, and removed", job.id)
+                    log.info("removing old job %s", job.id)
                     await self.remove(job)
-            except Exception:  # the next hour may do better
+            except Exception:  # the next round may succeed
                 log.exception("old jobs could not be removed")
             await asyncio.sleep(CLEAN_UP)
 
     def job(self, job_id: str) -> Job:
-        """A job by its id."""
+        """Return a job by its id."""
         found = self.store.jobs.get(job_id)
         if found is None:
-            raise Refused(404, "there is no such job")
+            raise Refused(404, "the job does not exist")
         return found
 
     def view(self, job: Job) -> dict[str, Any]:
-        """What a client is shown of a job."""
+        """Return the JSON object of a job."""
         return job.view(self.store.place(job))
 
     def listed(self) -> list[dict[str, Any]]:
-        """All jobs, the newest first, without their frames."""
+        """Return the JSON objects of all jobs without their frames, the newest first."""
         places = {job.id: place for place, job in enumerate(self.store.queue(), start=1)}
         jobs = sorted(self.store.jobs.values(), key=lambda job: job.created, reverse=True)
         return [job.view(places.get(job.id), short=True) for job in jobs]
 
     def formats(self) -> list[str]:
-        """Suffixes of files that are read."""
+        """Return the suffixes of readable files."""
         return sorted(READABLE if RAW.available() else READABLE - RAW_SUFFIXES)
 
     async def stacks(self) -> list[dict[str, Any]]:
-        """Stacks of the server's folder; a client only learns their names."""
+        """Return id, name and number of frames of each stack in the server's folder."""
         found = await asyncio.to_thread(self._find_stacks)
         return [
             {"id": stack_id, "name": item.name, "frames": len(item.sources)}
@@ -123,12 +123,12 @@ class Service:
         ]
 
     def _find_stacks(self) -> dict[str, BatchItem]:
-        """Stacks of the server's folder, by id."""
+        """Find the stacks in the server's folder, by id; links out of the folder are left out."""
         root = self.settings.folder
         if root is not None and time.monotonic() - self._stacks_found > STACKS_KNOWN:
             try:
                 items = find_stacks(root, self.settings.store)
-            except DrplError as error:  # the disk may be unplugged, and come back
+            except DrplError as error:  # the disk may be unplugged for a while
                 log.warning("%s", error)
                 items = []
             good = [item for item in items if not item.trouble and len(item.sources) > 1]
@@ -142,16 +142,18 @@ class Service:
         return self._stacks
 
     async def create(self, name: str, *, stack: str | None, demo: bool) -> Job:
-        """Make a job."""
+        """Create a job, with the frames of a stack or of the drawn scene if one is named."""
         if len(self.store.jobs) >= MOST_JOBS:
-            raise Refused(507, "there are too many jobs; remove some that are not needed")
+            raise Refused(507, "there are too many jobs; remove some you no longer need")
         drafts = sum(job.state == "draft" for job in self.store.jobs.values())
         if drafts >= self.settings.queue:
-            raise Refused(429, "too many jobs are open; start or remove some", retry_after=60)
+            raise Refused(
+                429, "too many jobs are not started yet; start or remove some", retry_after=60
+            )
         if demo and not self.settings.demo:
-            raise Refused(404, "there is no demonstration; start with drpl serve --demo")
+            raise Refused(404, "the drawn scene is not offered; start drpl serve with --demo")
         if demo and stack is not None:
-            raise Refused(422, "a job is of a stack or the demonstration, not both")
+            raise Refused(422, "a job takes a stack or the drawn scene, not both")
         job = Job(name=_title(name))
         self.store.add(job)
         try:
@@ -166,10 +168,10 @@ class Service:
         return job
 
     async def _link(self, job: Job, stack: str) -> None:
-        """Take the frames of a stack of the server's folder, where they are."""
+        """Link the frames of a stack in the server's folder into a job."""
         item = (await asyncio.to_thread(self._find_stacks)).get(stack)
         if item is None:
-            raise Refused(404, "there is no such stack")
+            raise Refused(404, "the stack does not exist")
         if len(item.sources) > self.settings.max_frames:
             raise Refused(413, f"a job has at most {self.settings.max_frames} frames")
         job.linked, job.name = True, job.name or item.name
@@ -177,45 +179,48 @@ class Service:
         for path in item.sources:
             names.append(free_name(safe_name(path.name), set(names)))
             _link(path.resolve(), self.store.folder(job) / "frames" / names[-1])
-        await self._look(job, names)
+        await self._add_frames(job, names)
 
     async def _draw(self, job: Job) -> None:
-        """Take the drawn scene."""
+        """Draw the scene into a job."""
         job.name = job.name or "demonstration"
-        await self._look(job, await self._looks.do("draw_demo", self.store.folder(job) / "frames"))
+        folder = self.store.folder(job) / "frames"
+        await self._add_frames(job, await self._input_tasks.run("draw_demo", folder))
 
-    async def _look(self, job: Job, names: list[str]) -> None:
-        """Take in frames whose files are in their places."""
+    async def _add_frames(self, job: Job, names: list[str]) -> None:
+        """Inspect files that are in place and add them to a job."""
         folder, limit = self.store.folder(job) / "frames", self.settings.max_pixels
         try:
-            found = await self._looks.do("look_at_frames", folder, names=names, max_pixels=limit)
+            found = await self._input_tasks.run(
+                "inspect_frames", folder, names=names, max_pixels=limit
+            )
         except TaskRefused as error:
             raise Refused(415, str(error)) from error
         for name, facts in zip(names, found, strict=True):
             self.store.add_frame(job, Frame(n=job.next_frame(), name=name, **facts))
 
     def remove_frame(self, job: Job, n: int) -> None:
-        """Remove a frame of a job."""
+        """Remove a frame from a job."""
         self.uploads.check_open(job)
         frame = self._frame(job, n)
         if job.state == "done" and n in job.order:
-            raise Refused(409, "the result was made of this frame; leave it out of the order")
+            raise Refused(409, "the result uses this frame; leave it out of the order instead")
         self.store.remove_frame(job, frame)
 
     def _frame(self, job: Job, n: int) -> Frame:
-        """A frame of a job."""
+        """Return a frame of a job by its number."""
         if n not in job.frames:
-            raise Refused(404, "there is no such frame")
+            raise Refused(404, "the frame does not exist")
         return job.frames[n]
 
     async def thumbnail(self, job: Job, n: int) -> Path:
-        """A small picture of a frame."""
+        """Return the thumbnail file of a frame, made if need be."""
         frame = self._frame(job, n)
         folder = self.store.folder(job)
         target = folder / "thumbnails" / f"{n}.jpg"
         if not target.exists():
             try:
-                await self._looks.do(
+                await self._input_tasks.run(
                     "write_thumbnail",
                     folder / "frames",
                     name=frame.name,
@@ -235,15 +240,37 @@ class Service:
         preset: str | None,
         options: dict[str, Any],
     ) -> None:
-        """Put a job into the queue."""
-        if job.state in WAITING or self._workers.busy(job):
-            raise Refused(409, f"the job is {job.state}, or about to end")
+        """Check the options of a job and queue it.
+
+        Parameters
+        ----------
+        job : Job
+        order : list of int
+            Numbers of the frames to fuse, in the order of the stack.
+        reference : int or None
+            Number of the reference frame; None to choose it by focus.
+        preset : str or None
+            One of `drpl.core.options.PRESETS`.
+        options : dict
+            Options to set, by name; they override the preset.
+
+        Raises
+        ------
+        Refused
+            If the job is queued or running, frames are wrong, or queue or store are full.
+        StackError, ConfigError
+            If there are too few frames, or the preset or an option is wrong.
+        """
+        if job.state in PENDING:
+            raise Refused(409, f"the job is {job.state} already")
+        if self._workers.busy(job):
+            raise Refused(409, "the job is still stopping; try again")
         if len(self.store.queue()) >= self.settings.queue:
-            raise Refused(429, "the queue is full", retry_after=30)
+            raise Refused(429, "the queue is full; try again later", retry_after=30)
         if len(set(order)) != len(order) or not set(order) <= set(job.frames):
-            raise Refused(422, "order names a frame twice, or one that is not there")
+            raise Refused(422, "order names a frame twice or one that does not exist")
         if reference is not None and reference not in order:
-            raise Refused(422, "the reference is none of the frames in order")
+            raise Refused(422, "the reference frame is not one of the frames in order")
         check_count(len(order))
         check_choices(options)
         before = job.order, job.reference, job.preset, job.options
@@ -261,15 +288,15 @@ class Service:
         self._workers.dispatch()
 
     async def cancel(self, job: Job) -> None:
-        """Take a job from the queue, or kill it where it runs."""
-        if job.state not in WAITING:
+        """Take a job from the queue, or kill its process; does nothing if it has ended."""
+        if job.state not in PENDING:
             return
         job.state, job.ended, job.progress = "cancelled", time.time(), None
         self.store.save(job)
         await self._workers.stop(job)
 
     async def remove(self, job: Job) -> None:
-        """Forget a job and delete all of it."""
+        """Cancel a job and delete everything of it."""
         await self.cancel(job)
         if job.id in self.store.jobs:
             gone = self.store.remove(job)
@@ -278,18 +305,18 @@ class Service:
 
 
 def _link(path: Path, place: Path) -> None:
-    """Show a file in another place, too."""
+    """Link a file into another folder."""
     try:
         try:
             place.symlink_to(path)
-        except OSError:  # Windows lets few users make them
+        except OSError:  # Windows lets few users make symbolic links
             place.hardlink_to(path)
     except OSError as error:
-        words = f"{path.name}: cannot be linked to ({error.strerror}); give --store on its disk"
+        words = f"{path.name}: cannot be linked ({error.strerror}); give a --store on the same disk"
         raise Refused(507, words) from error
 
 
 def _title(name: str) -> str:
-    """A name to show, of one line."""
+    """Return a name to show: one line without control characters."""
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in name)
     return " ".join(kept.split())[:100]
