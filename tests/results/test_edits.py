@@ -1,4 +1,4 @@
-"""The file of an edit list: what comes back from it, and what is refused."""
+"""Edit lists: files are read back unchanged, and invalid ones are refused."""
 
 import json
 
@@ -24,12 +24,12 @@ from drpl.results.edits import MOST_POINTS, Edits, Stroke, edits_as_json, parse_
         max_size=4,
     )
 )
-def test_edits_come_back_from_their_file(strokes):
+def test_edits_survive_a_round_trip_through_json(strokes):
     edits = Edits((210, 150), tuple(strokes))
     assert parse_edits(edits_as_json(edits).encode()) == edits
 
 
-def test_a_file_is_read_as_it_was_written(tmp_path):
+def test_edits_are_read_from_a_file(tmp_path):
     edits = Edits((210, 150), (Stroke(0, 3, 0.5, ((1, 2),)),))
     (tmp_path / "edits.json").write_text(edits_as_json(edits), encoding="utf-8")
     assert read_edits(tmp_path / "edits.json") == edits
@@ -40,20 +40,20 @@ BAD_FILES = [
     ("{", "is not JSON"),
     (b"\xff\xfe\x00", "is not JSON"),
     ("[" * 100_000, "is not JSON"),
-    ([], "the file is no JSON object"),
+    ([], "the file is not a JSON object"),
     ({"size": [9, 9], "strokes": []}, "the file has no field 'edits'"),
-    ({"edits": 2, "size": [9, 9], "strokes": []}, "version of the edits is 2; this drpl knows 1"),
-    ({"edits": True, "size": [9, 9], "strokes": []}, "version of the edits is True"),
+    ({"edits": 2, "size": [9, 9], "strokes": []}, "the edits have version 2; expected 1"),
+    ({"edits": True, "size": [9, 9], "strokes": []}, "the edits have version True"),
     ({"edits": 1, "size": [9, 9], "strokes": [], "by": "me"}, "unknown field 'by'"),
     ({"edits": 1, "size": [9], "strokes": []}, "size is .9.; expected .width, height."),
     ({"edits": 1, "size": [9, 0], "strokes": []}, "size is .9, 0."),
     ({"edits": 1, "size": [9, 9.5], "strokes": []}, "size is .9, 9.5."),
     ({"edits": 1, "size": [9, 10**400], "strokes": [STROKE | {"radius": 10**399}]}, "size is .9,"),
-    ({"edits": 1, "size": [9, 9], "strokes": {}}, "strokes are no list"),
-    ({"edits": 1, "size": [9, 9], "strokes": [0] * 10_001}, "no list of at most 10000"),
+    ({"edits": 1, "size": [9, 9], "strokes": {}}, "strokes are not a list"),
+    ({"edits": 1, "size": [9, 9], "strokes": [0] * 10_001}, "not a list of at most 10000"),
 ]
 BAD_STROKES = [
-    (7, "is no JSON object"),
+    (7, "is not a JSON object"),
     (STROKE | {"colour": 1}, "unknown field 'colour'"),
     ({"frame": 1}, "has no field 'radius'"),
     (STROKE | {"frame": -1}, "frame is -1"),
@@ -83,7 +83,7 @@ BAD_STROKES = [
         for bad, words in BAD_STROKES
     ],
 )
-def test_a_file_that_is_no_edit_list(tmp_path, content, words):
+def test_an_invalid_edit_list_is_refused(tmp_path, content, words):
     path = tmp_path / "mine.json"
     if isinstance(content, (dict, list)):
         content = json.dumps(content)
@@ -95,6 +95,6 @@ def test_a_file_that_is_no_edit_list(tmp_path, content, words):
 
 
 @pytest.mark.parametrize("name", ["absent.json", "", "no\0thing"])
-def test_a_file_that_cannot_be_read(tmp_path, name):
+def test_an_unreadable_file_is_refused(tmp_path, name):
     with pytest.raises(ConfigError, match="the edits cannot be read"):
         read_edits(f"{tmp_path}/{name}")

@@ -1,4 +1,4 @@
-"""Edit lists replayed on stacks in files: later as at once, and what is told of them."""
+"""Edit lists replayed on stacks in files, during fusion and afterwards; their report."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ def write_edits(path, edits):
 
 @pytest.fixture(scope="module")
 def breathing(tmp_path_factory):
-    """A folder of five frames that breathe and drift, the middle one brighter, and one of noise."""
+    """Folder of five frames with focus breathing and drift, the middle one brighter, and noise."""
     folder = tmp_path_factory.mktemp("stack") / "shots"
     folder.mkdir()
     frames = striped_stack(5, 240, 420, seed=4)[0]
@@ -68,10 +68,10 @@ def edits_for(result):
     ],
     ids=["plain", "cropped", "baseline", "slabs"],
 )
-def test_replayed_later_is_replayed_at_once(tmp_path, breathing, options, more):
+def test_replay_after_fusion_equals_replay_during_fusion(tmp_path, breathing, options, more):
     plain, _ = fuse_to([breathing], tmp_path / "a.tif", options, **more)
     write_edits(tmp_path / "edits.json", edits_for(plain))
-    told = []
+    steps = []
     output, report = tmp_path / "b.tif", tmp_path / "b.json"
     result, about = fuse_to(
         [breathing],
@@ -79,7 +79,7 @@ def test_replayed_later_is_replayed_at_once(tmp_path, breathing, options, more):
         options,
         edits=tmp_path / "edits.json",
         report=report,
-        progress=lambda *step: told.append(step),
+        progress=lambda *step: steps.append(step),
         **more,
         overwrite=True,
     )
@@ -94,8 +94,8 @@ def test_replayed_later_is_replayed_at_once(tmp_path, breathing, options, more):
     assert json.loads(report.read_text())["edits"] == about["edits"] == expected
     assert about["frames"][1]["coverage"] > plain.coverage()[1]
     assert "retouch" in about["seconds"]
-    assert [step for step in told if step[0] == "retouch"][-1] == ("retouch", 3, 3)
-    # as a process started later does it, from what was stored
+    assert [step for step in steps if step[0] == "retouch"][-1] == ("retouch", 3, 3)
+    # as a later process does it, from stored transforms
     plan = plain.plan
     stored = tmp_path / "transforms.json"
     names = [str(number) for number in range(6)]
@@ -112,7 +112,7 @@ def test_replayed_later_is_replayed_at_once(tmp_path, breathing, options, more):
         assert np.array_equal(one, other)
 
 
-def test_strokes_one_by_one_are_strokes_together_and_undo_is_without_the_last(tmp_path, breathing):
+def test_undo_equals_fusing_without_the_last_stroke(tmp_path, breathing):
     plain, _ = fuse_to([breathing], tmp_path / "a.tif", OPTIONS)
     edits = edits_for(plain)
 
@@ -128,7 +128,7 @@ def test_strokes_one_by_one_are_strokes_together_and_undo_is_without_the_last(tm
     whole_outside = whole.fused.copy()
     whole_outside[window] = undone.fused[window]
     assert np.array_equal(whole_outside, undone.fused)
-    # the last stroke on the state before it gives the whole
+    # drawing the last stroke on the state before it gives the whole
     stack = FileStack(sorted(breathing.iterdir()), max_pixels=10**6)
     read = partial(prepared_frame, stack, undone.plan, OPTIONS)
     planes = undone.fused, undone.index_map, undone.confidence
@@ -137,7 +137,7 @@ def test_strokes_one_by_one_are_strokes_together_and_undo_is_without_the_last(tm
     assert np.array_equal(undone.index_map, whole.index_map)
 
 
-def test_a_stroke_shows_the_frame_as_it_was_registered_and_exposed(tmp_path, breathing):
+def test_a_stroke_shows_the_registered_and_exposed_frame(tmp_path, breathing):
     plain, _ = fuse_to([breathing], tmp_path / "a.tif", OPTIONS)
     stroke = Stroke(1, 20, 0.3, ((300, 120),))
     write_edits(tmp_path / "edits.json", Edits((420, 240), (stroke,)))
@@ -154,28 +154,28 @@ def test_a_stroke_shows_the_frame_as_it_was_registered_and_exposed(tmp_path, bre
 @pytest.mark.parametrize(
     ("size", "frame", "words"),
     [
-        ((420, 239), 0, "are of a picture of 420x239 pixels; the result has 420x240"),
-        ((420, 240), 6, "stroke 2 is of frame 6; expected a frame of the stack, 0 to 5"),
-        ((420, 240), 5, "stroke 2 is of frame 5, which was left out"),
+        ((420, 239), 0, "are for a result of 420x239 pixels; this one has 420x240"),
+        ((420, 240), 6, "stroke 2 takes from frame 6; expected a frame of the stack, 0 to 5"),
+        ((420, 240), 5, "stroke 2 takes from frame 5, which was left out"),
     ],
 )
 def test_edits_of_another_result_are_refused_before_fusing(tmp_path, breathing, size, frame, words):
     strokes = (Stroke(0, 5, 0, ((3, 3),)), Stroke(frame, 5, 0, ((3, 3),)))
     write_edits(tmp_path / "edits.json", Edits(size, strokes))
-    told = set()
+    stages = set()
     with pytest.raises(ConfigError, match=rf"edits\.json: .*{words}"):
         fuse_to(
             [breathing],
             tmp_path / "out.tif",
             OPTIONS,
             edits=tmp_path / "edits.json",
-            progress=lambda stage, *_: told.add(stage),
+            progress=lambda stage, *_: stages.add(stage),
         )
-    assert told == {"look"}
+    assert stages == {"look"}
     assert [path.name for path in tmp_path.iterdir()] == ["edits.json"]
 
 
-def test_the_edits_are_never_overwritten(tmp_path, breathing):
+def test_the_edit_list_is_never_overwritten(tmp_path, breathing):
     path = tmp_path / "out.json"
     write_edits(path, Edits((420, 240), ()))
     before = path.read_bytes()
@@ -184,7 +184,7 @@ def test_the_edits_are_never_overwritten(tmp_path, breathing):
     assert path.read_bytes() == before
 
 
-def test_the_terminal_replays_edits(tmp_path, breathing):
+def test_the_command_line_replays_edits(tmp_path, breathing):
     edits = Edits((420, 240), (Stroke(3, 15, 0.5, ((70.3, 60.0), (140.0, 90.5))),))
     write_edits(tmp_path / "edits.json", edits)
 

@@ -1,4 +1,4 @@
-"""Strokes on a picture: what each changes, and what it leaves."""
+"""Strokes on a picture: pixels that change and pixels that stay."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 
 def distances(stroke, shape):
-    """Of every pixel from the line through the points, the slow way."""
+    """Distance of every pixel from the stroke's line, by brute force."""
     rows, cols = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
     found = np.full(shape, np.inf)
     ends = [*stroke.points[1:], stroke.points[-1]]
@@ -38,7 +38,7 @@ def distances(stroke, shape):
 
 
 def pictures(count, dtype="uint8", channels=3, shape=SIZE):
-    """Unlike pictures that fill the range of their type."""
+    """Different pictures that fill the range of their dtype."""
     found = []
     for seed in range(count):
         picture = draw_texture(*shape, seed, channels=channels or 1).astype(np.float64) / 255
@@ -49,7 +49,7 @@ def pictures(count, dtype="uint8", channels=3, shape=SIZE):
 
 
 def drawn(before, frames, strokes, covered=None):
-    """Retouched copies of a picture and its maps, which say frame 9 with confidence 7."""
+    """Retouched copies of a picture and of maps filled with frame 9 and confidence 7."""
     shape = before.shape[:2]
     planes = before.copy(), np.full(shape, 9, np.uint8), np.full(shape, 7, np.uint8)
     edits = Edits(shape[::-1], tuple(strokes))
@@ -60,7 +60,7 @@ def drawn(before, frames, strokes, covered=None):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("channels", [None, 1, 2, 3, 4])
-def test_a_stroke_takes_its_core_from_the_frame_and_leaves_what_is_outside(dtype, channels):
+def test_the_core_is_the_frame_and_nothing_changes_outside(dtype, channels):
     before, frame = pictures(2, dtype, channels)
     stroke = Stroke(0, 33.5, 0.8, LINE)
     fused, index_map, confidence = drawn(before, [frame], [stroke])
@@ -74,7 +74,7 @@ def test_a_stroke_takes_its_core_from_the_frame_and_leaves_what_is_outside(dtype
         assert np.abs(fused[core] - frame[core]).max() < 1e-6
     else:
         assert np.array_equal(fused[core], frame[core])
-    # half of the soft edge is mostly the frame's
+    # the frame has more than half the weight up to the middle of the soft edge
     middle = 33.5 * 0.6
     assert (index_map[distance < middle - 0.1] == 0).all()
     assert (index_map[distance > middle + 0.1] == 9).all()
@@ -84,7 +84,7 @@ def test_a_stroke_takes_its_core_from_the_frame_and_leaves_what_is_outside(dtype
 
 @pytest.mark.parametrize("softness", [0, 0.1, 0.35, 1])
 @pytest.mark.parametrize("radius", [1, 6, 60, 400])
-def test_the_edge_is_as_soft_as_asked(radius, softness):
+def test_the_edge_has_the_requested_softness(radius, softness):
     shape = (64, 1000)
     before, frame = np.zeros(shape, np.float32), np.ones(shape, np.float32)
     stroke = Stroke(0, radius, softness, ((500, -20), (500, 84)))
@@ -96,12 +96,12 @@ def test_the_edge_is_as_soft_as_asked(radius, softness):
     assert (np.diff(profile) <= 1e-5).all()
     middle = radius - edge / 2
     assert np.interp(middle, places, profile) == pytest.approx(0.5, abs=0.26 if edge < 3 else 0.1)
-    # the change is spread over the edge, not made at once in its middle
+    # the change spreads over the edge instead of jumping in its middle
     assert -np.diff(profile).min() <= max(1, 2.2 / edge) + 1e-5
 
 
 @pytest.mark.parametrize("levels", range(1, LEVELS + 1))
-def test_a_pyramid_spreads_a_step_no_farther_than_it_says(levels):
+def test_a_pyramid_spreads_a_step_no_farther_than_its_reach(levels):
     rng = np.random.default_rng(levels)
     before, frame = rng.random((2, 40, 400), dtype=np.float32)
     reached = 0
@@ -115,7 +115,7 @@ def test_a_pyramid_spreads_a_step_no_farther_than_it_says(levels):
     assert pyramid_reach(levels) - 2 ** (levels + 1) <= reached <= pyramid_reach(levels)
 
 
-def test_an_edge_blended_scale_by_scale_shows_no_step_in_brightness():
+def test_a_soft_edge_shows_no_step_in_brightness():
     photo = draw_photo(300, 300) * 0.6
     bright = np.float32(0.2) + photo
     stroke = Stroke(0, 120, 0.75, ((150, 150),))
@@ -124,7 +124,7 @@ def test_an_edge_blended_scale_by_scale_shows_no_step_in_brightness():
     assert step < 0.01  # of 0.2, spread over 90 pixels
 
 
-def test_a_hand_that_leaves_the_picture_goes_on_outside():
+def test_strokes_may_leave_the_picture():
     before, frame = pictures(2)
     stroke = Stroke(0, 12, 0, ((100, 75), (300, -100), (-60, 20)))
     fused, index_map, _ = drawn(before, [frame], [stroke])
@@ -137,7 +137,7 @@ def test_a_hand_that_leaves_the_picture_goes_on_outside():
     assert (index_map == 9).all()
 
 
-def test_where_a_frame_does_not_show_the_scene_nothing_is_taken():
+def test_nothing_is_taken_where_a_frame_does_not_show_the_scene():
     before, frame = pictures(2)
     covered = np.ones(SIZE, bool)
     covered[:, 100:] = False
@@ -148,7 +148,7 @@ def test_where_a_frame_does_not_show_the_scene_nothing_is_taken():
     assert np.array_equal(fused[70:80, 80:100], frame[70:80, 80:100])
 
 
-def test_a_stroke_longer_than_a_tile_is_one(monkeypatch):
+def test_a_stroke_across_tiles_equals_one_in_a_single_tile(monkeypatch):
     before, frame = pictures(2, shape=(700, 1300))
     stroke = Stroke(0, 290, 1, ((20, 30), (1250, 650)))
     tiled = drawn(before, [frame], [stroke])
@@ -158,7 +158,7 @@ def test_a_stroke_longer_than_a_tile_is_one(monkeypatch):
     assert np.array_equal(tiled[1], whole[1])
 
 
-def test_a_halo_is_painted_away():
+def test_a_stroke_removes_a_halo():
     source_a, source_b, truth = draw_pair()
     halo = ((source_a.astype(int) + source_b) // 2).astype(np.uint8)
     strokes = [Stroke(1, 55, 0.5, ((470, 230), (640, 235)))]
@@ -168,7 +168,7 @@ def test_a_halo_is_painted_away():
     assert psnr(fused[text], truth[text]) > 38
 
 
-def test_order_counts_where_strokes_meet():
+def test_the_later_stroke_wins_where_strokes_overlap():
     before, *frames = pictures(3)
     strokes = [Stroke(0, 20, 0, ((80, 70),)), Stroke(1, 20, 0, ((95, 70),))]
     one, index, _ = drawn(before, frames, strokes)
@@ -178,7 +178,7 @@ def test_order_counts_where_strokes_meet():
     assert np.array_equal(other[65:75, 85:90], frames[0][65:75, 85:90])
 
 
-def test_a_frame_comes_once_where_its_strokes_are_apart():
+def test_each_frame_is_read_once_if_strokes_are_apart():
     strokes = [Stroke(n % 2, 10, 0.2, ((40 + 100 * n, 50),)) for n in range(9)]
     assert [[s.frame for s in run] for run in frame_runs(strokes, 100, 1000)] == [[0] * 5, [1] * 4]
     near = [replace(stroke, points=((40, 50),)) for stroke in strokes]
@@ -200,7 +200,7 @@ strokes_of_three = st.lists(
 
 @given(strokes_of_three)
 @settings(max_examples=40)
-def test_drawing_frame_by_frame_is_drawing_stroke_by_stroke(strokes):
+def test_drawing_by_frame_equals_drawing_stroke_by_stroke(strokes):
     before, *frames = pictures(4, "float32")
     together = drawn(before, frames, strokes)
     planes = before.copy(), np.full(SIZE, 9, np.uint8), np.full(SIZE, 7, np.uint8)
@@ -213,7 +213,7 @@ def test_drawing_frame_by_frame_is_drawing_stroke_by_stroke(strokes):
 
 @given(strokes_of_three, strokes_of_three, st.integers(0, 7))
 @settings(max_examples=40)
-def test_two_states_differ_only_where_it_is_said(first, second, shared):
+def test_two_states_differ_only_in_the_changed_window(first, second, shared):
     second = first[:shared] + second
     before, *frames = pictures(4)
     states = [drawn(before, frames, strokes) for strokes in (first, second)]
@@ -226,8 +226,8 @@ def test_two_states_differ_only_where_it_is_said(first, second, shared):
         assert not differs.any()
 
 
-def test_a_picture_of_another_size_is_not_drawn_on():
+def test_edits_for_another_size_are_refused():
     before, frame = pictures(2)
     planes = before.copy(), np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8)
-    with pytest.raises(ConfigError, match="the edits are of 9x9 pixels; the picture has 210x150"):
+    with pytest.raises(ConfigError, match="the edits are for 9x9 pixels; the picture has 210x150"):
         retouch(*planes, Edits((9, 9), ()), lambda n: Prepared(n, frame), white=255.0)

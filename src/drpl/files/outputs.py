@@ -1,4 +1,4 @@
-"""Outputs: what a fusion writes, and where."""
+"""Inputs and outputs of a fusion: files to read, files to write."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from drpl.results.sheet import DECISIONS, DecisionSheet
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files of a fusion, read or checked.
+    """Contents of the files that a fusion reads.
 
     Attributes
     ----------
     stack : FileStack
+        Frames, still to be read.
     options : FusionOptions
     known : StackTransforms or None
         Alignment and exposure to use instead of estimating them.
@@ -56,17 +57,18 @@ class Outputs:
     Attributes
     ----------
     result : Path
-        Picture; the suffix decides the format, which must hold the sources' depth and transparency.
+        Picture; the suffix selects the format, which must hold the dtype and the transparency of
+        the sources.
     maps : Path or None
-        Folder, made if need be, for the maps that `drpl.results.maps.draw_map` draws.
+        Folder, created if missing, for the maps that `drpl.results.maps.draw_map` draws.
     z_step : float or None
-        Micrometres between the focus of two frames; adds a height map to ``maps``.
+        Distance between the focus of two frames in micrometres; adds a height map to ``maps``.
     report : Path or None
         JSON file for the report; see `drpl.results.report.build_report`.
     sheet : Path or None
-        Folder, made if need be, for `drpl.results.sheet.DECISIONS`, which shows every decision.
+        Folder, created if missing, for the decision sheet `drpl.results.sheet.DECISIONS`.
     slabs : Slabs or None
-        Slabs to fuse apart, each into a picture ``NAME_slab_01`` beside ``result``.
+        Slabs to fuse apart, each into a picture beside ``result``: ``NAME_slab_01``, ...
     overwrite : bool
         True if existing files may be replaced; an input never is.
     """
@@ -80,31 +82,38 @@ class Outputs:
     overwrite: bool = False
 
     def check(self, inputs: Inputs) -> None:
-        """Check before any work that every file can be written.
+        """Check that every file can be written, before any work is done.
 
         Raises
         ------
         WriteError
+            If a file is an input, exists and may not be replaced, or cannot be written.
         """
         count, like = len(inputs.stack.paths), inputs.stack.like
         pictures = [self.result]
-        if self.slabs is not None:  # fewer if frames are rejected
-            runs = self.slabs.runs(range(count))
-            pictures += [self._slab(number) for number in range(len(runs))]
+        if self.slabs is not None:
+            most = len(self.slabs.runs(range(count)))  # fewer are written if frames are rejected
+            pictures += [self._slab(number) for number in range(most)]
         for path in pictures:
             check_output(path, inputs=inputs.paths, overwrite=self.overwrite, like=like)
-        beside = [*self._maps(count).values(), *filter(None, (self.report, self._sheet))]
-        for path in beside:
-            guarded = [*inputs.paths, self.result]
-            check_place(path, inputs=guarded, overwrite=self.overwrite, folder_too=True)
+        guarded = [*inputs.paths, self.result]
+        for file in (*self._maps(count).values(), self.report, self._sheet):
+            if file is not None:
+                check_place(file, inputs=guarded, overwrite=self.overwrite, folder_too=True)
 
     def extend(self, method: Method, inputs: Inputs) -> tuple[Method, DecisionSheet | None]:
-        """Extend a method by the slabs and the sheet that are to be written.
+        """Extend a method by the slabs and the decision sheet to write.
+
+        Returns
+        -------
+        method : Method
+        sheet : DecisionSheet or None
+            Sheet that the method fills; to be passed to `write`.
 
         Raises
         ------
         ConfigError
-            If the method has neither slabs nor decisions of pairs.
+            If the method does not decide pairs, which slabs and sheet depend on.
         """
         sheet = slabs = None
         if self.sheet is not None:
@@ -118,11 +127,25 @@ class Outputs:
     def write(
         self, result: FusionResult, inputs: Inputs, sheet: DecisionSheet | None = None
     ) -> dict[str, Any]:
-        """Write a result and return its report; source files are hashed only if it is written.
+        """Write a result and return its report.
+
+        Parameters
+        ----------
+        result : FusionResult
+            Result; its ``seconds`` gain the step ``write``.
+        inputs : Inputs
+        sheet : DecisionSheet, optional
+            Sheet from `extend`.
+
+        Returns
+        -------
+        dict
+            Report; without hashes of the source files unless it is written to a file.
 
         Raises
         ------
         WriteError
+            If a file cannot be written.
         """
         clock = Clock(result.seconds)
         stack = inputs.stack
@@ -132,31 +155,30 @@ class Outputs:
             make_folder(path.parent)
             self._write_image(inputs, path, picture)
         clock.lap("write")
-        about = build_report(
+        report = build_report(
             result,
+            stack,
             inputs.options,
-            stack.names,
-            inputs=stack.paths if self.report is not None else (),
-            output=self.result,
-            notes=stack.notes,
+            self.result,
             edits=inputs.edits,
+            hashed=self.report is not None,
         )
         if self.report is not None:
             guarded = [*inputs.paths, self.result]
-            write_text(self.report, as_json(about), inputs=guarded, overwrite=self.overwrite)
-        return about
+            write_text(self.report, as_json(report), inputs=guarded, overwrite=self.overwrite)
+        return report
 
     def _pictures_beside(
         self, result: FusionResult, sheet: DecisionSheet | None
     ) -> Iterator[tuple[Path, Pixels]]:
-        """Draw maps and sheet one by one."""
+        """Draw maps and sheet one by one, each with its file."""
         for name, path in self._maps(len(result.plan.alignments)).items():
             yield path, draw_map(name, result, self.z_step)
         if sheet is not None and self._sheet is not None:
             yield self._sheet, sheet.picture()
 
     def _maps(self, count: int) -> dict[str, Path]:
-        """Return the files of maps by name."""
+        """Return the files of the maps by name, for ``count`` frames."""
         if self.maps is None:
             return {}
         names = map_names(count, heights=self.z_step is not None)
@@ -168,7 +190,7 @@ class Outputs:
         return None if self.sheet is None else self.sheet / DECISIONS
 
     def _slab(self, number: int) -> Path:
-        """Return the file of a slab, counted from 0."""
+        """Return the file of a slab; ``number`` counts from 0."""
         return self.result.with_name(
             f"{self.result.stem}_slab_{number + 1:02d}{self.result.suffix}"
         )
@@ -176,25 +198,25 @@ class Outputs:
     def _write_slab(
         self, inputs: Inputs, number: int, pixels: Pixels, metadata: Metadata | None
     ) -> Path:
-        """Write the picture of a slab."""
+        """Write the picture of a slab and return its file."""
         self._write_image(inputs, self._slab(number), pixels, metadata)
         return self._slab(number)
 
     def _write_image(
         self, inputs: Inputs, path: Path, pixels: Pixels, metadata: Metadata | None = None
     ) -> None:
-        """Write a picture that replaces neither an input nor, beside it, the result."""
+        """Write a picture; never over an input, and no other picture over the result."""
         guarded = inputs.paths if path == self.result else [*inputs.paths, self.result]
         write_image(path, pixels, metadata=metadata, inputs=guarded, overwrite=self.overwrite)
 
 
 def cut_slabs(size: int | None, overlap: int = 0) -> Slabs | None:
-    """Return the slabs of a size; None without one.
+    """Return the slabs of ``size`` frames that share ``overlap``; None without a size.
 
     Raises
     ------
     ConfigError
-        If slabs are impossible, or ``overlap`` is given without a size.
+        If `drpl.compose.slabs.Slabs` refuses the numbers, or there is an overlap without a size.
     """
     if size is not None:
         return Slabs(size, overlap)

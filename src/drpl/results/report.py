@@ -16,77 +16,83 @@ from drpl.align.chain import Alignment
 from drpl.align.exposure import Exposure
 from drpl.core.machine import peak_memory_mb
 from drpl.core.options import FusionOptions
+from drpl.io.stacks import FileStack
 from drpl.results.edits import Edits
 from drpl.results.result import FusionResult
 from drpl.version import versions
 
 VERSION = 1
-CHUNK = 1 << 20
+"""Version of the report's fields."""
+STATUS_WORDS = {
+    "rejected": "was left out",
+    "unaligned": "could not be registered but was kept",
+    "simpler": "was registered with a simpler motion",
+}
+"""Sentence of a frame by its status, for those a user should know about."""
 
 
 def build_report(
     result: FusionResult,
+    stack: FileStack,
     options: FusionOptions,
-    names: Sequence[str],
+    output: Path,
     *,
-    inputs: Sequence[Path] = (),
-    output: Path | None = None,
-    notes: dict[int, tuple[str, ...]] | None = None,
     edits: Edits | None = None,
+    hashed: bool = True,
 ) -> dict[str, Any]:
-    """What went in, what was done and what came out, as plain values for JSON.
+    """Describe sources, work and result as plain values for JSON.
 
     Parameters
     ----------
     result : FusionResult
+    stack : FileStack
+        Stack that was fused; its notes are those of reading.
     options : FusionOptions
-    names : sequence of str
-        Of the frames.
-    inputs : sequence of Path
-        Their files, to be hashed.
-    output : Path, optional
-    notes : dict, optional
-        What reading changed, by number of the frame.
+    output : Path
+        Picture of the result.
     edits : Edits, optional
-        Strokes that the result was retouched by.
+        Strokes that the result was retouched with.
+    hashed : bool
+        True to hash the source files, which reads them once more.
 
     Returns
     -------
     dict
-        ``frames`` (name, sha256, status, transform, residual, exposure, coverage, notes),
-        ``slabs`` (file, frames), ``edits`` (file, sha256, strokes of each frame; or None),
-        ``options``, ``method``, ``scale``, ``window``, ``seconds``, ``peak_memory_mb`` and
-        ``versions``.
+        ``report`` (version of these fields), ``output``, ``size`` and ``source_size`` (width,
+        height), ``window`` (left, top), ``reference``, ``rejected``, ``focus_order``,
+        ``decision_scale``, ``frames`` (number, name, sha256, status, motion, transform,
+        residual_px, score, exposure, coverage, notes), ``slabs`` (file, frames), ``edits`` (file,
+        sha256, strokes of each frame; or None), ``options``, ``method``, ``seconds`` (by step),
+        ``peak_memory_mb`` and ``versions``.
     """
     plan = result.plan
-    shares = result.coverage()
+    rows, cols = result.window
+    height, width = plan.shape
     frames = [
         {
             "number": number,
-            "name": name,
-            "sha256": _sha256(inputs[number]) if inputs else None,
-            **_alignment(plan.alignments[number]),
-            "exposure": _exposure(plan.exposures[number]),
-            "coverage": round(shares[number], 6),
-            "notes": [*(notes or {}).get(number, ()), *_spoken(plan.alignments[number].note)],
+            "name": stack.names[number],
+            "sha256": _sha256(stack.paths[number]) if hashed else None,
+            **_describe_alignment(plan.alignments[number]),
+            "exposure": _describe_exposure(plan.exposures[number]),
+            "coverage": round(share, 6),
+            "notes": _notes(stack.notes.get(number, ()), plan.alignments[number]),
         }
-        for number, name in enumerate(names)
+        for number, share in enumerate(result.coverage())
     ]
-    rows, cols = result.window
-    height, width = plan.shape
     return {
         "report": VERSION,
-        "output": str(output) if output is not None else None,
+        "output": str(output),
         "size": [cols.stop - cols.start, rows.stop - rows.start],
         "source_size": [width, height],
         "window": {"left": cols.start, "top": rows.start},
         "reference": plan.reference,
-        "rejected": [n for n in range(len(names)) if n not in plan.used],
+        "rejected": sorted(set(plan.order) - set(plan.used)),
         "focus_order": list(plan.focus_order),
         "decision_scale": plan.scale,
         "frames": frames,
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
-        "edits": None if edits is None else describe_edits(edits, len(names)),
+        "edits": None if edits is None else describe_edits(edits, len(frames)),
         "options": asdict(options),
         "method": result.method,
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
@@ -96,28 +102,28 @@ def build_report(
 
 
 def describe_edits(edits: Edits, count: int) -> dict[str, Any]:
-    """What a report tells of edits, of a stack of ``count`` frames."""
+    """Return the report's entry of edits, for a stack of ``count`` frames."""
     return {"file": edits.name, "sha256": edits.sha256 or None, "strokes": edits.counts(count)}
 
 
-def _spoken(note: str) -> list[str]:
-    """A note, if there is one."""
-    return [note] if note else []
+def _notes(reading: Sequence[str], alignment: Alignment) -> list[str]:
+    """Return the notes of reading and aligning a frame."""
+    return [*reading, *filter(None, [alignment.note])]
 
 
-def _alignment(alignment: Alignment) -> dict[str, Any]:
-    """How a frame was registered."""
+def _describe_alignment(alignment: Alignment) -> dict[str, Any]:
+    """Return the report's fields of an alignment."""
     return {
         "status": alignment.status,
         "motion": alignment.motion,
         "transform": np.round(alignment.transform, 9).tolist(),
-        "residual_px": _number(alignment.residual),
-        "score": _number(alignment.score),
+        "residual_px": _finite(alignment.residual),
+        "score": _finite(alignment.score),
     }
 
 
-def _exposure(exposure: Exposure) -> dict[str, Any]:
-    """How a frame's exposure was changed."""
+def _describe_exposure(exposure: Exposure) -> dict[str, Any]:
+    """Return the report's fields of a change in exposure."""
     return {
         "gain": [round(value, 5) for value in exposure.gain],
         "offset": [round(value, 5) for value in exposure.offset],
@@ -125,56 +131,57 @@ def _exposure(exposure: Exposure) -> dict[str, Any]:
     }
 
 
-def _number(value: float) -> float | None:
-    """A number that JSON knows."""
+def _finite(value: float) -> float | None:
+    """Return a rounded number; None for NaN and infinity, which JSON lacks."""
     return round(value, 4) if math.isfinite(value) else None
 
 
 def _sha256(path: Path) -> str:
-    """Hash of a file."""
-    digest = hashlib.sha256()
+    """Return the hash of a file."""
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def as_json(report: dict[str, Any]) -> str:
-    """A report as the text of a file."""
+    """Return a report as the text of a file."""
     return json.dumps(report, indent=1, allow_nan=False) + "\n"
 
 
 def in_words(report: dict[str, Any]) -> list[str]:
-    """What a report says, as sentences for people; frames are counted from 1.
+    """Summarise a report in sentences; frames are counted from 1.
 
     Parameters
     ----------
     report : dict
-        Of `build_report`.
+        Report from `build_report`.
+
+    Returns
+    -------
+    list of str
+        Frames used, frames with a note, order of focus, cropping, scale of decisions, seconds;
+        only what applies.
     """
-    frames, rejected = report["frames"], report["rejected"]
+    frames, scale = report["frames"], report["decision_scale"]
     width, height = report["size"]
-    used = len(frames) - len(rejected)
+    used = len(frames) - len(report["rejected"])
     words = [f"{used} of {len(frames)} frames were fused into {width} x {height} pixels."]
-    ways = {
-        "rejected": "was left out",
-        "unaligned": "could not be registered and was taken as it is",
-        "simpler": "was registered with a simpler motion",
-    }
-    for frame in frames:
-        said = "; ".join(frame["notes"])
-        way = ways.get(frame["status"], "")
-        if way or said:
-            name = f"Frame {frame['number'] + 1} ({frame['name']})"
-            words.append(
-                f"{name} {way}{': ' if way and said else ''}{said}." if way else f"{name}: {said}."
-            )
-    order = report["focus_order"]
-    if any(place != number for place, number in enumerate(order)):
-        words.append("The frames were not in the order of their focus, which was followed instead.")
+    words += [
+        _frame_in_words(frame)
+        for frame in frames
+        if frame["notes"] or frame["status"] in STATUS_WORDS
+    ]
+    if report["focus_order"] != list(range(len(frames))):
+        words.append("The frames were not in the order of focus and were sorted.")
     if report["size"] != report["source_size"]:
-        words.append("The picture was cropped to what all frames show.")
-    if report["decision_scale"] > 1:
-        words.append(f"The frames are soft: decided at 1/{report['decision_scale']} of their size.")
+        words.append("The picture was cropped to the area that all frames show.")
+    if scale > 1:
+        words.append(f"The frames are soft, so decisions were made at 1/{scale} of their size.")
     words.append(f"It took {sum(report['seconds'].values()):.1f} s.")
     return words
+
+
+def _frame_in_words(frame: dict[str, Any]) -> str:
+    """Return the sentence of a frame that has a note or an entry in `STATUS_WORDS`."""
+    name = f"Frame {frame['number'] + 1} ({frame['name']})"
+    start = f"{name} {STATUS_WORDS.get(frame['status'], '')}".rstrip()
+    return f"{start}: {'; '.join(frame['notes'])}." if frame["notes"] else f"{start}."

@@ -1,4 +1,4 @@
-"""The result of a fusion: pixels, where they came from, and what was done to the frames."""
+"""The result of a fusion: pixels, maps, and the plan that the frames were fused by."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from drpl.core.tiling import Window
 
 @dataclass(frozen=True, slots=True)
 class FusionResult:
-    """A fused stack and where its pixels came from.
+    """A fused stack, with the maps and the plan behind it.
 
     Attributes
     ----------
     fused : ndarray
-        All-in-focus image in the dtype and with the channels of the sources; their size too, unless
+        All-in-focus image with the dtype and channels of the sources; with their size too, unless
         it is cropped.
     index_map : ndarray, shape (H, W), uint8, or uint16 for more than 256 frames
-        Number of the frame, from 0, that each pixel is (mostly) taken from.
+        Number of the frame, from 0, with the largest weight at each pixel.
     confidence : ndarray, shape (H, W), uint8
         Confidence map: 255 where the decision is clear, 0 where another frame would serve as well.
     masks : PairDecision or None
-        Decision masks of a pair, for the whole reference frame, at the scale of decisions
+        Decision masks of a pair, for the whole reference frame at the scale of decisions
         (`drpl.align.plan.Plan.scale`); None for longer stacks.
     plan : Plan
         Alignment and exposure of each frame, rejected frames, and the scale of decisions.
@@ -38,9 +38,9 @@ class FusionResult:
     seconds : dict
         Seconds of each step.
     method : dict
-        The method's own description, for the report.
+        Description of the method, for the report.
     slabs : tuple of Slab
-        Slabs that were fused apart.
+        Slabs that were fused apart and written.
     """
 
     fused: Pixels
@@ -66,12 +66,12 @@ def as_result(
     method: dict[str, Any],
     seconds: dict[str, float],
 ) -> FusionResult:
-    """Convert a composite, cropped to a window, to a result."""
+    """Crop a composite to a window and convert it to a result."""
     planes = (composite.fused, composite.index_map, 255 - composite.doubt)
     fused, index_map, confidence = (np.ascontiguousarray(plane[window]) for plane in planes)
     masks = composite.masks if len(plan.alignments) == 2 else None
     if masks is not None and plan.order != (0, 1):
-        masks = PairDecision(masks.mask_b, masks.mask_a)
+        masks = PairDecision(masks.mask_b, masks.mask_a)  # in the order of the sources
     return FusionResult(
         fused, index_map, confidence, masks, plan, window, seconds, method, composite.slabs
     )

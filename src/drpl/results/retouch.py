@@ -1,8 +1,7 @@
-"""Retouch: strokes of an edit list replayed on a fused result, from the frames it was made of.
+"""Retouching: strokes of an edit list replayed on a fused result from its registered frames.
 
-Within the core of a stroke the frame's pixels stand as they are, outside of its disc nothing
-changes; the soft edge between is blended in the Laplacian pyramid, with as many levels as it has
-room for.
+The core of a stroke shows the frame's pixels unchanged; nothing changes outside its disc. The soft
+edge in between is blended in a Laplacian pyramid, with as many levels as fit into the edge.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from drpl.results.edits import Edits, Stroke, span_near
 from drpl.results.result import FusionResult
 
 Reader = Callable[[int], Prepared]
-"""Gives a frame by its number, registered and exposed, of the size of the result."""
+"""Callback that returns a frame by its number, registered, exposed and of the result's size."""
 TILE = 512
-"""Side of the tiles that a stroke is blended in, a multiple of ``2 ** LEVELS``."""
+"""Side in pixels of the tiles that a stroke is blended in; a multiple of ``2 ** LEVELS``."""
 
 
 def retouch_result(result: FusionResult, edits: Edits, frames: RegisteredFrames) -> None:
-    """Replay strokes on a result, in place; see `retouch`."""
+    """Replay strokes on a result in place; see `retouch`."""
     retouch(
         result.fused,
         result.index_map,
@@ -55,40 +54,40 @@ def retouch(
     white: float,
     progress: Progress | None = None,
 ) -> None:
-    """Replay strokes on a result, which is changed in place.
+    """Replay strokes on a result in place.
 
-    Strokes of one frame are drawn together where that changes nothing, so that frames are read as
-    seldom as possible; two frames are never held at once.
+    Strokes that take from one frame are drawn together where the order allows it, so frames are
+    read as rarely as possible. One frame is held at a time.
 
     Parameters
     ----------
     fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        As it was fused, not retouched, or retouched by the strokes before those of ``edits``.
+        Fused image, unretouched or with all strokes before those of ``edits``.
     index_map : ndarray, shape (H, W), uint8 or uint16
-        Becomes the stroke's frame where that has more than half the weight.
+        Index map; set to the stroke's frame where that has more than half the weight.
     confidence : ndarray, shape (H, W), uint8
-        Becomes 255 there.
+        Confidence map; set to 255 at the same pixels.
     edits : Edits
-        See `drpl.results.edits.check_edits`, which is to be called before.
+        Strokes that passed `drpl.results.edits.check_edits`.
     read : Reader
         `drpl.align.prepare.prepared_frame` bound to a stack and its plan; its arrays are not
-        changed. Where a frame does not show the scene, a stroke takes nothing.
+        changed. A stroke takes nothing where a frame does not show the scene.
     white : float
         Value of white; see `drpl.core.frames.full_scale`.
     progress : callable, optional
-        Told how many frames have been drawn.
+        Receives the number of frames drawn.
 
     Raises
     ------
     ConfigError
-        If the edits are of another size.
+        If the edits are for another size.
     ReadError, StackError
         If a frame cannot be read.
     """
     height, width = fused.shape[:2]
     if edits.size != (width, height):
         raise ConfigError(
-            f"{edits.name}: the edits are of {edits.size[0]}x{edits.size[1]} pixels; the picture "
+            f"{edits.name}: the edits are for {edits.size[0]}x{edits.size[1]} pixels; the picture "
             f"has {width}x{height}"
         )
     runs = frame_runs(edits.strokes, height, width)
@@ -97,30 +96,31 @@ def retouch(
             progress("retouch", done, len(runs))
         _, frame, covered, _ = read(run[0].frame)
         for stroke in run:
-            for window, pixels, mine in _drawn(stroke, fused, frame, covered, white):
+            # all tiles are blended before one is written, since each reads beyond its own pixels
+            for window, pixels, taken in _blended_tiles(stroke, fused, frame, covered, white):
                 fused[window] = pixels
-                index_map[window][mine] = stroke.frame
-                confidence[window][mine] = 255
-        del frame, covered  # before the next is read
+                index_map[window][taken] = stroke.frame
+                confidence[window][taken] = 255
+        del frame, covered  # frees them before the next frame is read
     if progress is not None:
         progress("retouch", len(runs), len(runs))
 
 
 def frame_runs(strokes: Sequence[Stroke], height: int, width: int) -> list[list[Stroke]]:
-    """Strokes in an order that gives the same picture, those of one frame together.
+    """Group strokes by frame as far as the picture stays the same.
 
     Parameters
     ----------
     strokes : sequence of Stroke
-        In the order that they were drawn.
+        Strokes in the order of drawing.
     height, width : int
-        Of the picture, in pixels.
+        Size of the picture, in pixels.
 
     Returns
     -------
     list of lists of Stroke
-        A stroke joins an earlier run of its frame if no stroke of another frame between them comes
-        near it.
+        Runs of strokes that take from one frame each. A stroke joins the last run of its frame
+        unless a later run comes near it.
     """
     runs: list[list[tuple[Stroke, Window]]] = []
     for stroke in strokes:
@@ -129,7 +129,7 @@ def frame_runs(strokes: Sequence[Stroke], height: int, width: int) -> list[list[
             if run[0][0].frame == stroke.frame:
                 run.append((stroke, near))
                 break
-            if any(_meet(near, other) for _, other in run):
+            if any(_overlap(near, other) for _, other in run):
                 runs.append([(stroke, near)])
                 break
         else:
@@ -137,58 +137,59 @@ def frame_runs(strokes: Sequence[Stroke], height: int, width: int) -> list[list[
     return [[stroke for stroke, _ in run] for run in runs]
 
 
-def _meet(one: Window, other: Window) -> bool:
-    """Whether two windows share a pixel."""
+def _overlap(one: Window, other: Window) -> bool:
+    """Return True if two windows share a pixel."""
     return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True))
 
 
 def _edge(stroke: Stroke) -> float:
-    """Width of a stroke's soft edge; a hard one still takes a pixel."""
+    """Return the width of a stroke's edge in pixels; a hard edge takes one."""
     return max(1.0, stroke.softness * stroke.radius)
 
 
 def _levels(stroke: Stroke) -> int:
-    """Levels of a pyramid that spreads over two thirds of the soft edge at most."""
+    """Return the levels of the deepest pyramid that spreads by a third of the edge at most."""
     fitting = (n for n in range(LEVELS, 0, -1) if 3 * _spread(n) <= _edge(stroke))
     return next(fitting, 0)
 
 
 def _spread(levels: int) -> float:
-    """Pixels over which a pyramid spreads a step in any direction; its taps are squares."""
+    """Return the pixels to each side over which a pyramid spreads a step in any direction."""
+    # the kernel is square, so it reaches farthest along the diagonals
     return math.sqrt(2) * pyramid_reach(levels)
 
 
 def _context(stroke: Stroke) -> int:
-    """Pixels around a window that its blended pixels depend on."""
+    """Return the pixels around a window that its blended pixels depend on."""
     return 8 << _levels(stroke)
 
 
-def _drawn(
+def _blended_tiles(
     stroke: Stroke, before: Pixels, frame: Pixels, covered: Coverage | None, white: float
 ) -> list[tuple[Window, Pixels, NDArray[np.bool_]]]:
-    """What a stroke changes: windows, their pixels, and where these are mostly the frame's."""
+    """Return the tiles that a stroke changes: window, pixels, mask of weights above one half."""
     height, width = before.shape[:2]
     levels, context = _levels(stroke), _context(stroke)
     rows, cols = stroke.window(height, width)
-    # pyramids of all windows have their coarse pixels at the same places
+    # aligned to the coarsest level, so that the pyramids of all tiles have the same grid
     top, left = (span.start - span.start % 2**levels for span in (rows, cols))
     found = []
     for part in cover(rows.stop - top, cols.stop - left, tile=TILE, context=0):
-        inner = _moved(part.write, top, left)
+        inner = _shifted(part.write, top, left)
         read = _grown(inner[0], context, height), _grown(inner[1], context, width)
         weight = _weight(stroke, read, levels)
         if covered is not None:
             weight *= covered[read]
         if not weight.any():
             continue
-        crop = _moved(inner, -read[0].start, -read[1].start)
+        crop = _shifted(inner, -read[0].start, -read[1].start)
         pixels = blend_pyramids(before[read], frame[read], weight, white=white, levels=levels)
         found.append((inner, pixels[crop], weight[crop] > 0.5))
     return found
 
 
-def _moved(window: Window, down: int, right: int) -> Window:
-    """A window elsewhere."""
+def _shifted(window: Window, down: int, right: int) -> Window:
+    """Return a window shifted by rows and columns."""
     rows, cols = window
     return (
         slice(rows.start + down, rows.stop + down),
@@ -197,12 +198,12 @@ def _moved(window: Window, down: int, right: int) -> Window:
 
 
 def _grown(span: slice, by: int, length: int) -> slice:
-    """A longer span, within a length."""
+    """Return a span extended at both ends, clipped to an axis of ``length``."""
     return slice(max(0, span.start - by), min(length, span.stop + by))
 
 
 def _weight(stroke: Stroke, window: Window, levels: int) -> Plane:
-    """Weight of a stroke's frame in a window, before the pyramid spreads it over the edge."""
+    """Return the weight of a stroke's frame in a window, before the pyramid spreads it."""
     spread = _spread(levels)
     outer, ramp = stroke.radius - spread, _edge(stroke) - 2 * spread
     distance = _distance(stroke, window)
@@ -211,7 +212,7 @@ def _weight(stroke: Stroke, window: Window, levels: int) -> Plane:
 
 
 def _distance(stroke: Stroke, window: Window) -> Plane:
-    """Distance of the pixels of a window from the line through the points, as far as the radius."""
+    """Return the distance of a window's pixels from the stroke's line; inf far outside the disc."""
     rows, cols = window
     squares = np.full((rows.stop - rows.start, cols.stop - cols.start), np.inf, np.float32)
     segments = pairwise(stroke.points) if len(stroke.points) > 1 else [stroke.points * 2]
@@ -225,12 +226,12 @@ def _distance(stroke: Stroke, window: Window) -> Plane:
         )
         if down.start >= down.stop or right.start >= right.stop:
             continue
-        # relative to the segment, where few bits of a float are enough
+        # coordinates relative to the segment keep float32 precise
         y = (np.arange(down.start, down.stop) - y0).astype(np.float32)[:, None]
         x = (np.arange(right.start, right.stop) - x0).astype(np.float32)
         dy, dx = np.float32(y1 - y0), np.float32(x1 - x0)
         length = dy * dy + dx * dx
         along = np.clip((y * dy + x * dx) / (length or np.float32(1)), 0, 1)
-        here = squares[_moved((down, right), -rows.start, -cols.start)]
-        np.minimum(here, (y - along * dy) ** 2 + (x - along * dx) ** 2, out=here)
+        nearby = squares[_shifted((down, right), -rows.start, -cols.start)]
+        np.minimum(nearby, (y - along * dy) ** 2 + (x - along * dx) ** 2, out=nearby)
     return np.asarray(np.sqrt(squares), np.float32)

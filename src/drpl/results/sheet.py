@@ -1,4 +1,4 @@
-"""Debug: a contact sheet of what was decided, frame by frame."""
+"""Decision sheet: a picture of every decision, frame by frame."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from drpl.core.frames import Pixels, full_scale
 
 Bytes = NDArray[np.uint8]
 DECISIONS = "decisions.png"
+"""Name of the file."""
 WIDTH = 320
-"""Pixels of a thumbnail's width; a narrower picture keeps its own."""
+"""Largest width of a thumbnail, in pixels."""
 LINE = 28
-"""Rows of a line of text."""
+"""Height of a line of text, in pixels."""
 INK, PAPER = (240.0, 240.0, 240.0), 32
+"""Colours of text and background."""
 
 
 class DecisionSheet:
-    """An observer of the fold that keeps a row of thumbnails for each frame.
+    """Observer of the fold that draws a row of thumbnails for each frame and each fused slab.
 
-    A row shows the frame as it was warped, the decision map (white where the composite was kept,
-    black where the frame was taken, grey where it is undecided), and the composite after it. A
-    fused slab has a row too.
+    A row shows the registered frame, the decision map (white where the composite was kept, black
+    where the frame was taken, grey where the decision is soft; black for the first frame), and the
+    composite after the decision.
 
     Parameters
     ----------
     names : sequence of str
-        Of the frames.
+        Names of the frames.
     value_range : float, optional
-        Value of white in float images.
+        Value of white in float images; 1 by default.
     """
 
     def __init__(self, names: Sequence[str], *, value_range: float | None = None) -> None:
@@ -44,7 +46,7 @@ class DecisionSheet:
         self._rows: list[Bytes] = []
 
     def __call__(self, composite: Composite, new: NewFrame, decision: Decision | None) -> None:
-        """See `drpl.compose.fold.Observer`."""
+        """Draw a row; see `drpl.compose.fold.Observer`."""
         white = full_scale(new.frame, self._value_range)
         frame, after = (_thumbnail(pixels, white) for pixels in (new.frame, composite.fused))
         plane = np.zeros(frame.shape[:2], np.float32)
@@ -52,14 +54,14 @@ class DecisionSheet:
             plane = _decision_thumbnail(decision, new.frame.shape[0], frame.shape[:2])
         grey = np.rint(plane * 255).astype(np.uint8)
         pictures = np.hstack([frame, np.repeat(grey[..., None], 3, axis=2), after])
-        self._rows += [_label(self._text(composite, new), pictures.shape[1]), pictures]
+        self._rows += [draw_label(self._text(composite, new), pictures.shape[1]), pictures]
 
     def picture(self) -> Bytes:
-        """All rows, one below the other, RGB."""
+        """Return the sheet, shape (H, W, 3), RGB: all rows, one below the other."""
         return np.vstack(self._rows)
 
     def _text(self, composite: Composite, new: NewFrame) -> str:
-        """Number, name and share of a frame or slab."""
+        """Return number, name and share of a frame or slab."""
         share = f"{100 * _share(composite, new):.1f} %"
         if new.maps is not None:
             return f"slab {new.number + 1:02d}: {share}"
@@ -68,16 +70,16 @@ class DecisionSheet:
 
 
 def _share(composite: Composite, new: NewFrame) -> float:
-    """Share of the composite that is from a frame, or from the same frames as in a slab."""
+    """Return the share of the composite that a frame or slab gave, in [0, 1]."""
     numbers = new.number if new.maps is None else new.maps[0]
-    # row by row: a mask of the whole picture would take memory
+    # row by row, since a mask of the whole picture takes memory
     whole = np.broadcast_to(numbers, composite.index_map.shape)
     pairs = zip(composite.index_map, whole, strict=True)
     return sum(np.count_nonzero(row == n) for row, n in pairs) / composite.index_map.size
 
 
 def _thumbnail(pixels: Pixels, white: float) -> Bytes:
-    """A picture at a small size, RGB."""
+    """Return a thumbnail of a picture, shape (H, W, 3), RGB."""
     height, width = pixels.shape[:2]
     columns = min(width, WIDTH)
     size = (columns, max(1, round(height * columns / width)))
@@ -92,7 +94,7 @@ def _thumbnail(pixels: Pixels, white: float) -> Bytes:
 def _decision_thumbnail(
     decision: Decision, height: int, shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """A decision map at a small size, from a few rows at a time."""
+    """Return a thumbnail of a decision map of ``height`` rows, decided a few rows at a time."""
     edges = np.linspace(0, height, shape[0] + 1).round().astype(int).tolist()
     size = (shape[1], 1)
     rows = [
@@ -102,8 +104,8 @@ def _decision_thumbnail(
     return np.vstack(rows).astype(np.float32)
 
 
-def _label(text: str, width: int) -> Bytes:
-    """A line of text."""
+def draw_label(text: str, width: int) -> Bytes:
+    """Draw a line of text, shape (`LINE`, width, 3); characters outside ASCII become ``?``."""
     strip = np.full((LINE, width, 3), PAPER, np.uint8)
     plain = text.encode("ascii", "replace").decode()
     cv2.putText(strip, plain, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)

@@ -1,4 +1,4 @@
-"""A finished result, opened again from its folder."""
+"""Stored results: finished results opened again from their folders."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from drpl.results.report import describe_edits
 from drpl.results.result import FusionResult
 
 FUSED, REPORT, MAPS = "fused.tif", "report.json", "maps"
-"""Picture, report and folder of maps within the folder of a result."""
+"""Names of picture, report and folder of maps within the folder of a result."""
 STRIP = 4_000_000
-"""Pixels of an index map that are counted at a time."""
+"""Pixels of an index map to count at a time; counting converts them to 64 bits."""
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """Read the report of a result.
+    """Read the report from the folder of a result.
 
     Raises
     ------
@@ -54,9 +54,9 @@ class StoredResult:
     ----------
     folder : Path
     report : dict
-        See `drpl.results.report.build_report`.
+        Report; see `drpl.results.report.build_report`.
     known : StackTransforms
-        Exact alignment and exposure of each frame.
+        Exact alignment and exposure of each frame; the report has them rounded.
     """
 
     folder: Path
@@ -72,7 +72,7 @@ class StoredResult:
         ReadError
             If the report is missing or damaged.
         AlignmentError
-            If the transforms are.
+            If the transforms are missing or damaged.
         """
         return cls(folder, read_report(folder), read_transforms(folder / TRANSFORMS))
 
@@ -101,7 +101,7 @@ class StoredResult:
         return slice(top, top + height), slice(left, left + width)
 
     def frame(self, stack: Stack, number: int) -> Prepared:
-        """Read a frame of the stack as it was fused: registered, exposed and cropped."""
+        """Read a frame of the stack, registered, exposed and cropped as it was fused."""
         options = FusionOptions(value_range=self.report["options"].get("value_range"))
         return prepared_frame(stack, self.plan, options, number, window=self.window)
 
@@ -111,7 +111,7 @@ class StoredResult:
         Raises
         ------
         ConfigError
-            If it is damaged or belongs to another result.
+            If it is invalid or belongs to another result.
         """
         edits = parse_edits(text.encode(), name=name)
         check_edits(edits, self.known.alignments, self.window)
@@ -123,7 +123,7 @@ class StoredResult:
         index_map: NDArray[np.unsignedinteger[Any]],
         confidence: NDArray[np.uint8],
     ) -> FusionResult:
-        """Return the result with the given planes, such as retouched ones."""
+        """Return the result with other planes, such as retouched ones; without masks and slabs."""
         return FusionResult(
             fused,
             index_map,
@@ -138,9 +138,8 @@ class StoredResult:
     def retouched_report(
         self, edits: Edits, index_map: NDArray[np.unsignedinteger[Any]]
     ) -> dict[str, Any]:
-        """Return the report with strokes, and the coverage of each frame after them."""
+        """Return the report of the retouched result: with its edits and coverage."""
         frames = self.report["frames"]
-        # in strips, since counting converts to 64 bits
         strips = np.array_split(index_map, max(1, index_map.size // STRIP))
         counts = [np.bincount(strip.ravel(), minlength=len(frames)) for strip in strips]
         shares = [round(float(pixels) / index_map.size, 6) for pixels in np.sum(counts, axis=0)]
