@@ -1,4 +1,4 @@
-"""Batches: what is a stack, what is done again, what a kill leaves behind."""
+"""Batches: stacks found, results made, kept and made again, and resuming after a kill."""
 
 import json
 import os
@@ -58,13 +58,13 @@ def test_each_folder_with_images_is_a_stack(root):
     assert find_stacks(root, root / "r", suffix=".tif")[0].output.name == "beetle.tif"
 
 
-def test_results_inside_the_root_are_not_stacks_of_the_next_run(root):
+def test_results_inside_the_root_are_not_stacks(root):
     output = root / "results"
     assert [o.status for o in run_batch(find_stacks(root, output), OPTIONS, output)] == ["done"] * 3
     assert names(find_stacks(root, output)) == ["beetle", "deep/moth", "fly"]
 
 
-def test_what_is_done_is_not_done_again_unless_its_sources_change(root, tmp_path):
+def test_a_stack_is_fused_again_only_if_its_files_change(root, tmp_path):
     output = tmp_path / "out"
     list(run_batch(find_stacks(root, output), OPTIONS, output))
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*.png")}
@@ -78,7 +78,7 @@ def test_what_is_done_is_not_done_again_unless_its_sources_change(root, tmp_path
     assert third == {"beetle": "done", "deep/moth": "skipped", "fly": "done"}
 
 
-def test_a_source_that_changed_meanwhile_is_fused_again(root, tmp_path, monkeypatch):
+def test_a_source_that_changes_during_fusion_is_fused_again(root, tmp_path, monkeypatch):
     real = batch._fuse
 
     def fuse(item, *arguments, **options):
@@ -96,7 +96,7 @@ def test_a_source_that_changed_meanwhile_is_fused_again(root, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_one_failing_stack_does_not_stop_the_others(root, tmp_path, jobs):
+def test_a_failing_stack_does_not_stop_the_others(root, tmp_path, jobs):
     (root / "beetle" / "shot1.png").write_bytes(b"no image")
     output = tmp_path / "out"
     outcomes = {
@@ -111,7 +111,7 @@ def test_one_failing_stack_does_not_stop_the_others(root, tmp_path, jobs):
     assert not (output / "beetle.png").exists()
 
 
-def test_a_file_that_is_not_ours_is_not_replaced(root, tmp_path):
+def test_a_foreign_file_is_not_replaced(root, tmp_path):
     output = tmp_path / "out"
     output.mkdir()
     write_image(output / "fly.png", np.zeros((9, 9), np.uint8))
@@ -120,14 +120,14 @@ def test_a_file_that_is_not_ours_is_not_replaced(root, tmp_path):
     assert outcomes["fly"].status == "failed"
     assert "exists already" in outcomes["fly"].message
     assert read_frame(output / "fly.png").pixels.shape == (9, 9)
-    # not by running it again either
+    # nor by a second run
     assert next(run_batch(items[2:], OPTIONS, output)).status == "failed"
     assert read_frame(output / "fly.png").pixels.shape == (9, 9)
     outcomes = list(run_batch(items[2:], OPTIONS, output, overwrite=True))
     assert outcomes[0].status == "done"
 
 
-def test_a_report_that_is_not_ours_is_not_replaced(root, tmp_path):
+def test_a_foreign_report_is_not_replaced(root, tmp_path):
     output = tmp_path / "out"
     output.mkdir()
     (output / "fly.json").write_text("mine", encoding="utf-8")
@@ -137,7 +137,7 @@ def test_a_report_that_is_not_ours_is_not_replaced(root, tmp_path):
         assert (output / "fly.json").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_result_that_was_retouched_is_not_replaced(root, tmp_path):
+def test_a_result_edited_by_hand_is_not_replaced(root, tmp_path):
     output = tmp_path / "out"
     items = find_stacks(root, output)[2:]
     assert next(run_batch(items, OPTIONS, output)).status == "done"
@@ -151,7 +151,7 @@ def test_a_result_that_was_retouched_is_not_replaced(root, tmp_path):
     assert read_frame(output / "fly.png").pixels.shape == (9, 9)
 
 
-def test_other_options_are_other_results_but_less_memory_is_not(root, tmp_path):
+def test_a_stack_is_fused_again_for_other_options_but_not_for_other_limits(root, tmp_path):
     output = tmp_path / "out"
     items = find_stacks(root, output)[2:]
     assert next(run_batch(items, OPTIONS, output)).status == "done"
@@ -163,7 +163,7 @@ def test_other_options_are_other_results_but_less_memory_is_not(root, tmp_path):
 
 
 def children(process):
-    """Numbers of the processes that a process started, and these in turn."""
+    """Ids of all descendants of a process."""
     found = [process]
     for number in found:
         for task in Path(f"/proc/{number}/task").glob("*/children"):
@@ -177,7 +177,7 @@ def is_running(process):
 
 
 def steps(journal):
-    """Lines of a journal by step, as far as they are whole."""
+    """Numbers of begun and done stacks, from complete lines of a journal."""
     lines = journal.read_text().splitlines() if journal.exists() else []
     found = Counter(line.split('"')[3] for line in lines if line.endswith("}"))
     return found["begun"], found["done"]
@@ -192,7 +192,7 @@ def wait_for(condition, seconds=60):
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc")
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_killed_batch_goes_on_where_it_was(root, tmp_path, jobs):
+def test_a_killed_batch_resumes(root, tmp_path, jobs):
     output = tmp_path / "out"
     for seed in range(4, 8):
         write_stack(root / f"extra{seed}", seed, count=3)
@@ -209,7 +209,7 @@ def test_a_killed_batch_goes_on_where_it_was(root, tmp_path, jobs):
         wait_for(lambda started=started: not any(map(is_running, started)), 10)
         results = [path for path in output.rglob("*.png") if not path.name.startswith(".")]
         for path in results:
-            read_frame(path)  # whole, or not there
+            read_frame(path)  # every file is complete
         assert all(path.stat().st_mtime_ns == made for path, made in kept.items())
         entries = map(json.loads, journal.read_text().splitlines())
         made = [Path(entry["output"]) for entry in entries if entry["step"] == "done"]
@@ -218,7 +218,7 @@ def test_a_killed_batch_goes_on_where_it_was(root, tmp_path, jobs):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("frames, done before") == len(kept)
     assert all(path.stat().st_mtime_ns == made for path, made in kept.items())
-    # no more was done twice than was being done when it was killed
+    # only the stacks that were being fused at a kill were begun again
     begun, done = steps(journal)
     assert done == 7
     assert begun <= 7 + 2 * jobs
@@ -227,7 +227,7 @@ def test_a_killed_batch_goes_on_where_it_was(root, tmp_path, jobs):
     assert len(list(output.rglob("*.png"))) == 7
 
 
-def test_a_journal_that_was_cut_short_is_read_as_far_as_it_goes(tmp_path, root):
+def test_an_incomplete_line_of_the_journal_is_ignored(tmp_path, root):
     output = tmp_path / "out"
     items = find_stacks(root, output)
     list(run_batch(items, OPTIONS, output))
@@ -253,7 +253,7 @@ def dated(path, picture, moment, fraction=""):
     image.write_to_file(str(path))
 
 
-def test_grouping_by_time(tmp_path):
+def test_a_folder_is_split_by_capture_time(tmp_path):
     source_a, source_b, _ = half_sharp_pair(64, 64)
     start = datetime(2024, 5, 1, 12, 0, 0)
     for number, seconds in enumerate((0, 1, 60, 61, 62, 300)):
@@ -267,7 +267,7 @@ def test_grouping_by_time(tmp_path):
     ]
 
 
-def test_a_folder_with_a_picture_without_time_does_not_stop_the_others(root, tmp_path):
+def test_a_picture_without_time_does_not_stop_the_others(root, tmp_path):
     start = datetime(2024, 5, 1, 12, 0, 0)
     for number, picture in enumerate(half_sharp_pair(64, 64)[:2]):
         dated(root / "fly" / f"p{number}.jpg", picture, start)
@@ -279,7 +279,7 @@ def test_a_folder_with_a_picture_without_time_does_not_stop_the_others(root, tmp
     assert "shot0.png: has no EXIF time" in outcomes[0].message
 
 
-def test_a_folder_of_which_no_stack_can_be_made_does_not_stop_the_others(root, tmp_path):
+def test_an_invalid_stack_does_not_stop_the_others(root, tmp_path):
     (root / "beetle" / "shot0.jpg").write_bytes(b"the same in another format")
     output = tmp_path / "out"
     outcomes = list(run_batch(find_stacks(root, output), OPTIONS, output))
@@ -288,9 +288,7 @@ def test_a_folder_of_which_no_stack_can_be_made_does_not_stop_the_others(root, t
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_failure_that_no_one_foresaw_does_not_stop_the_others(
-    root, tmp_path, jobs, monkeypatch, caplog
-):
+def test_an_unexpected_failure_does_not_stop_the_others(root, tmp_path, jobs, monkeypatch, caplog):
     work = "_fuse" if jobs == 1 else "_fuse_apart"
     real = getattr(batch, work)
 
@@ -310,7 +308,7 @@ def test_a_failure_that_no_one_foresaw_does_not_stop_the_others(
         "done",
     ]
     assert "MemoryError: no more" in outcomes["beetle"].message
-    assert "in failing" in caplog.text, "what a bug is reported with"
+    assert "in failing" in caplog.text, "the log has the traceback"
 
 
 def test_a_name_too_long_for_the_report_does_not_stop_the_others(root, tmp_path):
@@ -321,12 +319,12 @@ def test_a_name_too_long_for_the_report_does_not_stop_the_others(root, tmp_path)
     assert "too long" in outcomes[2].message
 
 
-def test_single_pictures_are_left_out_and_said(root, tmp_path):
+def test_single_pictures_are_left_out(root, tmp_path):
     (root / "beetle" / "shot1.png").unlink()
     output = tmp_path / "out"
     outcomes = list(run_batch(find_stacks(root, output), OPTIONS, output))
     assert [o.status for o in outcomes] == ["left out", "done", "done"]
-    assert "shot0.png is alone" in outcomes[0].message
+    assert "holds only shot0.png" in outcomes[0].message
 
 
 def test_two_stacks_never_share_a_result(root, tmp_path):
@@ -342,28 +340,28 @@ def test_two_stacks_never_share_a_result(root, tmp_path):
     assert not (output / f"{root.name}.png").exists()
 
 
-def test_stacks_come_in_natural_order(tmp_path):
+def test_stacks_are_in_natural_order(tmp_path):
     for name in ("s10", "s2"):
         write_stack(tmp_path / "in" / name)
     assert names(find_stacks(tmp_path / "in", tmp_path / "out")) == ["s2", "s10"]
 
 
-def test_watching_gives_a_stack_once_it_has_settled(root):
-    clock = []
+def test_watching_yields_a_stack_when_it_stops_changing(root):
+    searches = []
 
     def find():
-        clock.append(1)
+        searches.append(1)
         return find_stacks(root, root / "out")[:2]
 
     watched = (item for item in watch_stacks(find, settle=0.1, poll=0.02) if item is not None)
     first, second = next(watched), next(watched)
     assert names([first, second]) == ["beetle", "deep/moth"]
-    assert len(clock) > 3
+    assert len(searches) > 3
     os.utime(root / "beetle" / "shot0.png", (5, 5))
     assert next(watched).name == "beetle"
 
 
-def test_watching_tells_what_ended_while_nothing_new_comes(root, tmp_path):
+def test_outcomes_come_while_no_new_stack_does(root, tmp_path):
     output = tmp_path / "out"
     watched = watch_stacks(lambda: find_stacks(root, output)[:1], settle=0, poll=0.02)
     outcomes = run_batch(watched, OPTIONS, output, jobs=2)
@@ -372,7 +370,7 @@ def test_watching_tells_what_ended_while_nothing_new_comes(root, tmp_path):
     assert Journal(output / batch.JOURNAL, OPTIONS).is_done(find_stacks(root, output)[0])
 
 
-def test_bad_roots(tmp_path):
+def test_bad_folders_and_suffixes_are_refused(tmp_path):
     with pytest.raises(ReadError, match="is not a folder"):
         find_stacks(tmp_path / "no", tmp_path)
     with pytest.raises(ConfigError, match=r"suffix is '\.xyz'"):
@@ -382,7 +380,7 @@ def test_bad_roots(tmp_path):
             find_stacks(tmp_path, output)
 
 
-def test_sources_that_went_away_count_as_changed(root):
+def test_a_missing_source_changes_the_state(root):
     item = find_stacks(root, root / "out")[0]
     before = item.state()
     item.sources[0].unlink()

@@ -1,4 +1,4 @@
-"""Disks that fail, are full, read-only or without links: nothing is lost or half written."""
+"""Disks that fail, are full, read-only or lack links: no file is lost or incomplete."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ def texture():
 
 
 def mount(folder, *options):
-    """Mount a small disk, or skip."""
+    """Mount a small disk, or skip the test."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
     try:
@@ -48,20 +48,20 @@ def read_only_disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_read_only_folder(read_only_disk, texture):
+def test_a_read_only_folder_is_refused(read_only_disk, texture):
     for write in (lambda path: write_image(path, texture), check_output):
         with pytest.raises(WriteError, match="its folder is read-only"):
             write(read_only_disk / "a.png")
 
 
-def test_a_folder_without_rights(tmp_path, texture, monkeypatch):
+def test_a_folder_without_permission_is_refused(tmp_path, texture, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(WriteError, match="its folder is read-only"):
         write_image(tmp_path / "a.png", texture)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_full_disk_leaves_nothing(small_disk, suffix):
+def test_a_full_disk_leaves_no_file(small_disk, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (400, 500, 3), dtype=np.uint8)
     with pytest.raises(WriteError, match="cannot be written"):
         write_image(small_disk / f"a{suffix}", noise)
@@ -69,7 +69,7 @@ def test_a_full_disk_leaves_nothing(small_disk, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_nearly_full_disk_leaves_nothing_or_all(small_disk, suffix):
+def test_a_nearly_full_disk_has_a_complete_file_or_none(small_disk, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     for taken in range(64, 0, -4):
         (small_disk / "ballast").write_bytes(b"\0" * taken * 1024)
@@ -83,7 +83,7 @@ def test_a_nearly_full_disk_leaves_nothing_or_all(small_disk, suffix):
     pytest.fail("never written")
 
 
-def test_a_disk_that_fails_to_flush_leaves_nothing(tmp_path, texture, monkeypatch):
+def test_a_failed_flush_leaves_no_file(tmp_path, texture, monkeypatch):
     def failing(_):
         raise OSError(errno.EIO, "Input/output error")
 
@@ -94,7 +94,7 @@ def test_a_disk_that_fails_to_flush_leaves_nothing(tmp_path, texture, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_cannot_flush_folders_is_written_too(tmp_path, texture, monkeypatch):
+def test_disks_that_cannot_flush_folders_are_supported(tmp_path, texture, monkeypatch):
     flush = os.fsync
 
     def files_only(descriptor):
@@ -108,14 +108,14 @@ def test_a_disk_that_cannot_flush_folders_is_written_too(tmp_path, texture, monk
 
 
 @pytest.mark.parametrize(("suffix", "side"), [(".jpg", 65501), (".webp", 16384)])
-def test_sides_too_long_for_a_format_are_refused_before_work(tmp_path, suffix, side):
+def test_sides_too_long_for_a_format_are_refused_early(tmp_path, suffix, side):
     pixels = np.zeros((1, side, 3), np.uint8)
     with pytest.raises(WriteError, match=f"{side}x1 pixels"):
         check_output(tmp_path / f"a{suffix}", like=pixels)
     write_image(tmp_path / f"a{suffix}", pixels[:, 1:])
 
 
-def test_a_file_that_came_out_wrong_is_not_kept(tmp_path, texture, monkeypatch):
+def test_a_file_with_wrong_content_is_not_kept(tmp_path, texture, monkeypatch):
     def cropped(self, filename, **_):
         self.crop(0, 0, 5, 5).pngsave(filename)
 
@@ -125,7 +125,7 @@ def test_a_file_that_came_out_wrong_is_not_kept(tmp_path, texture, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path, texture, monkeypatch):
+def test_a_file_that_appears_during_writing_is_not_replaced(tmp_path, texture, monkeypatch):
     def appear(_):
         (tmp_path / "a.png").write_text("mine", encoding="utf-8")
 
@@ -136,7 +136,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path, texture, monkey
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_disk_without_links_is_written_too(tmp_path, texture, monkeypatch):
+def test_disks_without_hard_links_are_supported(tmp_path, texture, monkeypatch):
     def no_links(*_):
         raise OSError(errno.EPERM, "Operation not permitted")
 

@@ -1,4 +1,4 @@
-"""Killed in the middle of a write: nothing half written, nothing lost, nothing left for good."""
+"""Kills during writing: no incomplete result, no lost file, no leftovers after the next run."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from drpl.io.partial import partial_file
 from drpl.io.read import read_frame
 from drpl.io.write import write_image, write_text
 
-# runs `drpl`, and kills it at a stage of writing
+# script that runs `drpl` and kills it at a stage of writing
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
@@ -42,7 +42,7 @@ def after(owner, name):
 def halfway(real):
     def run(image, path, **options):
         def look(_, progress):
-            # another thread writes, and may be late
+            # another thread writes, maybe later
             deadline = time.monotonic() + 20
             while progress.percent > 50 and time.monotonic() < deadline:
                 if os.path.getsize(path):
@@ -96,14 +96,14 @@ def hidden(folder):
 
 
 def fuse(shots, output, *flags, stage=None):
-    """Run `drpl fuse` as a process; give its exit code."""
+    """Run `drpl fuse` as a process and return its exit code."""
     start = ["-m", "drpl"] if stage is None else ["-c", KILLED, stage]
     arguments = ["fuse", shots, "-o", output, "--no-align", "--threads", "1", "-q", *flags]
     return subprocess.run([sys.executable, *start, *arguments], check=False).returncode
 
 
 @pytest.mark.parametrize("stage", UNNAMED)
-def test_a_kill_before_the_name_is_given(shots, tmp_path, stage):
+def test_a_kill_before_renaming(shots, tmp_path, stage):
     before, output = content(shots), tmp_path / "out.tif"
     assert fuse(shots, output, stage=stage) == -signal.SIGKILL
     assert not output.exists()
@@ -119,7 +119,7 @@ def test_a_kill_before_the_name_is_given(shots, tmp_path, stage):
 
 
 @pytest.mark.parametrize("stage", [*UNNAMED, "named"])
-def test_a_kill_while_an_older_result_is_replaced(shots, tmp_path, stage):
+def test_a_kill_while_replacing_an_older_result(shots, tmp_path, stage):
     output = tmp_path / "out.tif"
     write_image(output, np.zeros((9, 9), np.uint8))
     older = output.read_bytes()
@@ -133,7 +133,7 @@ def test_a_kill_while_an_older_result_is_replaced(shots, tmp_path, stage):
     assert hidden(tmp_path) == []
 
 
-def test_a_kill_between_the_new_name_and_the_old(shots, tmp_path):
+def test_a_kill_between_linking_and_unlinking(shots, tmp_path):
     output = tmp_path / "out.tif"
     assert fuse(shots, output, stage="named") == -signal.SIGKILL
     made = output.read_bytes()
@@ -146,7 +146,7 @@ def test_a_kill_between_the_new_name_and_the_old(shots, tmp_path):
     assert hidden(tmp_path) == []
 
 
-def test_a_kill_in_the_middle_of_the_report(shots, tmp_path):
+def test_a_kill_while_writing_the_report(shots, tmp_path):
     output = tmp_path / "out.tif"
     assert fuse(shots, output, stage="report half written") == -signal.SIGKILL
     made = output.read_bytes()
@@ -156,7 +156,7 @@ def test_a_kill_in_the_middle_of_the_report(shots, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"shots", "out.tif", "out.json"}
 
 
-def test_a_kill_from_outside_while_the_file_grows(tmp_path):
+def test_a_kill_from_outside_while_writing(tmp_path):
     noise = np.random.default_rng(0).integers(0, 65536, (2, 1000, 1500, 3), dtype=np.uint16)
     shots, output = tmp_path / "shots", tmp_path / "out.png"
     shots.mkdir()
@@ -178,13 +178,13 @@ def test_a_kill_from_outside_while_the_file_grows(tmp_path):
     assert hidden(tmp_path) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file locks")
 class TestTwoWriters:
     @pytest.mark.parametrize("suffix", [suffix for suffix in WRITABLE if suffix != ".jpeg"])
-    def test_what_another_is_writing_stays(self, tmp_path, suffix, pair):
+    def test_a_file_being_written_stays(self, tmp_path, suffix, pair):
         path = tmp_path / f"a{suffix}"
         with partial_file(path) as partial:
-            # as a saver does it: the same file, by its name
+            # like a saver: write into the same file by its name
             write_image(tmp_path / f"b{suffix}", pair[0])
             partial.write_bytes((tmp_path / f"b{suffix}").read_bytes())
             write_image(path, pair[0])
@@ -192,7 +192,7 @@ class TestTwoWriters:
         assert hidden(tmp_path) == []
 
     @pytest.mark.parametrize("suffix", [suffix for suffix in WRITABLE if suffix != ".jpeg"])
-    def test_savers_write_into_the_file_that_is_locked(self, tmp_path, suffix, pair, monkeypatch):
+    def test_savers_write_into_the_locked_file(self, tmp_path, suffix, pair, monkeypatch):
         seen = []
 
         def look(name, path, **options):
@@ -206,7 +206,7 @@ class TestTwoWriters:
         write_image(tmp_path / f"a{suffix}", pair[0])
         assert seen == [False]
 
-    def test_only_leftovers_of_the_same_target_are_removed(self, tmp_path):
+    def test_leftovers_of_the_same_target_are_removed(self, tmp_path):
         names = {}
         for target in ("a.txt", "b.txt", "a.png"):
             with partial_file(tmp_path / target) as partial:
@@ -234,7 +234,7 @@ class TestTwoWriters:
         assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "words"
         assert left.exists()
 
-    def test_a_file_taken_for_abandoned_too_soon_is_made_anew(self, tmp_path, monkeypatch):
+    def test_a_partial_file_removed_before_its_lock_is_created_again(self, tmp_path, monkeypatch):
         real, taken = partial._lock, []
 
         def swept(descriptor):

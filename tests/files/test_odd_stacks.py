@@ -1,4 +1,4 @@
-"""Stacks that will come, from files to the written result."""
+"""Unusual stacks, from files to the written result."""
 
 import json
 
@@ -29,7 +29,7 @@ def save_all(folder, frames, suffix=".png"):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [(61, 83)])
-def test_grey_colour_and_alpha_of_any_depth(tmp_path, suffix, dtype, channels, size):
+def test_grey_colour_and_alpha_keep_their_dtype(tmp_path, suffix, dtype, channels, size):
     colours = 1 if channels < 3 else 3
     frames = [frame[..., :colours] for frame in striped_stack(3, *size)[0]]
     alpha = [] if channels in (1, 3) else [np.full((*size, 1), 255, np.uint8)]
@@ -58,7 +58,7 @@ def test_stacks_of_a_few_pixels(tmp_path, size):
     assert fused.max() <= 111
 
 
-def test_identical_files_come_out_exactly(tmp_path):
+def test_identical_files_give_the_same_image(tmp_path):
     texture = draw_texture(75, 101)
     folder = save_all(tmp_path / "in", [texture] * 3)
     result, _ = fuse_to([folder], tmp_path / "out.png", OPTIONS)
@@ -66,7 +66,7 @@ def test_identical_files_come_out_exactly(tmp_path):
     assert {a.status for a in result.plan.alignments} <= {"aligned", "reference"}
 
 
-def test_palette_bits_and_cmyk_are_stacks_too(tmp_path):
+def test_palette_one_bit_and_cmyk_images_are_fused(tmp_path):
     texture = draw_texture(60, 80)
     for kind in ("palette", "bits", "cmyk"):
         folder = tmp_path / kind
@@ -90,7 +90,7 @@ def test_palette_bits_and_cmyk_are_stacks_too(tmp_path):
         assert any("CMYK" in n for n in report["frames"][0]["notes"]) == (kind == "cmyk")
 
 
-def test_frames_turned_by_their_tag_are_one_stack(tmp_path):
+def test_frames_of_different_orientation_are_one_stack(tmp_path):
     frames, truth, _ = striped_stack(3, 96, 140)
     folder = tmp_path / "in"
     folder.mkdir()
@@ -107,7 +107,7 @@ def test_frames_turned_by_their_tag_are_one_stack(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_float_frame_with_a_hole_is_named_and_nothing_written(tmp_path, value):
+def test_a_frame_with_nan_or_infinity_is_refused_by_name(tmp_path, value):
     frames = [draw_texture(40, 50).astype(np.float32) / 255 for _ in range(3)]
     frames[2][5, 6, 1] = value
     folder = save_all(tmp_path / "in", frames, ".tif")
@@ -116,7 +116,7 @@ def test_a_float_frame_with_a_hole_is_named_and_nothing_written(tmp_path, value)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def test_a_late_frame_that_is_cut_short_is_named_and_nothing_written(tmp_path):
+def test_a_truncated_frame_is_refused_by_name(tmp_path):
     folder = save_all(tmp_path / "in", striped_stack(3, 90, 120)[0])
     whole = (folder / "2.png").read_bytes()
     (folder / "2.png").write_bytes(whole[: len(whole) // 2])
@@ -134,13 +134,13 @@ def test_a_moving_subject_is_taken_from_one_frame_at_a_time(tmp_path):
     folder = save_all(tmp_path / "in", frames)
     result, _ = fuse_to([folder], tmp_path / "out.png", OPTIONS)
     fused = read_frame(tmp_path / "out.png").pixels
-    # it does not drag the scene along
+    # the subject does not move the scene
     assert all(a.status in ("aligned", "reference") for a in result.plan.alignments)
     assert max(abs(np.asarray(a.transform) - np.eye(3)).max() for a in result.plan.alignments) < 0.3
     calm = np.ones(truth.shape[:2], bool)
     calm[80:160, 100:240] = False
     assert psnr(fused[calm][None], truth[calm][None]) > 34
-    # and does not shine through itself as it does in a mean
+    # and is not transparent, as it is in a mean
     where = np.s_[100:140, 120:220]
     shots = np.array([frame[where] for frame in frames], int)
 
@@ -151,7 +151,7 @@ def test_a_moving_subject_is_taken_from_one_frame_at_a_time(tmp_path):
     assert from_one(shots.mean(axis=0)) < 0.1
 
 
-def test_a_frame_blurred_everywhere_costs_nothing(tmp_path):
+def test_a_frame_blurred_everywhere_does_no_harm(tmp_path):
     frames, truth, _ = striped_stack(3, 160, 240)
     folder = save_all(tmp_path / "in", frames)
     fuse_to([folder], tmp_path / "without.png", OPTIONS)
@@ -163,14 +163,14 @@ def test_a_frame_blurred_everywhere_costs_nothing(tmp_path):
     assert (result.index_map == 3).mean() < 0.02
 
 
-def test_a_stack_blurred_everywhere_is_fused_nevertheless(tmp_path):
+def test_a_stack_blurred_everywhere_is_fused(tmp_path):
     blurred = [cv2.GaussianBlur(draw_texture(120, 160), (0, 0), s) for s in (6, 7, 8)]
     folder = save_all(tmp_path / "in", blurred)
     fuse_to([folder], tmp_path / "out.png", OPTIONS)
     assert psnr(read_frame(tmp_path / "out.png").pixels, blurred[0]) > 30
 
 
-def test_a_frame_out_of_exposure_is_matched_in_files(tmp_path):
+def test_a_darker_frame_is_matched_in_exposure(tmp_path):
     frames, truth, _ = striped_stack(3, 200, 300)
     frames[2] = np.rint(frames[2] * 0.75).astype(np.uint8)
     folder = save_all(tmp_path / "in", frames)
@@ -181,8 +181,8 @@ def test_a_frame_out_of_exposure_is_matched_in_files(tmp_path):
     assert gains == pytest.approx([1 / 0.75] * len(gains), abs=0.05)
 
 
-@pytest.mark.parametrize("place", ["maps", "debug"])
-def test_a_folder_that_cannot_be_made_is_refused_before_work(tmp_path, place):
+@pytest.mark.parametrize("place", ["maps", "sheet"])
+def test_a_folder_that_cannot_be_created_is_refused_early(tmp_path, place):
     folder = save_all(tmp_path / "in", striped_stack(2, 40, 60)[0])
     for bad in (folder / "0.png" / "deep" / "x", tmp_path / ("n" * 300) / "x"):
         with pytest.raises(WriteError, match=r"0\.png is a file|too long"):
@@ -190,7 +190,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_work(tmp_path, place):
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def test_a_report_whose_name_is_too_long_is_refused_before_work(tmp_path):
+def test_a_report_name_that_is_too_long_is_refused_early(tmp_path):
     folder = save_all(tmp_path / "in", striped_stack(2, 40, 60)[0])
     output = tmp_path / ("n" * 251 + ".tif")
     with pytest.raises(WriteError, match="too long"):

@@ -1,1 +1,1 @@
-"""Paths in, files out: fusing, aligning, evaluating, batches, the demonstration."""
+"""Paths in, files out: fusion, alignment, evaluation, batches, demonstration."""

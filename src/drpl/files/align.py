@@ -1,4 +1,4 @@
-"""The way of `drpl align`: source files to aligned frames and their transforms, without fusing."""
+"""Alignment of files without fusing: aligned frames and their transforms."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def align_files(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Plan:
-    """Align files to one of them, and write the aligned frames and their transforms.
+    """Align source files to the reference frame; write aligned frames and transforms.
 
     Parameters
     ----------
     paths : sequence of paths
-        See `drpl.files.fuse.fuse_files`.
+        Files, folders of them, or patterns; see `drpl.io.sources.find_sources`.
     output : str or Path
-        Folder, made if need be, for a picture for each frame that could be aligned, and for
-        `TRANSFORMS`.
+        Folder, created if missing, for `TRANSFORMS` and a picture of each frame that is not
+        rejected, named after its source.
     options : FusionOptions, optional
     suffix : str
-        Format of the pictures.
+        Suffix of the pictures, which selects their format.
     overwrite : bool
         True if existing files may be replaced; an input never is.
     progress : callable, optional
@@ -45,13 +45,13 @@ def align_files(
     Returns
     -------
     Plan
+        Alignment and exposure of each frame.
 
     Raises
     ------
     ReadError, StackError, AlignmentError, WriteError
     """
-    output = Path(output)
-    options = options or FusionOptions()
+    output, options = Path(output), options or FusionOptions()
     stack = FileStack(find_sources(paths), max_pixels=options.max_pixels)
     targets = [output / f"{path.stem}{suffix}" for path in stack.paths]
     make_folder(output)
@@ -69,10 +69,9 @@ def align_files(
             inputs=stack.paths,
             overwrite=overwrite,
         )
-    names = [path.name for path in stack.paths]
     write_transforms(
         output / TRANSFORMS,
-        names,
+        [path.name for path in stack.paths],
         plan.alignments,
         plan.shape,
         exposures=plan.exposures,

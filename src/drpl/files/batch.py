@@ -1,4 +1,4 @@
-"""Many stacks, one after the other: found, fused, and remembered in a journal."""
+"""Batches: many stacks fused one by one or in parallel, logged in a journal."""
 
 from __future__ import annotations
 
@@ -37,17 +37,18 @@ Status = Literal["done", "failed", "skipped", "left out"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a stack.
+    """Outcome of one stack of a batch.
 
     Attributes
     ----------
     item : BatchItem
     status : str
-        ``"skipped"`` if the journal says that it is done and nothing has changed, ``"left out"``
-        if it is a single picture.
+        ``"done"``; ``"failed"``; ``"skipped"`` if an earlier run fused the same sources with the
+        same options; ``"left out"`` for a single picture.
     seconds : float
+        Duration of fusing; 0 for a stack that was not fused.
     message : str
-        Of the error, where there was one.
+        Reason why the stack was not fused; empty for ``"done"`` and ``"skipped"``.
     """
 
     item: BatchItem
@@ -56,7 +57,7 @@ class Outcome:
     message: str = ""
 
     def summary(self) -> dict[str, Any]:
-        """Plain values: what `drpl batch --json` prints of it."""
+        """Return the outcome as plain values, as `drpl batch --json` prints it."""
         return {
             "name": self.item.name,
             "status": self.status,
@@ -78,31 +79,36 @@ def run_batch(
 ) -> Iterator[Outcome]:
     """Fuse stacks; one that fails does not stop the others.
 
-    What is done is written to ``output/batch.jsonl`` at once, so a batch that was stopped, in
-    whatever way, goes on where it was when it is run again.
+    Each step is logged in ``output/batch.jsonl``. A batch that was stopped, even killed, resumes
+    when it is run again.
 
     Parameters
     ----------
     items : iterable of BatchItem or None
-        None where there is none at the moment; see `watch_stacks`.
+        Stacks; None while there is nothing to fuse, see `drpl.files.find.watch_stacks`.
     options : FusionOptions
-        What was fused with others is fused again. ``threads`` are shared between the jobs, and so
-        is ``max_memory``.
+        Options of all stacks; results of other options are fused again. The jobs share ``threads``
+        and ``max_memory``.
     output : Path
-        Folder of the journal, made if need be.
+        Folder of the journal, created if missing.
     jobs : int
-        Stacks at a time, each in a process of its own.
+        Number of stacks to fuse at a time. Several jobs run in a process each.
     overwrite : bool
-        Whether files may be replaced that no earlier run of the batch wrote, or that were changed
-        since.
+        True if files may be replaced that the batch does not own: those it did not write, and
+        pictures changed since.
     show : callable, optional
-        Gives, for the time that a stack is fused, what is told how far the work is; not used with
-        several jobs.
+        Returns the context in which a stack is fused and that provides its ``progress``; not used
+        with several jobs.
 
     Yields
     ------
     Outcome
-        As stacks end.
+        Outcomes in the order in which stacks end.
+
+    Raises
+    ------
+    WriteError
+        If the folder or the journal cannot be written.
     """
     make_folder(output)
     journal = Journal(output / JOURNAL, options)
@@ -117,60 +123,55 @@ def run_batch(
             if item is None:
                 yield from _ended(running, journal, timeout=0)
                 continue
-            known = _known(item, journal)
-            if known is not None:
-                yield known
+            unfused = _without_fusing(item, journal)
+            if unfused is not None:
+                yield unfused
                 continue
-            may = journal.begin(item, overwrite=overwrite)
-            if jobs == 1:  # where an interruption ends it at once
+            arguments = (item, shared, journal.begin(item, overwrite=overwrite))
+            if jobs == 1:  # in this thread, so that an interrupt ends it at once
                 with show(item) if show is not None else nullcontext() as progress:
-                    outcome = _outcome(partial(_fuse, progress=progress), item, shared, may)
+                    outcome = _outcome(item, partial(_fuse, *arguments, progress=progress))
                 journal.end(outcome.status, item)
                 yield outcome
                 continue
-            running[pool.submit(_outcome, _fuse_apart, item, shared, may)] = item
+            running[pool.submit(_outcome, item, partial(_fuse_apart, *arguments))] = item
             if len(running) == jobs:
                 yield from _ended(running, journal)
         while running:
             yield from _ended(running, journal)
 
 
-def _known(item: BatchItem, journal: Journal) -> Outcome | None:
-    """What becomes of a stack that is not to be fused."""
+def _without_fusing(item: BatchItem, journal: Journal) -> Outcome | None:
+    """Return the outcome of a stack that is not to be fused; None for one that is."""
     if item.trouble:
         return Outcome(item, "failed", message=item.trouble)
     if len(item.sources) == 1:
-        return Outcome(item, "left out", message=f"{item.sources[0].name} is alone")
+        return Outcome(item, "left out", message=f"holds only {item.sources[0].name}")
     return Outcome(item, "skipped") if journal.is_done(item) else None
 
 
 def _ended(
     running: dict[Future[Outcome], BatchItem], journal: Journal, timeout: float | None = None
 ) -> Iterator[Outcome]:
-    """Wait for one of the running stacks, and note what became of those that ended."""
+    """Wait until a stack ends, or for ``timeout`` seconds; log and yield all outcomes."""
     for ended in wait(running, timeout, return_when=FIRST_COMPLETED).done:
         outcome = ended.result()
         journal.end(outcome.status, running.pop(ended))
         yield outcome
 
 
-def _outcome(
-    work: Callable[[BatchItem, FusionOptions, bool], float],
-    item: BatchItem,
-    options: FusionOptions,
-    overwrite: bool,
-) -> Outcome:
-    """Fuse one stack; an error is an outcome too."""
+def _outcome(item: BatchItem, work: Callable[[], float]) -> Outcome:
+    """Fuse one stack and return its outcome; errors become outcomes too."""
     try:
-        return Outcome(item, "done", work(item, options, overwrite))
+        return Outcome(item, "done", work())
     except DrplError as error:
         return Outcome(item, "failed", message=str(error))
     except BrokenProcessPool:
         return Outcome(item, "failed", message="its process was killed; too little memory?")
-    except Exception as error:  # what is wrong in one must not cost the others
+    except Exception as error:  # a bug in one stack must not stop the others
         log.exception("%s: unexpected failure", item.name)
-        what = f"{type(error).__name__}: {error}"
-        return Outcome(item, "failed", message=f"unexpected failure ({what}); please report this")
+        reason = f"{type(error).__name__}: {error}"
+        return Outcome(item, "failed", message=f"unexpected failure ({reason}); please report this")
 
 
 def _fuse_apart(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:
@@ -183,7 +184,7 @@ def _fuse_apart(item: BatchItem, options: FusionOptions, overwrite: bool) -> flo
 def _fuse(
     item: BatchItem, options: FusionOptions, overwrite: bool, progress: Progress | None = None
 ) -> float:
-    """Fuse one stack and return the seconds that it took."""
+    """Fuse one stack and return the seconds it took."""
     began = time.perf_counter()
     make_folder(item.output.parent)
     outputs = Outputs(item.output, report=item.report, overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""The demonstration: a drawn scene, photographed twice, fused, compared with the truth."""
+"""Demonstration: a drawn scene in two focal planes, fused and compared with the truth."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from drpl.io.write import check_output, make_folder, write_image
 from drpl.metrics.reference import psnr
 from drpl.pipeline.fuse import fuse
 from drpl.results.result import FusionResult
+from drpl.results.sheet import draw_label
 from drpl.scenes.drawn import HEIGHT, WIDTH, Bytes, Image, draw_pair
 
 FILES = (
@@ -27,17 +28,18 @@ FILES = (
     "truth.png",
     "contact_sheet.png",
 )
+"""Names of the pictures."""
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demonstration did.
+    """Result of the demonstration.
 
     Attributes
     ----------
     result : FusionResult
     psnr : dict
-        PSNR in dB of each source and of the fused image against the truth.
+        PSNR against the truth in dB: ``source A``, ``source B``, ``fused``.
     """
 
     result: FusionResult
@@ -45,30 +47,34 @@ class Demo:
 
 
 def run_demo(out: Path, options: FusionOptions, *, overwrite: bool = False) -> Demo:
-    """Render the scene, fuse it, write pictures and a contact sheet.
+    """Draw the scene, fuse it, and write the pictures and a contact sheet.
 
     Parameters
     ----------
     out : Path
-        Folder for `FILES`, made if need be.
+        Folder for `FILES`, created if missing.
     options : FusionOptions
     overwrite : bool
-        Whether existing files may be replaced.
+        True if existing files may be replaced.
+
+    Returns
+    -------
+    Demo
 
     Raises
     ------
     WriteError
         If a file exists already or cannot be written.
     ModelError
-        If the model is unknown.
+        If the method is unknown or its files are damaged.
     """
     make_folder(out)
     for name in FILES:
         check_output(out / name, overwrite=overwrite)
     source_a, source_b, truth = draw_pair()
     result = fuse([source_a, source_b], options)
-    masks = cast(PairDecision, result.masks)  # a pair has them
-    mask_a, mask_b = (_rounded(mask) for mask in (masks.mask_a, masks.mask_b))
+    masks = cast(PairDecision, result.masks)  # pairs have masks
+    mask_a, mask_b = (_to_bytes(mask) for mask in (masks.mask_a, masks.mask_b))
     scores = {
         "source A": psnr(source_a, truth),
         "source B": psnr(source_b, truth),
@@ -81,13 +87,13 @@ def run_demo(out: Path, options: FusionOptions, *, overwrite: bool = False) -> D
     return Demo(result, scores)
 
 
-def _rounded(mask: NDArray[Any]) -> Bytes:
-    """A mask in [0, 1] as a picture."""
+def _to_bytes(mask: NDArray[Any]) -> Bytes:
+    """Convert a mask in [0, 1] to uint8."""
     return np.rint(mask.astype(np.float32) * 255).astype(np.uint8)
 
 
 def _contact_sheet(pictures: tuple[Bytes, ...], soft: Image, scores: dict[str, float]) -> Bytes:
-    """Two rows of three labelled pictures: sources and decision, then result, truth, error."""
+    """Draw two rows of labelled pictures: sources and decision map; result, truth and error."""
     source_a, source_b, _, _, fused, truth = pictures
     error = np.abs(fused.astype(np.float32) - truth).max(axis=2)
     panels = (
@@ -103,14 +109,11 @@ def _contact_sheet(pictures: tuple[Bytes, ...], soft: Image, scores: dict[str, f
 
 
 def _rgb(plane: Image) -> Bytes:
-    """A grey plane as RGB bytes."""
+    """Convert a grey plane in [0, 255] to RGB, uint8."""
     return np.repeat(np.rint(plane).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _labelled(text: str, picture: Bytes) -> Bytes:
-    """A picture at half its size under a line of text."""
+    """Draw a picture at half its size below a line of text."""
     small = cv2.resize(picture, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
-    strip = np.full((28, WIDTH // 2, 3), 32, np.uint8)
-    white = (240.0, 240.0, 240.0)
-    cv2.putText(strip, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, white, 1, cv2.LINE_AA)
-    return np.vstack([strip, small.astype(np.uint8)])
+    return np.vstack([draw_label(text, WIDTH // 2), small.astype(np.uint8)])

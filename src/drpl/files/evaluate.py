@@ -1,4 +1,4 @@
-"""`drpl evaluate`: scores of a fused image in a file."""
+"""Evaluation of files: scores of a fused image."""
 
 from __future__ import annotations
 
@@ -20,16 +20,20 @@ def evaluate_files(
 
     Parameters
     ----------
-    fused, truth : str or Path
+    fused : str or Path
+        All-in-focus image.
     sources : sequence of paths
-        Files, folders of them, or patterns; see `drpl.io.sources.find_sources`.
+        Source images for the no-reference metrics: files, folders of them, or patterns; see
+        `drpl.io.sources.find_sources`.
+    truth : str or Path, optional
+        True image for the metrics with reference.
 
     Returns
     -------
     dict
-        Plain enough for JSON: ``fused``, ``sources``, ``truth``, ``metrics`` (by name: ``symbol``,
+        Plain values for JSON: ``fused``, ``sources``, ``truth``, ``metrics`` (by name: ``symbol``,
         ``value``, ``better``, ``reference``; an infinite value is the text ``"Infinity"``) and
-        ``left_out`` (by name: why).
+        ``left_out`` (reason by name).
 
     Raises
     ------
@@ -57,7 +61,7 @@ def evaluate_files(
 
 
 def _entry(name: str, value: float) -> dict[str, Any]:
-    """A score and how to read it."""
+    """Return a score with the facts needed to read it."""
     card = METRICS[name]
     shown: float | str = value if math.isfinite(value) else "Infinity"
     return {

@@ -1,4 +1,4 @@
-"""Find the stacks below a folder."""
+"""Stacks of a batch: found below a folder, once or while it fills."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,12 +24,14 @@ class BatchItem:
     Attributes
     ----------
     name : str
-        Its place below the root, with ``/``; names the result.
+        Path below the root, with ``/``, that names the result; a number follows if a folder is
+        split by time.
     sources : tuple of Path
-        One alone is left out.
+        Source images; a single one is not fused.
     output : Path
+        Picture of the result.
     trouble : str
-        Why it cannot be fused, where that is known already.
+        Reason why the stack cannot be fused; empty if none is known.
     """
 
     name: str
@@ -40,11 +41,11 @@ class BatchItem:
 
     @property
     def report(self) -> Path:
-        """What tells how the result was made."""
+        """File of the report, beside the result."""
         return self.output.with_suffix(".json")
 
     def state(self) -> list[list[Any]]:
-        """What tells whether the sources have changed: names, sizes, times; 0 where one is gone."""
+        """Return path, size and time of each source, to notice changes; see `size_and_time`."""
         return [[str(path), *size_and_time(path)] for path in self.sources]
 
 
@@ -56,29 +57,30 @@ def find_stacks(
     Parameters
     ----------
     root : Path
-        Each folder in it that holds images (itself included) is a stack.
+        Folder to search, subfolders included; hidden ones are skipped.
     output : Path
         Folder for results; not searched.
     suffix : str
-        Of the results; by default that of the sources, or ``.tif`` where it is not written.
+        Suffix of the results; by default the suffix of the sources, or ``.tif`` if that format is
+        not written.
     group_by : str
-        ``"time"`` splits the images of a folder where more than ``gap`` seconds lie between two
-        pictures, by their EXIF times.
+        ``"folder"``: the images of a folder are a stack. ``"time"``: they are split wherever more
+        than ``gap`` seconds lie between two EXIF times.
     gap : float
         Seconds.
 
     Returns
     -------
     list of BatchItem
-        In natural order of names. Single pictures are among them, and folders of which no stack
-        can be made, with the reason.
+        Stacks in natural order of their folders; single pictures are included, and folders that
+        make no stack, with the reason.
 
     Raises
     ------
     ReadError
         If the root is not a folder.
     ConfigError
-        If the suffix is not one that is written, or the folder for results holds the root.
+        If the suffix is not written, or the folder for results holds the root.
     """
     if not root.is_dir():
         raise ReadError(f"{root}: is not a folder; expected one that holds stacks")
@@ -96,13 +98,13 @@ def find_stacks(
         if hidden or folder.resolve().is_relative_to(output.resolve()):
             continue
         items += _stacks_of(folder, root, output, suffix, gap if group_by == "time" else None)
-    return _apart(items)
+    return _mark_duplicates(items)
 
 
 def _stacks_of(
     folder: Path, root: Path, output: Path, suffix: str, gap: float | None
 ) -> list[BatchItem]:
-    """The stacks among the images that lie in one folder."""
+    """Return the stacks of one folder, without its subfolders; ``gap`` splits it by time."""
     name = "/".join(folder.relative_to(root).parts) or root.resolve().name
     sources: list[Path] = []
     try:
@@ -110,26 +112,26 @@ def _stacks_of(
         groups = [sources] if gap is None else _split_by_time(sources, gap)
     except (ReadError, StackError) as error:
         if isinstance(error, ReadError) and not sources:
-            return []  # no images in it
+            return []  # the folder holds no images
         return [BatchItem(name, tuple(sources), output / f"{name}.tif", str(error))]
-    named = [name] if gap is None else [f"{name}_{n:03d}" for n in range(1, len(groups) + 1)]
+    names = [name] if gap is None else [f"{name}_{n:03d}" for n in range(1, len(groups) + 1)]
     found = []
-    for group, stack in zip(groups, named, strict=True):
+    for group, stack in zip(groups, names, strict=True):
         ending = suffix or group[0].suffix.lower()
         ending = ending if ending in WRITABLE else ".tif"
         found.append(BatchItem(stack, tuple(group), output / f"{stack}{ending}"))
     return found
 
 
-def _apart(items: list[BatchItem]) -> list[BatchItem]:
-    """The stacks, with trouble where two have one name: a folder called like the root."""
+def _mark_duplicates(items: list[BatchItem]) -> list[BatchItem]:
+    """Mark stacks of one name as trouble: a subfolder may have the name of the root."""
     count = Counter(item.name for item in items)
-    words = "there are two stacks of this name, and results would be lost; rename one folder"
-    return [replace(item, trouble=words) if count[item.name] > 1 else item for item in items]
+    trouble = "two stacks have this name, and one result would replace the other; rename a folder"
+    return [replace(item, trouble=trouble) if count[item.name] > 1 else item for item in items]
 
 
 def _split_by_time(sources: Sequence[Path], gap: float) -> list[list[Path]]:
-    """Runs of pictures taken shortly after each other."""
+    """Split pictures, sorted by time, where more than ``gap`` seconds lie between two."""
     times = {path: _seconds(path) for path in sources}
     groups: list[list[Path]] = []
     last = float("-inf")
@@ -142,45 +144,50 @@ def _split_by_time(sources: Sequence[Path], gap: float) -> list[list[Path]]:
 
 
 def _seconds(path: Path) -> float:
-    """When a picture was taken."""
-    taken: datetime | None = read_capture_time(path)
+    """Return the time when a picture was taken, in seconds."""
+    taken = read_capture_time(path)
     if taken is None:
-        raise ReadError(f"{path}: has no EXIF time; expected one, or group by folder")
+        raise ReadError(f"{path}: has no EXIF time; group the pictures by folder instead")
     return taken.timestamp()
 
 
 def watch_stacks(
     find: Callable[[], list[BatchItem]], *, settle: float, poll: float = 2.0
 ) -> Iterator[BatchItem | None]:
-    """Stacks of a folder that still fills, each once it has not changed for a while; endless.
-
-    After each look, None: so that what else is to be done is done meanwhile.
+    """Yield stacks while their folders fill, each when its sources stop changing; endlessly.
 
     Parameters
     ----------
     find : callable
-        Gives the stacks as they are.
+        Returns the stacks that exist now.
     settle : float
-        Seconds without a change after which a stack counts as complete.
+        Seconds without a change after which a stack is complete.
     poll : float
-        Seconds between looks.
+        Seconds between two searches.
+
+    Yields
+    ------
+    BatchItem or None
+        None after each search, so that the caller can attend to other work. A stack comes again
+        if its sources change.
     """
-    since: dict[Path, tuple[list[list[Any]], float]] = {}
-    given: dict[Path, list[list[Any]]] = {}
+    changes: dict[Path, tuple[list[list[Any]], float]] = {}
+    yielded: dict[Path, list[list[Any]]] = {}
     while True:
         for item in find():
             state, now = item.state(), time.monotonic()
-            if since.get(item.output, (None, 0.0))[0] != state:
-                since[item.output] = (state, now)
-            elif now - since[item.output][1] >= settle and given.get(item.output) != state:
-                given[item.output] = state
+            known, since = changes.get(item.output, (None, now))
+            if state != known:
+                changes[item.output] = (state, now)
+            elif now - since >= settle and yielded.get(item.output) != state:
+                yielded[item.output] = state
                 yield item
         yield None
         time.sleep(poll)
 
 
 def size_and_time(path: Path) -> list[int]:
-    """Of a file, in bytes and nanoseconds; zeros where there is none, or cannot be."""
+    """Return bytes and time of change in nanoseconds of a file; zeros if it cannot be found."""
     try:
         stat = path.stat()
     except OSError:

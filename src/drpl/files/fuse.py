@@ -34,13 +34,13 @@ def fuse_files(
     paths : sequence of paths
         Files, folders of them, or patterns; see `drpl.io.sources.find_sources`.
     outputs : Outputs, str or Path
-        Files to write; a path alone is the picture.
+        Files to write; a path is the picture alone.
     options : FusionOptions, optional
     transforms : str or Path, optional
-        File that `drpl align` wrote for this stack, or for another channel, light or pass of it;
-        used instead of aligning.
+        File written by `drpl align` for this stack or for another channel, light or pass of it;
+        replaces alignment.
     edits : str or Path, optional
-        Strokes to retouch the result with, as docs/edits.md describes.
+        Edit list to retouch the result with; the format is in docs/edits.md.
     progress : callable, optional
 
     Returns
@@ -53,8 +53,8 @@ def fuse_files(
     ------
     ReadError, StackError, AlignmentError, ModelError, WriteError
     ConfigError
-        If ``max_memory`` is too small, the method cannot follow an option or an output, or the
-        edits are damaged or belong to another result.
+        If ``max_memory`` is too small, the method does not support an option or an output, or the
+        edits are invalid or belong to another result.
     """
     outputs = outputs if isinstance(outputs, Outputs) else Outputs(Path(outputs))
     inputs = read_inputs(paths, options or FusionOptions(), transforms=transforms, edits=edits)
@@ -83,7 +83,7 @@ def read_inputs(
     transforms: str | Path | None = None,
     edits: str | Path | None = None,
 ) -> Inputs:
-    """Read what a fusion needs before its first frame; see `fuse_files`."""
+    """Read headers, transforms and edits; see `fuse_files` for parameters and errors."""
     strokes = None if edits is None else read_edits(edits)
     stack = FileStack(find_sources(paths), max_pixels=options.max_pixels)
     known = None

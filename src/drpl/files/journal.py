@@ -1,4 +1,4 @@
-"""The journal of a batch: what is done, and which results are its own."""
+"""Journal of a batch: which stacks are done, and which results the batch owns."""
 
 from __future__ import annotations
 
@@ -6,33 +6,30 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from drpl.core.options import EFFORT, FusionOptions
 from drpl.errors import WriteError
-from drpl.files.find import size_and_time
-
-if TYPE_CHECKING:
-    from drpl.files.find import BatchItem
-
+from drpl.files.find import BatchItem, size_and_time
 
 FIELDS = {"step", "output", "sources", "options", "own", "result"}
+"""Fields of an entry."""
 
 
 class Journal:
-    """What a batch has done: a line of JSON for each step, on disk before it is relied on.
+    """Log of a batch: a line of JSON for each step, flushed to disk before the work goes on.
 
     Parameters
     ----------
     path : Path
-        Begun if need be. A last line that was cut short is not counted.
+        File, created if missing. An incomplete last line is ignored.
     options : FusionOptions
-        How stacks are fused now; what was fused otherwise counts as not done.
+        Options of this run; a result fused with others is not done. `EFFORT` makes no difference.
 
     Raises
     ------
     WriteError
-        If it cannot be read or written.
+        If the file cannot be read or written.
     """
 
     def __init__(self, path: Path, options: FusionOptions) -> None:
@@ -47,47 +44,44 @@ class Journal:
         except (OSError, UnicodeDecodeError) as error:
             raise WriteError(f"{path}: cannot be used as a journal ({error})") from error
         for line in text.splitlines():
-            entry = _entry(line)
+            entry = _parse_entry(line)
             if entry is not None:
                 self._last[entry["output"]] = entry
 
     def is_done(self, item: BatchItem) -> bool:
-        """Whether the result is there, made of the sources as they are, with these options."""
+        """Return True if the result exists, made from the current sources with these options."""
         entry = self._last.get(str(item.output), {})
         made = (entry.get("step"), entry.get("sources"), entry.get("options"))
         return made == ("done", item.state(), self._options) and os.path.exists(item.output)
 
     def begin(self, item: BatchItem, *, overwrite: bool) -> bool:
-        """Note that a stack is begun; returns whether files that are there may be replaced.
+        """Log the start of a stack; return True if existing results may be replaced.
 
-        Those of an earlier run may, unless someone changed the picture since.
+        Results of an earlier run may be replaced, unless the picture has changed since.
         """
-        may = overwrite or self._is_own(item)
-        there = os.path.exists(item.output) or os.path.exists(item.report)
-        self._write("begun", item, own=may or not there, sources=item.state())
-        return may
+        replaceable = overwrite or self._is_own(item)
+        exists = os.path.exists(item.output) or os.path.exists(item.report)
+        self._write("begun", item, own=replaceable or not exists, sources=item.state())
+        return replaceable
 
     def end(self, status: str, item: BatchItem) -> None:
-        """Note what became of a stack that was begun, with its sources as they were then."""
+        """Log the status of a stack that ended, with its sources as they were at the start."""
         begun = self._last[str(item.output)]
         own = status == "done" or begun["own"]
         self._write(status, item, own=own, sources=begun["sources"])
 
     def _is_own(self, item: BatchItem) -> bool:
-        """Whether what lies at the place of a result is of an earlier run."""
+        """Return True if the files at the place of a result are from an earlier run."""
         entry = self._last.get(str(item.output))
         if entry is None or not entry["own"]:
             return False
-        # killed while at it: what is there now was not there before, or might be replaced then too
+        # a run killed in between may have written the picture after its last entry
         killed = entry["step"] == "begun"
-        return (
-            killed
-            or not os.path.exists(item.output)
-            or entry["result"] == size_and_time(item.output)
-        )
+        unchanged = entry["result"] == size_and_time(item.output)
+        return killed or unchanged or not os.path.exists(item.output)
 
     def _write(self, step: str, item: BatchItem, *, own: bool, sources: list[list[Any]]) -> None:
-        """Add a line, and wait until it is on disk."""
+        """Append an entry and flush it to disk."""
         entry: dict[str, Any] = {
             "step": step,
             "output": str(item.output),
@@ -106,8 +100,8 @@ class Journal:
         self._last[entry["output"]] = entry
 
 
-def _entry(line: str) -> dict[str, Any] | None:
-    """A line of the journal, or None if it was cut short."""
+def _parse_entry(line: str) -> dict[str, Any] | None:
+    """Return the entry of a line; None if the line is incomplete."""
     try:
         entry = json.loads(line)
     except ValueError:
