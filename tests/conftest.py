@@ -1,4 +1,4 @@
-"""Shared fixtures: drawn pictures, tiny models, and the development data where it is there."""
+"""Shared fixtures: drawn pictures, models, services, browsers, and development data if present."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ DATA = Path(os.environ.get("DRPL_DATA", ROOT.parent / "shared" / "data"))
 def pytest_collection_modifyitems(items):
     if DATA.is_dir():
         return
-    skip = pytest.mark.skip(reason=f"{DATA} is not there")
+    skip = pytest.mark.skip(reason=f"{DATA} does not exist")
     for item in items:
         if "data" in item.keywords:
             item.add_marker(skip)
@@ -37,7 +37,7 @@ def pair():
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
-    """A folder of drawn photos; one source picture is cut twice."""
+    """Folder of drawn photos; two of them are crops of one picture."""
     folder = tmp_path_factory.mktemp("photos")
     names = [*(f"photo_{number}" for number in range(20)), "wall_crop0", "wall_crop1"]
     for seed, name in enumerate(names):
@@ -54,7 +54,7 @@ def model():
 
 @pytest.fixture
 def logged(monkeypatch, caplog):
-    """What the service logs of refusals of a status; those of the test before do not count."""
+    """Return a function that lists the logged refusals of a status in this test."""
     from drpl.serve.http.refusals import REFUSALS
 
     monkeypatch.setattr(REFUSALS, "_since", float("-inf"))
@@ -68,7 +68,7 @@ def logged(monkeypatch, caplog):
 
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory):
-    """A folder of six frames; by name as by nature, ant_10 comes after ant_9."""
+    """Folder of six frames, in natural order: ant_10 comes after ant_9."""
     folder = tmp_path_factory.mktemp("shots") / "ants"
     folder.mkdir()
     frames, _, _ = striped_stack(COUNT, HEIGHT, WIDTH)
@@ -79,13 +79,13 @@ def shots(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def names():
-    """The frames of `shots` in their order."""
+    """File names of `shots` in the order of the stack."""
     return [f"ant_{number}.png" for number in range(7, 7 + COUNT)]
 
 
 @pytest.fixture(scope="module")
 def page(url):
-    """A client of the service at `url`, which the module gives."""
+    """Client of the service at `url`, a fixture of the test module."""
     from serving import Client
 
     client = Client(url)
@@ -95,7 +95,7 @@ def page(url):
 
 @pytest.fixture(scope="module")
 def job(page):
-    """A job of two frames that was not started."""
+    """Job of two frames that is not started."""
     from serving import small_stack
 
     return page.fill(small_stack(2))
@@ -103,7 +103,7 @@ def job(page):
 
 @pytest.fixture(scope="module")
 def page_service(tmp_path_factory):
-    """`drpl serve` for the tests of the page."""
+    """Process of `drpl serve` for the tests of the page."""
     from serving import Served
 
     served = Served(tmp_path_factory.mktemp("page") / "store", "--demo", "--jobs", "2")
@@ -113,7 +113,7 @@ def page_service(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(page_service, shots, names):
-    """A job that is done, to be looked at."""
+    """Finished job."""
     client = page_service.client()
     job = client.run({name: (shots / name).read_bytes() for name in names}, "ants")
     client.wait(job, "done")
@@ -130,11 +130,11 @@ def browser():
 
 @pytest.fixture
 def open_window(browser, page_service):
-    """Opens windows on the page; at the end none may have complained."""
+    """Return a function that opens a window; at the end, no window may have complaints."""
     windows = []
 
-    def opened(address="", **about):
-        windows.append(Window(browser, page_service.url.rstrip("/"), **about))
+    def opened(address="", **options):
+        windows.append(Window(browser, page_service.url.rstrip("/"), **options))
         windows[-1].page.goto(f"{windows[-1].url}/{address}")
         return windows[-1]
 

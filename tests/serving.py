@@ -1,4 +1,4 @@
-"""A service on a free port of loopback, for the tests: a process, or a thread of this one."""
+"""Service for tests on a free port of loopback, as a process or a thread, and its clients."""
 
 import http.client
 import json
@@ -20,28 +20,28 @@ import httpx
 from drawing import half_sharp_pair, striped_stack
 
 PATIENCE = 60
-"""Seconds within which anything must have happened."""
+"""Seconds to wait for anything before a test fails."""
 
 
 def png(pixels):
-    """A PNG file's bytes."""
+    """Encode pixels as a PNG file; return its bytes."""
     return cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)[1].tobytes()
 
 
 def small_stack(count=3, height=120, width=170, seed=1):
-    """Frames as files: bytes by name."""
+    """Return the files of a small stack: bytes by name."""
     frames, _, _ = striped_stack(count, height, width, seed)
     return {f"img_{number}.png": png(frame) for number, frame in enumerate(frames, start=1)}
 
 
 def slow_stack():
-    """A pair that the paper's network takes seconds for."""
+    """Return the files of a pair that takes the paper's network seconds."""
     pair = half_sharp_pair(320, 460)
     return {f"slow_{name}.png": png(frame) for name, frame in zip("ab", pair, strict=False)}
 
 
 class Client:
-    """What a browser would ask."""
+    """Client that sends the requests of the page."""
 
     def __init__(self, url, **options):
         self.http = httpx.Client(base_url=url, timeout=PATIENCE, **options)
@@ -66,7 +66,7 @@ class Client:
         return self.ask("POST", f"/jobs/{job}/start", json={"order": order, **how})
 
     def fill(self, files, name=""):
-        """Make a job of files."""
+        """Create a job and upload files to it; return its id."""
         job = self.create(name=name)
         for name, content in files.items():
             answer = self.put(job, name, content)
@@ -74,14 +74,14 @@ class Client:
         return job
 
     def run(self, files, name="", **how):
-        """Make a job of files and start it."""
+        """Create a job from files and start it; return its id."""
         job = self.fill(files, name)
         answer = self.start(job, list(range(len(files))), **how)
         assert answer.status_code == 202, answer.text
         return job
 
     def wait(self, job, *states):
-        """The job, once it is in one of some states."""
+        """Wait until a job is in one of the states; return it."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             found = self.get(f"/jobs/{job}")
@@ -93,7 +93,7 @@ class Client:
 
 
 class Served:
-    """`drpl serve` as a process."""
+    """Process of `drpl serve`."""
 
     def __init__(self, store, *flags):
         self.store = Path(store)
@@ -113,10 +113,10 @@ class Served:
         return self.clients[-1]
 
     def workers(self):
-        """Processes that it has begun, by id."""
+        """Return the ids of its child processes."""
         found = []
         for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            with suppress(OSError):  # a thread that ends
+            with suppress(OSError):  # the thread has ended
                 found += map(int, (task / "children").read_text().split())
         return found
 
@@ -131,7 +131,7 @@ class Served:
 
 
 def gone(pids):
-    """Whether processes end soon."""
+    """Return True if processes end within ten seconds."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         if not any(alive(pid) for pid in pids):
@@ -141,7 +141,7 @@ def gone(pids):
 
 
 def alive(pid):
-    """Whether a process is there and no zombie."""
+    """Return True if a process exists and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -150,7 +150,7 @@ def alive(pid):
 
 @contextmanager
 def served_here(settings):
-    """The service in a thread of this process: its address."""
+    """Run the service in a thread of this process; yield its address."""
     from drpl.serve.http.server import bind, make_server
 
     listening, ready = bind(settings), threading.Event()
@@ -167,7 +167,7 @@ def served_here(settings):
 
 
 def events(client, job):
-    """All events of a job until they end, as its states."""
+    """Return the data of all events of a job until they end."""
     found = []
     with client.http.stream("GET", f"/api/v1/jobs/{job}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
@@ -178,7 +178,7 @@ def events(client, job):
 
 
 def files_of(folder):
-    """All files below a folder, with their sizes."""
+    """Return the sizes of all files below a folder, by relative path."""
     return {
         str(Path(place, name).relative_to(folder)): os.path.getsize(Path(place, name))
         for place, _, names in os.walk(folder)
@@ -187,7 +187,7 @@ def files_of(folder):
 
 
 def ask(url, method, path, headers=(), body=None):
-    """A request as it stands, nothing tidied up: status, headers and body."""
+    """Send a request unchanged, even if malformed; return status, headers and body."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
     connection.putrequest(method, path, skip_host=any(k == "Host" for k, _ in headers))
     for name, value in headers:
@@ -200,13 +200,13 @@ def ask(url, method, path, headers=(), body=None):
 
 
 def line(url):
-    """A bare connection."""
+    """Open a bare connection."""
     address = urlsplit(url)
     return socket.create_connection((address.hostname, address.port), timeout=10)
 
 
 def answer_of(connection):
-    """Status of the answer, or None where the connection is just ended."""
+    """Return the status of the response; None if the connection ends without one."""
     try:
         found = connection.recv(65536)
     except ConnectionResetError:

@@ -1,4 +1,4 @@
-"""What strangers may try: each is refused, logged, and harms nothing else."""
+"""Attacks of strangers: each is refused and logged, and harms nothing else."""
 
 import json
 import struct
@@ -32,7 +32,7 @@ def url(store):
 
 @pytest.fixture(autouse=True)
 def unharmed(request, store):
-    """After each attack the frames are there as before, and nothing else is."""
+    """Check after each attack that the files of the job are unchanged."""
     if "job" not in request.fixturenames:
         yield
         return
@@ -74,7 +74,7 @@ class TestPaths:
             "/api/v1/jobs/JOB/frames/..%2f0/thumbnail",
         ],
     )
-    def test_of_what_is_asked_for(self, url, job, path):
+    def test_requested_paths_stay_within_the_service(self, url, job, path):
         status, headers, body = ask(url, "GET", path.replace("JOB", job))
         assert status == 404
         assert headers["x-content-type-options"] == "nosniff"
@@ -98,31 +98,31 @@ class TestPaths:
             ("a." + "y" * 18 + " z", "a." + "y" * 18),
         ],
     )
-    def test_of_file_names(self, page, job, store, name, kept):
+    def test_file_names_are_made_safe(self, page, job, store, name, kept):
         answer = page.put(job, name, small_stack(2)["img_1.png"])
         assert answer.status_code == 201
         assert answer.json()["name"] == kept
         assert (store / "jobs" / job / "frames" / kept).is_file()
         page.ask("DELETE", f"/jobs/{job}/frames/{answer.json()['n']}")
 
-    def test_a_name_too_long_for_anybody(self, page, job):
+    def test_an_overlong_name_is_refused(self, page, job):
         assert page.put(job, "n" * 5000, b"").status_code == 422
 
-    @pytest.mark.parametrize("model", ["/etc", "../models/drpl-fast", "drpl-fast/../drpl", "nope"])
-    def test_of_models(self, page, job, model):
-        answer = page.start(job, [0, 1], options={"model": model})
+    @pytest.mark.parametrize("method", ["/etc", "../models/drpl-fast", "drpl-fast/../drpl", "nope"])
+    def test_only_known_methods_are_accepted(self, page, job, method):
+        answer = page.start(job, [0, 1], options={"method": method})
         assert answer.status_code == 400
         assert "is unknown; expected one of" in answer.json()["error"]
 
-    def test_a_folder_that_holds_a_model(self, page, job):
+    def test_the_folder_of_a_model_is_refused(self, page, job):
         from drpl.models.cards import model_folder
 
-        model = str(model_folder("drpl-fast"))
-        assert page.start(job, [0, 1], options={"model": model}).status_code == 400
+        folder = str(model_folder("drpl-fast"))
+        assert page.start(job, [0, 1], options={"method": folder}).status_code == 400
 
 
 def bomb(width, height):
-    """A PNG that announces many pixels in few bytes."""
+    """Return a PNG that announces many pixels in few bytes."""
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     row = zlib.compress(b"\0" * ((width + 7) // 8 + 1) * height)
     chunks = [(b"IHDR", header), (b"IDAT", row), (b"IEND", b"")]
@@ -133,7 +133,7 @@ def bomb(width, height):
 
 
 class TestTooMuch:
-    def test_a_decompression_bomb(self, page, job, logged):
+    def test_a_decompression_bomb_is_refused(self, page, job, logged):
         content = bomb(20_000, 10_000)
         assert len(content) < 50_000
         answer = page.put(job, "bomb.png", content)
@@ -143,7 +143,7 @@ class TestTooMuch:
         )
         assert len(logged(415)) == 1
 
-    def test_ten_gigabytes_that_are_announced(self, url, job, logged):
+    def test_ten_announced_gigabytes_are_refused_at_once(self, url, job, logged):
         with line(url) as connection:
             began = time.monotonic()
             path = f"/api/v1/jobs/{job}/frames?name=large.tif"
@@ -159,7 +159,7 @@ class TestTooMuch:
         ("beginning", "status", "most"),
         [(b"II*\0", (413, None), 20e6), (b"\0\0\0\0" * 5, (415, None), 20e6)],
     )
-    def test_ten_gigabytes_that_are_not(self, url, job, store, beginning, status, most):
+    def test_ten_unannounced_gigabytes_are_cut_off(self, url, job, store, beginning, status, most):
         chunk = b"10000\r\n" + b"\0" * 65536 + b"\r\n"
         sent = 0
         with line(url) as connection:
@@ -178,9 +178,9 @@ class TestTooMuch:
             assert answer_of(connection) in status
         assert sent < most
 
-    def test_more_than_a_job_may_have(self, page, job):
+    def test_a_job_is_limited_in_bytes_and_frames(self, page, job):
         other, content = page.fill(small_stack(2)), small_stack(2)["img_1.png"]
-        large = content + b"\0" * 1_300_000  # what follows a picture does not matter
+        large = content + b"\0" * 1_300_000  # data after the picture are ignored
         answers = [page.put(other, "a.png", large).status_code for _ in range(3)]
         assert answers == [201, 201, 413]
         assert page.put(other, "c.png", content).status_code == 201
@@ -188,7 +188,7 @@ class TestTooMuch:
         assert (answer.status_code, answer.json()["error"]) == (413, "a job has at most 5 frames")
         page.ask("DELETE", f"/jobs/{other}")
 
-    def test_a_huge_request(self, page, job):
+    def test_a_huge_request_is_refused(self, page, job):
         body = json.dumps({"order": [0, 1], "preset": "p" * 2_000_000})
         headers = {"content-type": "application/json"}
         for content in (body.encode(), (part.encode() for part in (body, ""))):
@@ -199,14 +199,14 @@ class TestTooMuch:
         "body",
         ["[" * 100_000, '{"order": [' + "9" * 10_000 + "]}", '{"order": [NaN]}', "\ud800", "", "1"],
     )
-    def test_a_nasty_request(self, page, job, body):
+    def test_malformed_json_is_refused(self, page, job, body):
         headers = {"content-type": "application/json"}
         content = body.encode("utf-8", "surrogatepass")
         answer = page.ask("POST", f"/jobs/{job}/start", content=content, headers=headers)
         assert answer.status_code in (400, 422)
         assert answer.json()["error"]
 
-    def test_ten_thousand_tiny_requests(self, url, page, job, logged):
+    def test_ten_thousand_requests_delay_nothing(self, url, page, job, logged):
         before = len(page.get("/jobs"))
         body = b'{"name": "n"}'
         request = (
@@ -235,7 +235,7 @@ class TestTooMuch:
             if other["id"] != job:
                 page.ask("DELETE", f"/jobs/{other['id']}")
 
-    def test_many_uploads_at_a_time(self, url, page, job):
+    def test_too_many_uploads_have_to_wait(self, url, page, job):
         others = [page.create() for _ in range(2)]
         lines = [line(url) for _ in range(8)]
         for number, connection in enumerate(lines):
@@ -254,7 +254,7 @@ class TestTooMuch:
 
 
 class TestSlow:
-    def test_a_body(self, url, job, logged):
+    def test_a_slow_body_is_refused(self, url, job, logged):
         with line(url) as connection:
             path = f"/api/v1/jobs/{job}/frames?name=slow.png"
             connection.sendall(
@@ -266,7 +266,7 @@ class TestSlow:
             assert 0.2 < time.monotonic() - began < 3
         assert logged(408)
 
-    def test_headers(self, url, job, logged):
+    def test_slow_headers_are_refused(self, url, job, logged):
         with line(url) as connection:
             began = time.monotonic()
             for piece in ("GET / HT", "TP/1.1\r\n", *(f"X-{n}: n\r\n" for n in range(100))):
@@ -279,7 +279,7 @@ class TestSlow:
             assert time.monotonic() - began < 3
         assert "too slowly" in logged(408)[0]
 
-    def test_one_that_does_not_read(self, url, job):
+    def test_a_client_that_does_not_read_is_disconnected(self, url, job):
         request = b"GET /api/v1/options HTTP/1.1\r\nHost: localhost\r\n\r\n"
         connection, sent = line(url), 0
         try:
@@ -292,11 +292,11 @@ class TestSlow:
         connection.close()
         assert sent < 1000
 
-    def test_one_that_says_nothing(self, url, job):
+    def test_a_silent_client_is_disconnected(self, url, job):
         with line(url) as connection:
             assert answer_of(connection) is None
 
-    def test_an_upload_that_ends_in_the_middle(self, url, job, logged):
+    def test_an_upload_that_breaks_off_leaves_nothing(self, url, job, logged):
         with line(url) as connection:
             path = f"/api/v1/jobs/{job}/frames?name=half.png"
             half = small_stack(2)["img_1.png"][:5000]

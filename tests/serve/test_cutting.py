@@ -1,4 +1,4 @@
-"""Tiles of a part of a picture, cut anew."""
+"""Renewed tiles of a part of a picture."""
 
 import shutil
 
@@ -12,7 +12,7 @@ from drpl.serve.work.layers import open_index, plain, read_info, write_layer
 
 
 class TestCutting:
-    """Tiles of a part are those that the whole picture has."""
+    """Renewed tiles equal those of the whole picture."""
 
     @pytest.fixture
     def index(self):
@@ -25,7 +25,7 @@ class TestCutting:
             found[path.relative_to(folder)] = pyvips.Image.new_from_file(str(path)).numpy()
         return found
 
-    def test_index_maps(self, tmp_path, index):
+    def test_index_maps_are_equal(self, tmp_path, index):
         cv2.imwrite(str(tmp_path / "index.png"), index)
         write_layer(open_index(tmp_path / "index.png"), tmp_path / "a", exact=True, nearest=True)
         assert read_info(tmp_path / "a")["levels"] == 4
@@ -40,11 +40,11 @@ class TestCutting:
             lambda small: plain(index_pixels(small)),
             nearest=True,
         )
-        mine, theirs = self.tiles_of(tmp_path / "b"), self.tiles_of(tmp_path / "a")
-        assert mine.keys() == theirs.keys()
-        assert all((mine[name] == theirs[name]).all() for name in theirs)
+        renewed, whole = self.tiles_of(tmp_path / "b"), self.tiles_of(tmp_path / "a")
+        assert renewed.keys() == whole.keys()
+        assert all((renewed[name] == whole[name]).all() for name in whole)
 
-    def test_means(self, tmp_path, monkeypatch, index):
+    def test_means_are_close_and_other_tiles_untouched(self, tmp_path, monkeypatch, index):
         monkeypatch.setattr("drpl.serve.work.cutting.STRIP", 50_000)
         picture = cv2.GaussianBlur(index.astype(np.float32), (0, 0), 9).astype(np.uint8)
         write_layer(plain(picture), tmp_path / "a", exact=True)

@@ -1,4 +1,4 @@
-"""Strokes over a stored result: the pixels of the terminal, and tiles renewed around them."""
+"""Strokes over a stored result: the pixels of the terminal, and renewed tiles."""
 
 import json
 import shutil
@@ -74,7 +74,7 @@ def download(client, job, what):
 
 
 def by_terminal(folder, files, edits):
-    """What `drpl fuse --edits` writes: TIFF, maps and report."""
+    """Return what `drpl fuse --edits` writes: TIFF, maps and report."""
     (folder / "edits.json").write_bytes(edits)
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -87,7 +87,7 @@ def by_terminal(folder, files, edits):
 
 
 def tiles(client, job, layer):
-    """All tiles of the largest level, put together."""
+    """Return all tiles of the largest level as one picture."""
     info = client.get(f"/jobs/{job}/layers/{layer}")
     rows, cols = (-(-info[side] // 256) for side in ("height", "width"))
     level = info["levels"] - 1
@@ -104,10 +104,10 @@ def tile(client, job, layer, level, col, row):
     return cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
-def test_what_is_saved_is_what_the_terminal_writes(client, job, files, tmp_path, monkeypatch):
+def test_downloads_equal_the_files_of_the_terminal(client, job, files, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for strokes in ([FIRST], [FIRST, SECOND], [FIRST, SECOND, SOFT_OVER]):
-        put(client, job, *strokes)  # one more each time, as a brush does
+        put(client, job, *strokes)  # one stroke more each time
     assert client.get(f"/jobs/{job}")["retouched"]
     fused, maps, report = by_terminal(tmp_path, files, download(client, job, "edits.json"))
     assert download(client, job, "fused.tif") == fused
@@ -123,7 +123,7 @@ def test_what_is_saved_is_what_the_terminal_writes(client, job, files, tmp_path,
     assert (png[..., ::-1] == read_frame(tmp_path / "fused.tif").pixels).all()
 
 
-def test_undone_strokes_leave_nothing(client, job):
+def test_undone_strokes_leave_no_trace(client, job):
     before = {name: download(client, job, name) for name in ("fused.tif", "maps.zip")}
     layers = {name: tiles(client, job, name) for name in ("index", "confidence", "depth")}
     for strokes in ([FIRST], [FIRST, SOFT_OVER], [FIRST], [SECOND], []):
@@ -136,7 +136,7 @@ def test_undone_strokes_leave_nothing(client, job):
     assert apart.max() == 0
 
 
-def test_tiles_show_the_stroke_and_nothing_else(client, job):
+def test_tiles_change_within_the_stroke_only(client, job):
     fused, index = tiles(client, job, "fused").astype(int), tiles(client, job, "index")
     left, top, width, height = put(client, job, FIRST)
     inside = np.zeros(index.shape[:2], bool)
@@ -158,8 +158,8 @@ def test_tiles_show_the_stroke_and_nothing_else(client, job):
     assert (coarse == tiles(client, job, "index")[::2, ::2]).all()
 
 
-def test_interrupted_in_the_middle(client, job, store, files, tmp_path, monkeypatch):
-    """What a killed process left is taken back: the strokes before are there, and no half ones."""
+def test_an_interrupted_stroke_is_taken_back(client, job, store, files, tmp_path, monkeypatch):
+    """Earlier strokes are kept; no stroke is kept in part."""
     monkeypatch.chdir(tmp_path)
     put(client, job, FIRST)
     index = tiles(client, job, "index")
@@ -177,7 +177,7 @@ def test_interrupted_in_the_middle(client, job, store, files, tmp_path, monkeypa
     assert (tiles(client, job, "index") == index).all()
 
 
-def test_a_stroke_beside_the_picture_is_kept(client, job):
+def test_a_stroke_outside_the_picture_is_kept(client, job):
     beside = FIRST | {"points": [[-300, -200]]}
     assert put(client, job, beside) == [0, 0, 0, 0]
     assert client.get(f"/jobs/{job}/edits") == edit_list(beside)
@@ -187,7 +187,7 @@ def test_a_stroke_beside_the_picture_is_kept(client, job):
     assert client.get(f"/jobs/{job}/report")["edits"]["strokes"] == [1, 0, 1]
 
 
-def test_asked_for_while_it_is_painted(client, job):
+def test_report_and_edits_are_readable_while_painting(client, job):
     put(client, job, FIRST)
     statuses = set()
     with ThreadPoolExecutor(1) as pool:
@@ -200,7 +200,7 @@ def test_asked_for_while_it_is_painted(client, job):
     assert statuses == {200}
 
 
-def test_tiles_that_are_replaced_come_whole(client, job, store):
+def test_replaced_tiles_are_never_read_in_part(client, job, store):
     put(client, job, FIRST)
     tile = (
         store / "jobs" / job / "result" / "layers" / "retouched" / "tiles_files" / "0" / "0_0.jpg"
@@ -230,7 +230,7 @@ def test_tiles_that_are_replaced_come_whole(client, job, store):
 
 
 class TestMeanwhile:
-    """Strokes that come to an end when the job is no longer what they were drawn on."""
+    """Strokes that end after their job has changed."""
 
     @pytest.fixture
     def home(self, tmp_path):
@@ -247,7 +247,7 @@ class TestMeanwhile:
 
     @pytest.fixture
     def drawing(self, served):
-        """An answer to come, to strokes that take a while."""
+        """Return the pending response to strokes that take a while."""
         client, job = served
         with ThreadPoolExecutor(1) as pool:
             strokes = edit_list(*[SOFT_OVER, FIRST] * 100)
@@ -259,7 +259,7 @@ class TestMeanwhile:
             assert time.monotonic() < deadline
             time.sleep(0.005)
 
-    def test_it_is_started_anew(self, served, drawing, home):
+    def test_the_job_is_started_again(self, served, drawing, home):
         client, job = served
         self.underway(home, job)
         assert client.start(job, [0, 1, 2], **OPTIONS).status_code == 202
@@ -268,7 +268,7 @@ class TestMeanwhile:
         assert not client.wait(job, "done")["retouched"]
         assert client.ask("GET", f"/jobs/{job}/report").status_code == 200
 
-    def test_it_is_removed(self, served, drawing, home):
+    def test_the_job_is_removed(self, served, drawing, home):
         client, job = served
         self.underway(home, job)
         assert client.ask("DELETE", f"/jobs/{job}").status_code == 204
@@ -276,7 +276,7 @@ class TestMeanwhile:
         assert list((home / "jobs").iterdir()) == []
         assert [other["id"] for other in client.get("/jobs")] == []
 
-    def test_the_service_ends(self, home, files):
+    def test_the_service_stops(self, home, files):
         with ThreadPoolExecutor(1) as pool, served_here(Settings(home, port=0)) as url:
             client = Client(url)
             job = client.run(files, **OPTIONS)
@@ -300,8 +300,8 @@ class TestMeanwhile:
             client.http.close()
 
 
-def test_no_room_for_planes(client, job, store, monkeypatch):
-    """The planes of the result and of one frame take 0.9 MB, or less."""
+def test_planes_without_room_are_refused(client, job, store, monkeypatch):
+    """The room of 0.9 MB holds the planes of the result and of one frame."""
     monkeypatch.setattr(Store, "room", lambda *_: 900_000)
     shutil.rmtree(store / "jobs" / job / "result" / "retouched")
     strokes = [FIRST | {"frame": frame} for frame in range(3)]
@@ -311,7 +311,7 @@ def test_no_room_for_planes(client, job, store, monkeypatch):
     put(client, job, strokes[0])
 
 
-def test_a_stroke_that_cannot_be_drawn(client, job, store):
+def test_a_stroke_from_a_missing_frame_is_refused(client, job, store):
     before = tiles(client, job, "index")
     lost = store / "jobs" / job / "frames" / "img_3.png"
     away = shutil.move(lost, store.parent / "away.png")
@@ -340,7 +340,7 @@ def test_a_stroke_that_cannot_be_drawn(client, job, store):
         ("x" * 9_000_000, "too large"),
     ],
 )
-def test_edits_that_are_wrong(client, job, edits, word):
+def test_wrong_edits_are_refused(client, job, edits, word):
     content = json.dumps(edits).encode()
     headers = {"content-type": "application/json"}
     pieces = (content[start : start + 65536] for start in range(0, len(content), 65536))

@@ -1,3 +1,5 @@
+"""Jobs of a real service: uploads, fusion, results, queue, restarts; as the terminal does it."""
+
 import json
 import signal
 import subprocess
@@ -28,7 +30,7 @@ from serving import (
     small_stack,
 )
 
-SLOW = {"options": {"model": "drpl", "align": False}}
+SLOW = {"options": {"method": "drpl", "align": False}}
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +74,8 @@ def pixels(answer):
     return cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
-class TestALife:
-    def test_events_tell_all_of_it(self, client, job):
+class TestJob:
+    def test_events_report_every_state(self, client, job):
         seen = events(client, job)
         states = list(dict.fromkeys(event["state"] for event in seen))
         assert states in (["queued", "running", "done"], ["running", "done"])
@@ -107,7 +109,7 @@ class TestALife:
                 path.name: path.read_bytes() for path in (tmp_path / "maps").iterdir()
             }
 
-    def test_other_formats(self, client, job):
+    def test_other_formats_hold_the_same_picture(self, client, job):
         client.wait(job, "done")
         tiff, whole, lossy = (
             pixels(client.ask("GET", f"/jobs/{job}/download/fused.{suffix}")).astype(int)
@@ -116,12 +118,12 @@ class TestALife:
         assert (tiff == whole).all()
         assert 0 < np.abs(tiff - lossy).mean() < 6
 
-    def test_the_report_in_words(self, client, job):
+    def test_the_report_has_sentences(self, client, job):
         client.wait(job, "done")
         words = client.get(f"/jobs/{job}/report")["words"]
         assert words[0] == "4 of 4 frames were fused into 170 x 120 pixels."
 
-    def test_layers_are_the_pictures(self, client, job):
+    def test_layers_show_the_maps(self, client, job):
         client.wait(job, "done")
         maps = client.ask("GET", f"/jobs/{job}/download/maps.zip").content
         with zipfile.ZipFile(BytesIO(maps)) as archive:
@@ -142,7 +144,7 @@ class TestALife:
                 tile = tile[..., 2]
             assert (tile == found[name]).all()
 
-    def test_a_frame_as_it_was_fused(self, client, job):
+    def test_layers_of_frames_show_them_as_they_were_fused(self, client, job):
         client.wait(job, "done")
         fused = pixels(client.ask("GET", f"/jobs/{job}/layers/fused/0/0_0")).astype(int)
         index = pixels(client.ask("GET", f"/jobs/{job}/layers/index/0/0_0"))[..., 2]
@@ -155,24 +157,24 @@ class TestALife:
             assert apart[inside].mean() < 2
             assert apart[~inside].mean() > 4
 
-    def test_what_is_not_there(self, client, job):
+    def test_missing_layers_tiles_and_files_are_404(self, client, job):
         client.wait(job, "done")
         for path in ("layers/frame-4", "layers/retouched", "layers/fused/1/0_0", "layers/x"):
             assert client.ask("GET", f"/jobs/{job}/{path}").status_code == 404
         for path in ("layers/fused/0/1_0", "frames/9/thumbnail", "download/passwd"):
             assert client.ask("GET", f"/jobs/{job}/{path}").status_code == 404
 
-    def test_thumbnails(self, client, job):
+    def test_thumbnails_are_jpegs(self, client, job):
         answer = client.ask("GET", f"/jobs/{job}/frames/0/thumbnail")
         assert answer.headers["content-type"] == "image/jpeg"
         assert pixels(answer).shape == (120, 170, 3)
 
-    def test_again_with_other_options(self, client, job):
+    def test_a_job_is_fused_again_with_other_options(self, client, job):
         client.wait(job, "done")
         assert client.put(job, "extra.png", png(draw_texture(120, 170))).status_code == 201
         assert client.ask("DELETE", f"/jobs/{job}/frames/0").status_code == 409
         assert client.ask("DELETE", f"/jobs/{job}/frames/4").status_code == 204
-        how = {"options": {"model": "average", "align": False}}
+        how = {"options": {"method": "average", "align": False}}
         assert client.start(job, [3, 0], **how).status_code == 202
         assert client.wait(job, "done")["order"] == [3, 0]
         report = client.get(f"/jobs/{job}/report")
@@ -180,7 +182,7 @@ class TestALife:
 
 
 class TestDeepPictures:
-    def test_sixteen_bits_alpha_and_large_tiles(self, client, tmp_path):
+    def test_16_bits_alpha_and_several_tiles(self, client, tmp_path):
         texture = draw_texture(300, 700)
         deep = np.dstack([texture, np.full((300, 700), 255, np.uint8)]).astype(np.uint16) * 257
         files = {name: cv2.imencode(".png", deep)[1].tobytes() for name in ("a.png", "b.png")}
@@ -201,8 +203,8 @@ class TestDeepPictures:
         assert np.abs(lossy.astype(int) - texture).mean() < 6
 
 
-class TestManyAtATime:
-    def test_two_jobs_from_two_clients(self, served):
+class TestManyJobs:
+    def test_two_clients_run_two_jobs(self, served):
         def one(seed):
             client = served.client()
             job = client.run(small_stack(3, seed=seed), options={"align": False})
@@ -213,7 +215,7 @@ class TestManyAtATime:
             both = list(pool.map(one, (5, 6)))
         assert both[0] != both[1]
 
-    def test_a_queue_has_places_and_jobs_can_leave_it(self, client):
+    def test_jobs_have_places_in_the_queue_and_can_leave_it(self, client):
         first, *others = [client.run(slow_stack(), **SLOW) for _ in range(3)]
         assert [client.get(f"/jobs/{job}")["place"] for job in others] == [1, 2]
         listed = {job["id"]: job for job in client.get("/jobs")}
@@ -224,7 +226,7 @@ class TestManyAtATime:
             assert client.ask("DELETE", f"/jobs/{job}").status_code == 204
             assert client.ask("GET", f"/jobs/{job}").status_code == 404
 
-    def test_cancel_kills_what_runs(self, served, client):
+    def test_cancel_kills_the_process(self, served, client):
         job = client.fill(slow_stack())
         before = set(served.workers())
         client.start(job, [0, 1], **SLOW)
@@ -237,12 +239,12 @@ class TestManyAtATime:
         assert client.get(f"/jobs/{job}")["state"] == "cancelled"
         assert not any("result" in path for path in files_of(served.store / "jobs" / job))
         assert client.ask("GET", f"/jobs/{job}/report").status_code == 409
-        assert client.start(job, [0, 1], options={"model": "average"}).status_code == 202
+        assert client.start(job, [0, 1], options={"method": "average"}).status_code == 202
         client.wait(job, "done")
 
 
-class TestInput:
-    def test_a_broken_file_among_good_ones(self, client):
+class TestUploads:
+    def test_a_broken_file_is_refused_and_the_others_are_fused(self, client):
         job, files = client.create(), small_stack(2)
         good = list(files.items())
         assert client.put(job, *good[0]).status_code == 201
@@ -261,7 +263,7 @@ class TestInput:
         assert len(client.wait(job, "done")["frames"]) == 2
 
     @pytest.mark.parametrize("suffix", sorted(WRITABLE))
-    def test_all_formats_are_taken(self, client, tmp_path, suffix):
+    def test_all_formats_are_accepted(self, client, tmp_path, suffix):
         write_image(tmp_path / f"a{suffix}", draw_texture(60, 80))
         job = client.create()
         answer = client.put(job, "a.picture", (tmp_path / f"a{suffix}").read_bytes())
@@ -269,12 +271,12 @@ class TestInput:
         assert (answer.json()["width"], answer.json()["channels"]) == (80, 3)
         client.ask("DELETE", f"/jobs/{job}")
 
-    def test_names_that_are_there_already(self, client):
+    def test_a_name_that_is_taken_gets_a_number(self, client):
         job, content = client.create(), next(iter(small_stack().values()))
         names = [client.put(job, "a.png", content).json()["name"] for _ in range(3)]
         assert names == ["a.png", "a-2.png", "a-3.png"]
 
-    def test_frames_that_are_no_stack_fail_with_a_word(self, client):
+    def test_frames_that_are_no_stack_fail_with_the_reason(self, client):
         files = {"a.png": png(draw_texture(90, 120)), "b.png": png(draw_texture(90, 121))}
         job = client.run(files)
         found = client.wait(job, "failed")
@@ -285,7 +287,7 @@ class TestInput:
         [
             ({"order": [0]}, 400, "two or more"),
             ({"order": [0, 0]}, 422, "twice"),
-            ({"order": [0, 7]}, 422, "not there"),
+            ({"order": [0, 7]}, 422, "does not exist"),
             ({"order": [0, 1], "reference": 2}, 422, "reference"),
             ({"order": [0, 1], "preset": "party"}, 400, "preset"),
             ({"order": [0, 1], "options": {"scale": 3}}, 400, "scale"),
@@ -296,14 +298,14 @@ class TestInput:
             ({"order": "01"}, 422, "order"),
         ],
     )
-    def test_a_start_that_is_wrong(self, client, draft, body, status, word):
+    def test_a_wrong_start_is_refused(self, client, draft, body, status, word):
         answer = client.ask("POST", f"/jobs/{draft}/start", json=body)
         assert (answer.status_code, word in answer.json()["error"]) == (status, True)
         assert client.get(f"/jobs/{draft}")["state"] == "draft"
 
 
-class TestWhatIsOffered:
-    def test_options_are_those_of_the_core(self, client):
+class TestOffer:
+    def test_options_follow_the_fusion_options(self, client):
         offered = client.get("/options")
         options = {option["name"]: option for option in offered["options"]}
         assert options["compose"]["choices"] == ["select", "pyramid"]
@@ -314,9 +316,9 @@ class TestWhatIsOffered:
         assert offered["limits"]["frames"] == 1000
         assert ".png" in offered["formats"]
 
-    def test_stacks_of_the_folder(self, served, client):
+    def test_stacks_of_the_folder_are_fused_in_place(self, served, client):
         offered = {stack["name"]: stack for stack in client.get("/options")["stacks"]}
-        assert set(offered) == {"flower", "stone"}  # one is linked to what lies outside
+        assert set(offered) == {"flower", "stone"}  # the third links out of the folder
         job = client.create(stack=offered["stone"]["id"])
         assert client.put(job, "more.png", b"").status_code == 409
         assert client.ask("GET", f"/jobs/{job}/frames/1/thumbnail").status_code == 200
@@ -329,14 +331,14 @@ class TestWhatIsOffered:
         assert files_of(served.store.parent / "shots") == before
         assert client.ask("POST", "/jobs", json={"stack": "0" * 16}).status_code == 404
 
-    def test_the_drawn_scene(self, client):
+    def test_the_drawn_scene_is_a_stack(self, client):
         job = client.create(demo=True)
         frames = client.get(f"/jobs/{job}")["frames"]
         assert [(frame["width"], frame["height"]) for frame in frames] == [(960, 640)] * 2
 
 
-class TestEndings:
-    def test_killed_in_the_middle_and_started_again(self, tmp_path):
+class TestRestart:
+    def test_a_killed_service_resumes_its_jobs(self, tmp_path):
         served = Served(tmp_path / "store")
         client = served.client()
         running = client.run(slow_stack(), **SLOW)
@@ -365,7 +367,7 @@ class TestEndings:
         assert "queued again" in served.log.read_text()
         assert served.end() in (0, -signal.SIGTERM)
 
-    def test_interrupted_by_hand(self, tmp_path):
+    def test_ctrl_c_queues_the_running_job_again(self, tmp_path):
         served = Served(tmp_path / "store")
         client = served.client()
         job = client.run(slow_stack(), **SLOW)
@@ -387,12 +389,12 @@ class TestEndings:
     def test_two_services_do_not_share_a_store(self, tmp_path):
         served = Served(tmp_path / "store")
         command = [sys.executable, "-m", "drpl", "serve", "--store", tmp_path / "store", "--port"]
-        said = subprocess.run([*command, "0"], capture_output=True, text=True, timeout=PATIENCE)
-        assert said.returncode == 9
-        assert "another drpl serve uses this store" in said.stderr
+        ended = subprocess.run([*command, "0"], capture_output=True, text=True, timeout=PATIENCE)
+        assert ended.returncode == 9
+        assert "another drpl serve uses this store" in ended.stderr
         port = served.url.rstrip("/").rsplit(":", 1)[1]
         other = [*command[:-2], tmp_path / "other", "--port", port]
-        said = subprocess.run(other, capture_output=True, text=True, timeout=PATIENCE)
-        assert said.returncode == 9
-        assert f"port {port}: cannot be listened on" in said.stderr
+        ended = subprocess.run(other, capture_output=True, text=True, timeout=PATIENCE)
+        assert ended.returncode == 9
+        assert f"port {port}: cannot listen there" in ended.stderr
         served.end()

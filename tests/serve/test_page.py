@@ -1,3 +1,5 @@
+"""The page in a browser: from dropped frames to saved results."""
+
 import json
 import re
 
@@ -24,8 +26,8 @@ def fused_by_the_terminal(folder, names, options, **how):
     return output.read_bytes()
 
 
-def test_from_the_drop_to_the_download(open_window, shots, names, tmp_path):
-    window = open_window()
+def fuse_shots(window, shots, names):
+    """Drop the stack and fuse it with a preset and an option; return the options."""
     page = window.page
     expect(page.get_by_text("One picture, sharp everywhere")).to_be_visible()
     window.drop(shots)
@@ -36,37 +38,31 @@ def test_from_the_drop_to_the_download(open_window, shots, names, tmp_path):
     page.get_by_text("More options").click()
     page.get_by_label("Compose").select_option("pyramid")
     window.run()
-    options = FusionOptions(motion="similarity", exposure=False, compose="pyramid")
-    untouched = fused_by_the_terminal(shots, names, options)
-    truth = cv2.imdecode(np.frombuffer(untouched, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    return FusionOptions(motion="similarity", exposure=False, compose="pyramid")
 
-    page.get_by_role("button", name="100 %").click()
-    picture = settled(page)
-    top, left = (picture.shape[0] - HEIGHT + 1) // 2, (picture.shape[1] - WIDTH + 1) // 2
-    part = picture[top : top + HEIGHT, left : left + WIDTH]
-    # a tile is a JPEG; a picture that stood a pixel beside would differ by 30
-    assert np.abs(part - truth).mean() < 6
 
-    # before and after, by hand and by key
+def compare_with_a_frame(page, picture, box, left):
+    """Drag the divider, then move it by key."""
     page.get_by_label("Compare with").select_option("frame-0")
     divider = page.get_by_role("slider", name="Divider")
     expect(divider).to_be_visible()
-    box = page.locator(".stage").bounding_box()
     middle = box["x"] + box["width"] / 2
     page.mouse.move(middle, box["y"] + 100)
     page.mouse.down()
     page.mouse.move(middle - 150, box["y"] + 120, steps=4)
     page.mouse.up()
-    compared = settled(page)
     column = round(box["width"] / 2 - 150)
-    halves = np.abs(compared - picture).mean(axis=(0, 2))
+    halves = np.abs(settled(page) - picture).mean(axis=(0, 2))
     assert halves[left : column - 20].max() < 1
     assert halves[column + 20 : left + WIDTH].mean() > 8
     divider.press("End")
     expect(divider).to_have_attribute("aria-valuenow", "100")
     page.get_by_label("Compare with").select_option("")
 
-    # the map of frames: a colour for each, told by the legend and under the pointer
+
+def show_index_map(page, picture, box, corner):
+    """Show the index map; legend and status line name the frame under the pointer."""
+    top, left = corner
     page.get_by_text("Frames", exact=True).click()
     rows = page.locator("#panel-look .legend-row")
     expect(rows).to_have_count(COUNT)
@@ -76,7 +72,10 @@ def test_from_the_drop_to_the_download(open_window, shots, names, tmp_path):
     expect(rows.nth(0)).to_have_class("legend-row under")
     page.get_by_text("None", exact=True).click()
 
-    # a stroke of the last frame, where the first is sharp
+
+def paint(page, picture, names, box, corner):
+    """Paint a stroke of the last frame where the first one is sharp; undo and redo it."""
+    top, left = corner
     page.get_by_role("tab", name="Retouch").click()
     page.locator("#panel-retouch .legend-row").nth(COUNT - 1).click()
     page.mouse.move(box["x"] + left + 40, box["y"] + top + 100)
@@ -85,7 +84,7 @@ def test_from_the_drop_to_the_download(open_window, shots, names, tmp_path):
     live = seen(page)
     page.mouse.up()
     expect(page.get_by_text("1 stroke, kept with the job.")).to_be_visible()
-    # the pointer rests on what was painted
+    # the pointer rests on the stroke
     expect(page.locator(".stage-status")).to_contain_text(f"from frame {COUNT}, {names[-1]}")
     page.mouse.move(box["x"] + 5, box["y"] + 5)
     retouched = settled(page)
@@ -94,38 +93,60 @@ def test_from_the_drop_to_the_download(open_window, shots, names, tmp_path):
     assert np.abs(retouched[at] - live[at]).mean() < 4
     far = (slice(top + 200, top + HEIGHT), slice(left + 200, left + WIDTH))
     assert np.abs(retouched[far] - picture[far]).mean() < 0.5
-
     page.keyboard.press("Control+z")
     expect(page.get_by_text("Paint where another frame is better.")).to_be_visible()
     assert np.abs(settled(page) - picture).mean() < 0.5
     page.keyboard.press("Control+Shift+Z")
     expect(page.get_by_text("1 stroke, kept with the job.")).to_be_visible()
 
+
+def saved(page, name):
+    """Return the file that a row of the Save tab downloads, as bytes."""
+    with page.expect_download() as waiting:
+        page.locator(".save-row:visible", has_text=name).click()
+    return waiting.value.path().read_bytes()
+
+
+def test_from_the_drop_to_the_download(open_window, shots, names, tmp_path):
+    window = open_window()
+    page = window.page
+    options = fuse_shots(window, shots, names)
+    unretouched = fused_by_the_terminal(shots, names, options)
+    truth = cv2.imdecode(np.frombuffer(unretouched, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+    page.get_by_role("button", name="100 %").click()
+    picture = settled(page)
+    top, left = (picture.shape[0] - HEIGHT + 1) // 2, (picture.shape[1] - WIDTH + 1) // 2
+    part = picture[top : top + HEIGHT, left : left + WIDTH]
+    # tiles are JPEGs; a picture shifted by a pixel would differ by 30
+    assert np.abs(part - truth).mean() < 6
+
+    box = page.locator(".stage").bounding_box()
+    compare_with_a_frame(page, picture, box, left)
+    show_index_map(page, picture, box, (top, left))
+    paint(page, picture, names, box, (top, left))
+
     page.get_by_role("tab", name="Save").click()
-    edits, saved = tmp_path / "edits.json", {}
-    for name in ("TIFF", "Edit list"):
-        with page.expect_download() as waiting:
-            page.locator(".save-row:visible", has_text=name).click()
-        saved[name] = waiting.value.path()
-    edits.write_bytes(saved["Edit list"].read_bytes())
+    tiff = saved(page, "TIFF")
+    edits = tmp_path / "edits.json"
+    edits.write_bytes(saved(page, "Edit list"))
     assert len(json.loads(edits.read_text())["strokes"]) == 1
-    by_hand = fused_by_the_terminal(shots, names, options, edits=edits)
-    assert saved["TIFF"].read_bytes() == by_hand
-    assert by_hand != untouched
+    retouched = fused_by_the_terminal(shots, names, options, edits=edits)
+    assert tiff == retouched
+    assert retouched != unretouched
 
 
-def test_the_picture_is_that_of_the_terminal(open_window, page_service, done, shots, names):
+def test_the_saved_picture_equals_that_of_the_terminal(
+    open_window, page_service, done, shots, names
+):
     page = open_window(f"#{done}").page
     page.get_by_role("tab", name="Save").click()
-    with page.expect_download() as waiting:
-        page.locator(".save-row", has_text="TIFF").click()
-    expected = fused_by_the_terminal(shots, names, FusionOptions())
-    assert waiting.value.path().read_bytes() == expected
+    assert saved(page, "TIFF") == fused_by_the_terminal(shots, names, FusionOptions())
     command = page.locator(".command").inner_text()
     assert command == f"drpl fuse {' '.join(names)} -o fused.tif"
 
 
-def test_frames_are_laid_out_by_hand(open_window, shots, names, page_service):
+def test_frames_are_arranged_by_hand(open_window, shots, names, page_service):
     window = open_window()
     page = window.page
     window.drop(*(shots / name for name in names[:4]))
@@ -138,7 +159,7 @@ def test_frames_are_laid_out_by_hand(open_window, shots, names, page_service):
     assert cards(page) == [names[1], names[2], names[0], names[3]]
     page.get_by_role("checkbox", name=f"Use {names[3]}").uncheck()
     page.get_by_role("button", name=f"Reference: {names[2]}").click()
-    page.reload()  # what was laid out is still so
+    page.reload()  # the arrangement is kept
     expect(page.locator(".frame.ready")).to_have_count(4)
     assert cards(page) == [names[1], names[2], names[0], names[3]]
     expect(page.get_by_text("3 of 4 frames")).to_be_visible()
@@ -149,19 +170,19 @@ def test_frames_are_laid_out_by_hand(open_window, shots, names, page_service):
     assert frames[job["reference"]] == names[2]
 
 
-def test_a_broken_file_among_good_ones(open_window, shots, names, tmp_path):
+def test_broken_files_are_refused_and_the_others_are_fused(open_window, shots, names, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     (tmp_path / "notes.txt").write_text("not a picture")
     window = open_window()
     page = window.page
     window.drop(shots / names[0], tmp_path / "broken.png", tmp_path / "notes.txt", shots / names[1])
     expect(page.locator(".frame.ready")).to_have_count(2)
-    told = page.locator(".refusals .notice")
-    expect(told).to_have_count(2)
-    expect(told.filter(has_text="broken.png")).to_have_count(1)
-    expect(told.filter(has_text="notes.txt is not a picture that can be read")).to_have_count(1)
-    told.filter(has_text="notes.txt").get_by_role("button").click()
-    expect(told).to_have_count(1)
+    refusals = page.locator(".refusals .notice")
+    expect(refusals).to_have_count(2)
+    expect(refusals.filter(has_text="broken.png")).to_have_count(1)
+    expect(refusals.filter(has_text="notes.txt is not a picture that can be read")).to_have_count(1)
+    refusals.filter(has_text="notes.txt").get_by_role("button").click()
+    expect(refusals).to_have_count(1)
     window.run()
 
 
@@ -178,32 +199,32 @@ def test_a_frame_of_another_size_is_marked(open_window, shots, names, tmp_path):
     window.run()
 
 
-def slow(window, tmp_path):
-    """A job under way that takes a while."""
+def start_slow_job(window, tmp_path):
+    """Start a job that takes a while."""
     for name, content in slow_stack().items():
         (tmp_path / name).write_bytes(content)
     window.drop(*(tmp_path / name for name in slow_stack()))
     page = window.page
     expect(page.locator(".frame.ready")).to_have_count(2)
-    page.get_by_role("combobox", name="Model").select_option("drpl")
+    page.get_by_role("combobox", name="Method").select_option("drpl")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_role("heading", name="Fusing the frames")).to_be_visible()
 
 
-def test_cancel_and_run_again(open_window, tmp_path):
+def test_a_cancelled_job_runs_again(open_window, tmp_path):
     window = open_window()
-    slow(window, tmp_path)
+    start_slow_job(window, tmp_path)
     page = window.page
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("The frames are still here")).to_be_visible()
-    page.get_by_role("combobox", name="Model").select_option("drpl-fast")
+    page.get_by_role("combobox", name="Method").select_option("drpl-fast")
     window.run()
     expect(page.get_by_role("tab", name="View")).to_be_visible()
 
 
-def test_two_at_once_and_a_reload_in_the_middle(open_window, shots, tmp_path):
+def test_two_jobs_run_at_once_and_survive_a_reload(open_window, shots, tmp_path):
     one, other = open_window(), open_window()
-    slow(one, tmp_path)
+    start_slow_job(one, tmp_path)
     one.page.reload()
     expect(one.page.get_by_role("button", name="Cancel")).to_be_visible()
     other.drop(shots)
@@ -216,7 +237,7 @@ def test_two_at_once_and_a_reload_in_the_middle(open_window, shots, tmp_path):
     assert one.page.url != other.page.url
 
 
-def test_by_keyboard_only(open_window, page_service, done):
+def test_the_keyboard_is_enough(open_window, page_service, done):
     page = open_window().page
     page.get_by_role("button", name="Try the built-in scene").focus()
     page.keyboard.press("Enter")
@@ -265,7 +286,9 @@ def test_by_keyboard_only(open_window, page_service, done):
     page.locator(".relief[data-ready]").wait_for()
 
 
-def test_strokes_of_a_file_and_the_frame_behind(open_window, page_service, shots, names, tmp_path):
+def test_an_edit_list_is_opened_and_the_chosen_frame_is_shown(
+    open_window, page_service, shots, names, tmp_path
+):
     client = page_service.client()
     job = client.run({name: (shots / name).read_bytes() for name in names[:2]})
     client.wait(job, "done")
@@ -284,7 +307,7 @@ def test_strokes_of_a_file_and_the_frame_behind(open_window, page_service, shots
     expect(page.get_by_text("1 stroke, kept with the job.")).to_be_visible()
     retouched = settled(page)
     assert np.abs(retouched - before).max() > 30
-    page.keyboard.down("f")  # the frame that is chosen, while the key is held
+    page.keyboard.down("f")  # shows the chosen frame while held
     assert np.abs(settled(page) - retouched).mean() > 1.5
     page.keyboard.up("f")
     assert (settled(page) == retouched).all()
@@ -294,7 +317,7 @@ def test_strokes_of_a_file_and_the_frame_behind(open_window, page_service, shots
     assert np.abs(settled(page) - retouched).mean() < 0.5
 
 
-def test_a_lost_service_is_said_and_found_again(open_window, shots, names):
+def test_a_lost_service_is_reported_until_it_answers(open_window, shots, names):
     window = open_window()
     page = window.page
     window.drop(shots / names[0])
@@ -307,6 +330,6 @@ def test_a_lost_service_is_said_and_found_again(open_window, shots, names):
     expect(page.locator(".frame.ready")).to_have_count(2)
 
 
-def test_a_job_that_is_gone_is_said(open_window):
+def test_a_missing_job_is_reported(open_window):
     page = open_window("#" + 32 * "0").page
     expect(page.get_by_role("heading", name="This job is no longer here.")).to_be_visible()

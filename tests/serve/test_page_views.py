@@ -1,3 +1,5 @@
+"""The page in a browser: 3D view, screens, colours, contrast and names of controls."""
+
 import cv2
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ def test_the_relief_turns(open_window, done):
     assert np.abs(settled(page) - first).mean() > 3
 
 
-def test_without_3d_it_is_said(open_window, done):
+def test_missing_webgl_is_reported(open_window, done):
     window = open_window()
     window.context.add_init_script(
         "const get = HTMLCanvasElement.prototype.getContext;"
@@ -36,7 +38,7 @@ def test_without_3d_it_is_said(open_window, done):
     expect(page.get_by_text("it has no WebGL 2")).to_be_visible()
 
 
-def test_fine_screens_show_a_pixel_for_a_pixel(open_window, done, page_service):
+def test_fine_screens_show_pixel_for_pixel(open_window, done, page_service):
     client = page_service.client()
     tiff = client.ask("GET", f"/jobs/{done}/download/fused.tif").content
     truth = cv2.imdecode(np.frombuffer(tiff, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
@@ -106,14 +108,14 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast_is_that_of_wcag_aa(open_window, scheme):
+def test_contrast_meets_wcag_aa(open_window, scheme):
     page = open_window(color_scheme=scheme).page
     page.locator(".drop").wait_for()
     ratios = page.evaluate(CONTRAST)
     assert {pair: ratio for pair, ratio in ratios.items() if ratio < 4.5} == {}
 
 
-def test_the_switch_of_colours_is_kept(open_window):
+def test_the_chosen_colours_are_kept(open_window):
     page = open_window(color_scheme="light").page
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
@@ -130,7 +132,7 @@ NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, can
     || node.labels?.length)).map((node) => node.outerHTML)"""
 
 
-def test_everything_has_a_name(open_window, done):
+def test_every_control_has_a_name(open_window, done):
     page = open_window(f"#{done}").page
     page.locator(".result").wait_for()
     assert page.evaluate(NAMELESS) == []

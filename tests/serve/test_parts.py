@@ -1,4 +1,4 @@
-"""Parts of the service that need no network."""
+"""Parts of the service without network: store, settings, command, log, forecast, sentences."""
 
 import logging
 import sys
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from drpl.cli.main import main as cli
-from drpl.cli.main import serve as serve_command
+from drpl.cli import main as cli
+from drpl.cli import serve as serve_command
 from drpl.errors import BackendUnavailable, ConfigError
 from drpl.results.report import in_words
 from drpl.serve.http import refusals
@@ -32,8 +32,8 @@ def again(store, tmp_path):
     return Store(tmp_path / "store")
 
 
-class TestTheStore:
-    def test_what_was_noted_is_there_again(self, store, tmp_path):
+class TestStore:
+    def test_saved_jobs_are_read_again(self, store, tmp_path):
         job = Job(name="n", options={"scale": 2}, order=[0])
         store.add(job)
         frame = Frame(0, "a.png", 3, 4, 5, "uint8", 1)
@@ -45,7 +45,7 @@ class TestTheStore:
         assert store.jobs == {}
         store.close()
 
-    def test_a_frame_is_noted_whole_or_not_at_all(self, store, tmp_path, monkeypatch):
+    def test_a_frame_is_saved_whole_or_not_at_all(self, store, tmp_path, monkeypatch):
         job = Job()
         store.add(job)
         monkeypatch.setattr(store, "save", Mock(side_effect=OSError("killed here")))
@@ -55,7 +55,7 @@ class TestTheStore:
         assert (store.jobs[job.id].frames, store.jobs[job.id].uploaded) == ({}, 0)
         store.close()
 
-    def test_a_job_that_never_ends_is_given_up(self, store, tmp_path, caplog):
+    def test_a_job_that_is_interrupted_again_and_again_fails(self, store, tmp_path, caplog):
         job = Job(state="queued")
         store.add(job)
         states = []
@@ -68,7 +68,7 @@ class TestTheStore:
             if job.state == "failed":
                 break
         assert states == ["queued", "queued", "failed"]
-        assert job.error == "the service ended 3 times while this was being fused"
+        assert job.error == "the service stopped 3 times while this job was running"
         store.close()
 
     def test_the_queue_is_in_order(self, store):
@@ -78,7 +78,7 @@ class TestTheStore:
         assert store.queue() == [jobs[1], jobs[2], jobs[0]]
         assert [store.place(job) for job in jobs] == [3, 1, 2]
 
-    def test_which_jobs_are_old(self, store):
+    def test_old_jobs_are_found(self, store):
         now, day = time.time(), 86400
         old = [
             Job(state="done", created=now - 9 * day, ended=now - 3 * day),
@@ -98,13 +98,13 @@ class TestTheStore:
         store.add_frame(kept[-1], Frame(0, "a.png", 3, 4, 5, "uint8", 1))
         assert {job.id for job in store.old(2)} == {job.id for job in old}
 
-    def test_a_folder_of_something_else_is_left_alone(self, tmp_path):
+    def test_a_folder_that_is_no_store_is_left_alone(self, tmp_path):
         (tmp_path / "holiday.jpg").touch()
         with pytest.raises(ConfigError, match="is not a store of drpl serve"):
             Store(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
 
-    def test_a_damaged_journal(self, store, tmp_path):
+    def test_a_damaged_journal_is_refused(self, store, tmp_path):
         store.close()
         journal = tmp_path / "store" / "jobs.sqlite3"
         for path in journal.parent.glob("jobs.sqlite3-*"):
@@ -122,8 +122,8 @@ class TestSettings:
             ({"host": "192.168.1.2"}, "expected a token"),
             ({"token": "short"}, "token is weak"),
             ({"token": "\N{SNOWMAN}" * 20}, "token is weak"),
-            ({"token": "a secret; with signs & more"}, "an address does not hold"),
-            ({"token": "t" * 20 + "\n"}, "an address does not hold"),
+            ({"token": "a secret; with signs & more"}, "an address cannot hold"),
+            ({"token": "t" * 20 + "\n"}, "an address cannot hold"),
             ({"port": 65536}, "port is 65536"),
             ({"jobs": 0}, "jobs is 0"),
             ({"keep": 0}, "keep is 0"),
@@ -131,30 +131,30 @@ class TestSettings:
             ({"max_memory": -1}, "max_memory is -1"),
         ],
     )
-    def test_wrong_ones(self, tmp_path, given, word):
+    def test_wrong_values_are_refused(self, tmp_path, given, word):
         with pytest.raises(ConfigError, match=word):
             Settings(tmp_path, **given)
 
-    def test_a_folder_in_the_store(self, tmp_path):
+    def test_a_folder_within_the_store_is_refused(self, tmp_path):
         with pytest.raises(ConfigError, match="lies in the store"):
             Settings(tmp_path, folder=tmp_path / "jobs")
         assert Settings(tmp_path / "store", folder=tmp_path)
 
-    def test_others_with_a_token(self, tmp_path):
+    def test_other_machines_need_a_token(self, tmp_path):
         assert Settings(tmp_path, host="0.0.0.0", token="t" * 16).host == "0.0.0.0"
 
-    def test_loopback(self):
+    def test_loopback_hosts_are_recognised(self):
         assert all(is_loopback(host) for host in ("localhost", "127.0.0.1", "127.9.9.9", "::1"))
         assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "example.org"))
 
-    def test_where_jobs_are_kept(self, monkeypatch, tmp_path):
+    def test_the_default_store_is_in_the_data_folder(self, monkeypatch, tmp_path):
         monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
         monkeypatch.setattr(sys, "platform", "linux")
         assert default_store() == tmp_path / "drpl" / "serve"
 
 
-class TestTheCommand:
-    def test_without_the_extra(self, monkeypatch):
+class TestCommand:
+    def test_a_missing_extra_says_what_to_install(self, monkeypatch):
         for name in [name for name in sys.modules if name.startswith("drpl.serve.")]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, "fastapi", None)
@@ -163,11 +163,11 @@ class TestTheCommand:
         assert isinstance(result.exception, BackendUnavailable)
         assert "pip install 'drpl[web]'" in str(result.exception)
 
-    def test_a_folder_that_is_not_there(self, tmp_path):
+    def test_a_missing_folder_of_stacks_is_refused(self, tmp_path):
         result = CliRunner().invoke(cli.app, ["serve", str(tmp_path / "none")])
         assert result.exception.exit_code == 3
 
-    def test_where_a_browser_is_opened(self, monkeypatch):
+    def test_a_browser_needs_a_desktop(self, monkeypatch):
         for name in ("DISPLAY", "WAYLAND_DISPLAY"):
             monkeypatch.delenv(name, raising=False)
         for platform, display, expected in (
@@ -179,22 +179,22 @@ class TestTheCommand:
             monkeypatch.setenv("DISPLAY", display)
             assert serve_command.is_desktop() == expected
 
-    def test_a_model_that_is_a_folder(self):
+    def test_a_folder_is_not_offered_as_a_method(self):
         from drpl.serve.http.choices import check_choices
 
-        check_choices({"model": "drpl-fast", "scale": 2, "crop": True})
+        check_choices({"method": "drpl-fast", "scale": 2, "crop": True})
         with pytest.raises(ConfigError, match="unknown"):
-            check_choices({"model": "."})
+            check_choices({"method": "."})
 
 
 class TestRefusals:
-    def test_many_are_counted(self, caplog, monkeypatch):
+    def test_a_flood_is_only_counted(self, caplog, monkeypatch):
         clock = [0.0]
         monkeypatch.setattr(refusals.time, "monotonic", lambda: clock[0])
         log = refusals.RefusalLog()
         with caplog.at_level(logging.WARNING):
             for _ in range(1000):
-                log.note(403, "no", client="c", asked="GET /\r\nforged line")
+                log.note(403, "no", client="c", request="GET /\r\nforged line")
             clock[0] = 20.0
             log.note(403, "no", client="c")
         lines = [record.getMessage() for record in caplog.records]
@@ -202,12 +202,12 @@ class TestRefusals:
         assert lines[-2] == "refused 980 more"
         assert not any("\n" in line for line in lines)
 
-    def test_of_clients_words_only_a_line(self, caplog):
+    def test_a_client_cannot_forge_lines_of_the_log(self, caplog):
         with caplog.at_level(logging.WARNING):
             refusals.RefusalLog().note(422, "body.a\nforged \x1b[31mline" + "x" * 9000, client="c")
-        (said,) = [record.getMessage() for record in caplog.records]
-        assert "body.a?forged ?[31mline" in said
-        assert len(said) < 500
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert "body.a?forged ?[31mline" in line
+        assert len(line) < 500
 
 
 class TestLayers:
@@ -217,11 +217,11 @@ class TestLayers:
         assert (shown == np.rint(values * 255)).all()
 
 
-class TestTheTimeLeft:
-    def test_from_what_frames_took(self, monkeypatch):
+class TestForecast:
+    def test_seconds_left_follow_from_the_frames_so_far(self, monkeypatch):
         now = [100.0]
         monkeypatch.setattr(workers.time, "monotonic", lambda: now[0])
-        clock, left = workers.Clock(4), []
+        forecast, left = workers.Forecast(4), []
         for stage, done, seconds in (
             ("look", 0, 0),
             ("look", 1, 1),
@@ -233,11 +233,11 @@ class TestTheTimeLeft:
             ("write", 0, 1),
         ):
             now[0] += seconds
-            left.append(clock.note(stage, done, 4).eta_s)
+            left.append(forecast.update(stage, done, 4).eta_s)
         assert left == [None, 27.0, 24.0, 24.0, 18.0, 2.0, 0.0, None]
 
 
-class TestWords:
+class TestSentences:
     def report(self, **changes):
         frame = {"notes": [], "status": "aligned", "name": "a.jpg"}
         about = {
@@ -251,13 +251,13 @@ class TestWords:
         }
         return about | changes
 
-    def test_nothing_to_tell(self):
+    def test_a_plain_result_has_two_sentences(self):
         assert in_words(self.report()) == [
             "2 of 2 frames were fused into 4 x 3 pixels.",
             "It took 1.0 s.",
         ]
 
-    def test_what_was_left_out_shuffled_and_cropped(self):
+    def test_left_out_shuffled_and_cropped_frames_are_reported(self):
         frames = self.report()["frames"]
         gone = {"number": 2, "name": "c.jpg", "status": "rejected", "notes": ["moved by 40 px"]}
         note = {"number": 3, "name": "d.jpg", "status": "aligned", "notes": ["converted"]}

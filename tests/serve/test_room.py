@@ -1,4 +1,4 @@
-"""What jobs hold and what holds them: limits, folders of stacks, small processes."""
+"""Limits of the store, child processes, folders of stacks, and a journal that cannot be written."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from serving import Client, files_of, served_here, small_stack
 
 
 def read_jobs(folder):
-    """Jobs of a store, also of one that is in use."""
+    """Return the jobs of a store, even of one in use."""
     copy = folder.parent / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir()
@@ -34,7 +34,7 @@ def read_jobs(folder):
 
 
 class TestLimits:
-    def test_quota_and_queue(self, tmp_path):
+    def test_quota_and_queue_are_kept(self, tmp_path):
         settings = Settings(tmp_path / "store", port=0, quota=700_000, queue=2, jobs=1)
         with served_here(settings) as url:
             client = Client(url)
@@ -68,7 +68,7 @@ class TestLimits:
         assert [path.name for path in (tmp_path / "store" / "jobs").iterdir()] == [new.id]
 
 
-class TestWhatIsHeld:
+class TestHeldBytes:
     def test_bytes_are_counted_while_files_come_and_go(self, tmp_path):
         (tmp_path / "kept").write_bytes(bytes(1000))
         done = threading.Event()
@@ -90,7 +90,7 @@ class TestWhatIsHeld:
             churning.result()
         assert found == {1000}
 
-    def test_a_result_that_waits_to_be_made_anew_still_counts(self, tmp_path):
+    def test_a_result_still_counts_until_it_is_made_again(self, tmp_path):
         with served_here(Settings(tmp_path / "store", port=0, jobs=1)) as url:
             client = Client(url)
             first, second = (client.run(small_stack(3)) for _ in range(2))
@@ -107,7 +107,7 @@ class TestWhatIsHeld:
         there = sum(size for name, size in files.items() if name.startswith("result"))
         assert (found.state, found.held, there) == ("cancelled", held[second], held[second])
 
-    def test_cancelled_at_the_last_moment(self, tmp_path, monkeypatch):
+    def test_a_job_can_be_cancelled_at_the_last_moment(self, tmp_path, monkeypatch):
         counting, go_on = threading.Event(), threading.Event()
 
         def slow(_):
@@ -135,20 +135,20 @@ class TestWhatIsHeld:
 
 
 class TestTasks:
-    def test_a_folder_that_is_gone(self, tmp_path):
+    def test_a_missing_folder_is_refused(self, tmp_path):
         tasks = workers.Tasks(30)
         with pytest.raises(workers.TaskRefused, match="removed meanwhile"):
-            asyncio.run(tasks.do("look_at_frame", tmp_path / "gone", name="a.png", max_pixels=9))
+            asyncio.run(tasks.run("inspect_frame", tmp_path / "gone", name="a.png", max_pixels=9))
         tasks.end()
 
-    def test_a_process_that_left_when_the_task_came(self, tmp_path, monkeypatch):
+    def test_a_process_that_ended_idle_is_started_again(self, tmp_path, monkeypatch):
         targets, start = [id, workers.run_tasks], workers._start  # the first one ends at once
         monkeypatch.setattr(workers, "_start", lambda _: start(targets.pop(0)))
         tasks = workers.Tasks(30)
-        assert asyncio.run(tasks.do("look_at_frames", tmp_path, names=[], max_pixels=9)) == []
+        assert asyncio.run(tasks.run("inspect_frames", tmp_path, names=[], max_pixels=9)) == []
         tasks.end()
 
-    def test_ended_while_its_process_starts(self, tmp_path, monkeypatch):
+    def test_tasks_can_end_while_their_process_starts(self, tmp_path, monkeypatch):
         starting, go_on, start = threading.Event(), threading.Event(), workers._start
 
         def slow_start(target):
@@ -158,8 +158,8 @@ class TestTasks:
 
         monkeypatch.setattr(workers, "_start", slow_start)
         tasks = workers.Tasks(30)
-        message = {"task": "look_at_frames", "folder": "/", "arguments": {}}
-        said = tasks._threads.submit(tasks._answer, message)
+        message = {"task": "inspect_frames", "folder": "/", "arguments": {}}
+        answer = tasks._threads.submit(tasks._answer, message)
         with ThreadPoolExecutor(1) as pool:
             assert starting.wait(30)
             ending = pool.submit(tasks.end)
@@ -167,12 +167,12 @@ class TestTasks:
                 time.sleep(0.01)
             go_on.set()
             ending.result()
-        assert said.result() == {"failed": "the service ends"}
+        assert answer.result() == {"failed": "the service is stopping"}
 
 
 class TestFoldersOfStacks:
     @pytest.mark.parametrize("links", ["hard", "none"])
-    def test_where_symbolic_links_are_not_allowed(self, tmp_path, monkeypatch, links):
+    def test_hard_links_replace_symbolic_links(self, tmp_path, monkeypatch, links):
         refused = Mock(side_effect=OSError(1314, "A required privilege is not held"))
         monkeypatch.setattr(Path, "symlink_to", refused)
         if links == "none":
@@ -195,7 +195,7 @@ class TestFoldersOfStacks:
             client.http.close()
         assert files_of(tmp_path / "shots") == before
 
-    def test_a_folder_that_goes_away(self, tmp_path):
+    def test_a_folder_that_goes_away_offers_no_stacks(self, tmp_path):
         (tmp_path / "shots" / "a").mkdir(parents=True)
         for name, content in small_stack(2).items():
             (tmp_path / "shots" / "a" / name).write_bytes(content)
@@ -207,7 +207,7 @@ class TestFoldersOfStacks:
             client.http.close()
 
 
-def test_jobs_go_on_where_the_journal_cannot_be_written(tmp_path):
+def test_jobs_go_on_if_the_journal_cannot_be_written(tmp_path):
     store = Store(tmp_path / "store")
     jobs = [Job(state="queued", queued=number) for number in (1.0, 2.0)]
     for job in jobs:
@@ -229,7 +229,7 @@ def test_jobs_go_on_where_the_journal_cannot_be_written(tmp_path):
     store.close()
 
 
-def test_a_name_that_was_told_is_served(tmp_path):
+def test_a_named_host_is_served(tmp_path):
     settings = Settings(tmp_path / "store", port=0, names=("Stack.Example",))
     with served_here(settings) as url, httpx.Client() as client:
         for host, wanted in (("stack.example:80", 200), ("other.example", 421)):
