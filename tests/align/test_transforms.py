@@ -7,8 +7,13 @@ import pytest
 
 from drawing import align_stack, take_stack
 from drpl.align.exposure import Exposure
-from drpl.align.transforms import read_transforms, write_transforms
+from drpl.align.transforms import StackTransforms, read_transforms, write_transforms
 from drpl.errors import AlignmentError, WriteError
+
+
+def stored_as(names, alignments, exposures=None):
+    exposures = exposures or [Exposure()] * len(alignments)
+    return StackTransforms((480, 640), tuple(names), tuple(alignments), tuple(exposures))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def test_transforms_survive_a_round_trip(stack, tmp_path):
         Exposure(),
     ]
     path = tmp_path / "transforms.json"
-    write_transforms(path, names, alignments, (480, 640), exposures=exposures)
+    write_transforms(path, stored_as(names, alignments, exposures))
     stored = read_transforms(path, names=names, shape=(480, 640))
     assert stored.names == tuple(names)
     assert stored.exposures == tuple(exposures)
@@ -45,7 +50,7 @@ def test_transforms_survive_a_round_trip(stack, tmp_path):
 def test_transforms_of_another_stack_are_refused(stack, tmp_path):
     path = tmp_path / "transforms.json"
     alignments = align_stack(stack[0][:2])
-    write_transforms(path, ["a", "b"], alignments, (480, 640))
+    write_transforms(path, stored_as(["a", "b"], alignments))
     read_transforms(path, count=2)
     with pytest.raises(AlignmentError, match="2 frames; the stack has 3"):
         read_transforms(path, names=["a", "b", "c"])
@@ -54,7 +59,7 @@ def test_transforms_of_another_stack_are_refused(stack, tmp_path):
     with pytest.raises(AlignmentError, match="expects frame b, found c"):
         read_transforms(path, names=["a", "c"])
     with pytest.raises(AlignmentError, match="one of each"):
-        write_transforms(path, ["a"], alignments, (480, 640))
+        stored_as(["a"], alignments)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +74,7 @@ def test_transforms_of_another_stack_are_refused(stack, tmp_path):
 )
 def test_damaged_transforms_are_refused(stack, tmp_path, damage, message):
     path = tmp_path / "transforms.json"
-    write_transforms(path, ["a", "b"], align_stack(stack[0][:2]), (480, 640))
+    write_transforms(path, stored_as(["a", "b"], align_stack(stack[0][:2])))
     content = json.loads(path.read_text())
     damage(content)
     path.write_text(json.dumps(content))
@@ -83,4 +88,4 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
         with pytest.raises(AlignmentError, match=f"{name}: cannot be read as transforms"):
             read_transforms(tmp_path / name)
     with pytest.raises(WriteError, match="its folder does not exist"):
-        write_transforms(tmp_path / "no" / "transforms.json", [], [], (1, 1))
+        write_transforms(tmp_path / "no" / "transforms.json", stored_as([], []))

@@ -99,7 +99,7 @@ def test_replay_after_fusion_equals_replay_during_fusion(tmp_path, breathing, op
     plan = plain.plan
     stored = tmp_path / "transforms.json"
     names = [str(number) for number in range(6)]
-    write_transforms(stored, names, plan.alignments, plan.shape, exposures=plan.exposures)
+    write_transforms(stored, plan.transforms(names))
     geometry = read_transforms(stored)
     edits = read_edits(tmp_path / "edits.json")
     check_edits(edits, geometry.alignments, plain.window)

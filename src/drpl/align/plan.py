@@ -85,6 +85,10 @@ class Plan:
             return common_area([self.alignments[n].transform for n in self.used], self.shape)
         return slice(0, self.shape[0]), slice(0, self.shape[1])
 
+    def transforms(self, names: Sequence[str]) -> StackTransforms:
+        """Return the transforms of the frames, to be stored under their names."""
+        return StackTransforms(self.shape, tuple(names), self.alignments, self.exposures)
+
 
 def plan_stack(
     read: ReadFrames,

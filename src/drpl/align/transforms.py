@@ -47,6 +47,11 @@ class StackTransforms:
         Alignment of each frame.
     exposures : tuple of Exposure
         Change of exposure of each frame.
+
+    Raises
+    ------
+    AlignmentError
+        If names, alignments and exposures differ in number.
     """
 
     shape: tuple[int, int]
@@ -54,52 +59,40 @@ class StackTransforms:
     alignments: tuple[Alignment, ...]
     exposures: tuple[Exposure, ...]
 
+    def __post_init__(self) -> None:
+        """Check that each frame has a name, an alignment and an exposure."""
+        if not len(self.names) == len(self.alignments) == len(self.exposures):
+            raise AlignmentError(
+                f"found {len(self.names)} names, {len(self.alignments)} alignments and "
+                f"{len(self.exposures)} exposures; expected one of each per frame"
+            )
+
 
 def write_transforms(
-    path: str | Path,
-    names: Sequence[str],
-    alignments: Sequence[Alignment],
-    shape: Sequence[int],
-    *,
-    exposures: Sequence[Exposure] | None = None,
-    overwrite: bool = False,
+    path: str | Path, transforms: StackTransforms, *, overwrite: bool = False
 ) -> None:
     """Write the transforms of a stack atomically.
 
     Parameters
     ----------
     path : str or Path
-    names : sequence of str
-        Name of each frame; without folders the file can be moved to other machines.
-    alignments : sequence of Alignment
-        Alignment of each frame.
-    shape : sequence of int
-        Height and width of the frames, in pixels.
-    exposures : sequence of Exposure or None
-        Change of exposure of each frame; by default no frame changes.
+    transforms : StackTransforms
+        Names without folders let the file move to other machines.
     overwrite : bool
         True to replace an existing file.
 
     Raises
     ------
-    AlignmentError
-        If names, alignments and exposures differ in number.
     WriteError
         If the file cannot be written.
     """
-    exposures = [Exposure()] * len(names) if exposures is None else exposures
-    if not len(names) == len(alignments) == len(exposures):
-        raise AlignmentError(
-            f"found {len(names)} names, {len(alignments)} alignments and {len(exposures)} "
-            "exposures; expected one of each per frame"
-        )
-    statuses = [alignment.status for alignment in alignments]
-    frames = [_frame(*parts) for parts in zip(names, alignments, exposures, strict=True)]
+    statuses = [alignment.status for alignment in transforms.alignments]
+    parts = zip(transforms.names, transforms.alignments, transforms.exposures, strict=True)
     content = {
         "version": VERSION,
-        "size": [int(shape[1]), int(shape[0])],
+        "size": [int(transforms.shape[1]), int(transforms.shape[0])],
         "reference": statuses.index("reference") if "reference" in statuses else None,
-        "frames": frames,
+        "frames": [_frame(*frame) for frame in parts],
     }
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", overwrite=overwrite)
 

@@ -229,7 +229,7 @@ def registered(scene: BenchScene) -> BenchScene:
         return replace(scene, frames=[scene.frames[middle]] * 2)
     prepared = RegisteredFrames(stack, plan, options)
     frames = [np.array(pixels, np.uint8) for _, pixels, *_ in prepared]
-    known = StackTransforms(plan.shape, tuple(stack.names), plan.alignments, plan.exposures)
+    known = plan.transforms(stack.names)
     return replace(scene, frames=frames, original=RegisteredStack(stack, known))
 
 

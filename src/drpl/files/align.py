@@ -69,12 +69,6 @@ def align_files(
             inputs=stack.paths,
             overwrite=overwrite,
         )
-    write_transforms(
-        output / TRANSFORMS,
-        [path.name for path in stack.paths],
-        plan.alignments,
-        plan.shape,
-        exposures=plan.exposures,
-        overwrite=overwrite,
-    )
+    transforms = plan.transforms([path.name for path in stack.paths])
+    write_transforms(output / TRANSFORMS, transforms, overwrite=overwrite)
     return plan

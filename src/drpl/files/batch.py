@@ -115,7 +115,7 @@ def run_batch(
     shared = replace(
         options,
         threads=max(1, (options.threads or usable_cores()) // jobs),
-        max_memory=options.max_memory // jobs,
+        max_memory=-(-options.max_memory // jobs),  # 0 is no limit
     )
     running: dict[Future[Outcome], BatchItem] = {}
     with ThreadPoolExecutor(jobs) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +14,16 @@ from numpy.typing import NDArray
 
 from drpl.align.plan import Plan
 from drpl.align.prepare import prepared_frame
-from drpl.align.transforms import TRANSFORMS, StackTransforms, read_transforms
+from drpl.align.transforms import TRANSFORMS, StackTransforms, read_transforms, write_transforms
 from drpl.core.composite import Prepared
 from drpl.core.frames import Pixels
 from drpl.core.options import FusionOptions
 from drpl.core.tiling import Window
 from drpl.errors import ReadError
 from drpl.io.stacks import Stack
+from drpl.io.write import write_text
 from drpl.results.edits import Edits, check_edits, parse_edits
-from drpl.results.report import describe_edits
+from drpl.results.report import as_json, describe_edits
 from drpl.results.result import FusionResult
 
 FUSED, REPORT, MAPS = "fused.tif", "report.json", "maps"
@@ -44,6 +46,20 @@ def read_report(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ReadError(f"{path}: cannot be read as a report ({error}); fuse again") from error
     return report
+
+
+def store_result(
+    folder: Path, result: FusionResult, report: dict[str, Any], names: Sequence[str]
+) -> None:
+    """Complete a folder with picture, maps and report so that `StoredResult` can open it.
+
+    Raises
+    ------
+    WriteError
+    """
+    relative = report | {"output": FUSED}
+    write_text(folder / REPORT, as_json(relative), overwrite=True)
+    write_transforms(folder / TRANSFORMS, result.plan.transforms(names))
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,13 @@ from typing import Any
 
 import pyvips
 
-from drpl.align.transforms import TRANSFORMS, write_transforms
 from drpl.core.machine import begin_child
 from drpl.core.options import FusionOptions
 from drpl.errors import DrplError
 from drpl.files.fuse import fuse_files
 from drpl.files.outputs import Outputs
 from drpl.io.formats import LOADERS
-from drpl.io.write import write_text
-from drpl.results.report import as_json
-from drpl.results.stored import FUSED, MAPS, REPORT
+from drpl.results.stored import FUSED, MAPS, REPORT, store_result
 from drpl.serve.work.tasks import TASKS, write_result_layers
 
 log = logging.getLogger(__name__)
@@ -123,12 +120,7 @@ def _fuse(pipe: Connection, names: list[str], options: FusionOptions) -> tuple[i
     folder.mkdir()
     outputs = Outputs(folder / FUSED, maps=folder / MAPS, report=folder / REPORT)
     result, report = fuse_files(names, outputs, options, progress=report_progress)
-    report["output"] = FUSED
-    plan = result.plan
-    write_text(folder / REPORT, as_json(report), overwrite=True)
-    write_transforms(
-        folder / TRANSFORMS, names, plan.alignments, plan.shape, exposures=plan.exposures
-    )
+    store_result(folder, result, report, names)
     height, width = result.fused.shape[:2]
     del result  # the tiles need memory too
     write_result_layers(folder, report_progress)

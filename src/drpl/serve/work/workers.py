@@ -211,7 +211,7 @@ class Workers:
         return replace(
             resolve_options(given, preset=job.preset),
             threads=0 if jobs == 1 else max(1, usable_cores() // jobs),
-            max_memory=self._settings.max_memory // jobs,
+            max_memory=-(-self._settings.max_memory // jobs),  # 0 is no limit
             max_pixels=self._settings.max_pixels,
         )
 
