@@ -64,6 +64,14 @@ def test_results_inside_the_root_are_not_stacks(root):
     assert names(find_stacks(root, output)) == ["beetle", "deep/moth", "fly"]
 
 
+def test_a_limit_of_memory_is_kept_however_many_share_it(root, tmp_path):
+    output = tmp_path / "out"
+    limited = replace(OPTIONS, max_memory=1)
+    found = list(run_batch(find_stacks(root, output), limited, output, jobs=2))
+    assert [outcome.status for outcome in found] == ["failed"] * 3
+    assert all("max_memory is 1 MB" in outcome.message for outcome in found)
+
+
 def test_a_stack_is_fused_again_only_if_its_files_change(root, tmp_path):
     output = tmp_path / "out"
     list(run_batch(find_stacks(root, output), OPTIONS, output))
