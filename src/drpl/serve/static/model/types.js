@@ -70,7 +70,7 @@
  * @property {number[]} rejected indices of the frames left out
  * @property {number[]} focus_order indices of the frames in order of focus distance
  * @property {string[]} [words] summary in sentences
- * @property {?{id: string}} [model]
+ * @property {?{id: string}} [method]
  * @property {?number} [peak_memory_mb]
  *
  * @typedef {object} LayerInfo a tile pyramid; each level doubles the previous one

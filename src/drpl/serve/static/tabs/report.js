@@ -27,9 +27,9 @@ export function reportTab({ look, frames, colours }) {
  * @param {Rgb[]} colours
  */
 function contents(report, frames, colours) {
-  const { model, reference, peak_memory_mb: memory, words = [] } = report;
+  const { method, reference, peak_memory_mb: memory, words = [] } = report;
   const facts = [
-    ["Model", model?.id ?? ""],
+    ["Method", method?.id ?? ""],
     ["Reference", frames[reference] ? `${reference + 1}, ${frames[reference].name}` : ""],
     ["Memory", memory ? `${Math.round(memory)} MB at most` : ""],
   ].filter(([, value]) => value);
