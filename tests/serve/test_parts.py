@@ -180,7 +180,7 @@ class TestCommand:
             assert serve_command.is_desktop() == expected
 
     def test_a_folder_is_not_offered_as_a_method(self):
-        from drpl.serve.http.choices import check_choices
+        from drpl.serve.jobs.choices import check_choices
 
         check_choices({"method": "drpl-fast", "scale": 2, "crop": True})
         with pytest.raises(ConfigError, match="unknown"):

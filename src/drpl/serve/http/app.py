@@ -20,11 +20,11 @@ from starlette.types import ASGIApp
 
 from drpl.core.options import PRESETS
 from drpl.errors import DrplError
-from drpl.serve.http.choices import offered_options
 from drpl.serve.http.events import job_events
 from drpl.serve.http.guard import Guard
 from drpl.serve.http.refusals import Refused, header, note_refusal
 from drpl.serve.http.service import Service
+from drpl.serve.jobs.choices import offered_options
 from drpl.serve.jobs.jobs import JOB_ID
 from drpl.serve.work.retouching import EDITS
 from drpl.version import __version__

@@ -17,10 +17,10 @@ from drpl.core.frames import check_count
 from drpl.errors import DrplError
 from drpl.files.find import BatchItem, find_stacks
 from drpl.io.formats import RAW, RAW_SUFFIXES, READABLE
-from drpl.serve.http.choices import check_choices
 from drpl.serve.http.refusals import Refused
 from drpl.serve.http.results import Results
 from drpl.serve.http.uploads import Uploads
+from drpl.serve.jobs.choices import check_choices
 from drpl.serve.jobs.jobs import PENDING, Frame, Job, free_name, safe_name
 from drpl.serve.jobs.store import Store
 from drpl.serve.settings import Settings
