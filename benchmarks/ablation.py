@@ -24,13 +24,13 @@ import numpy as np
 import torch
 import typer
 
-from drpl.bench.moved import table
 from drpl.bench.provenance import provenance
 from drpl.bench.rendered import bench_scenes
-from drpl.bench.scenes import SEED, BenchScene, Bytes
+from drpl.bench.scenes import BenchScene, Bytes
 from drpl.bench.scoring import Row, score
+from drpl.bench.settings import SEED
 from drpl.bench.summary import Values, bootstrap, mean
-from drpl.bench.tables import interval
+from drpl.bench.tables import interval, markdown_table
 from drpl.compose.blend import compose, compose_select
 from drpl.core.masks import PairDecision
 from drpl.core.options import COMPOSE_MODES
@@ -199,13 +199,13 @@ def variants_table(rows: Sequence[Row], names: Sequence[str]) -> str:
         [name, *_differences(rows, (name, SHOWN_MODE)), f"{column(rows, name, 'apart').mean():.4f}"]
         for name in names
     ]
-    return table(["variant", *HEADS, "masks apart"], cells)
+    return markdown_table(["variant", *HEADS, "masks apart"], cells)
 
 
 def blending_table(rows: Sequence[Row]) -> str:
     """Format scores of the full recipe in all compose modes as Markdown."""
     cells = [[mode, *_differences(rows, (FULL, mode))] for mode in MODES]
-    return table(["composed", *HEADS], cells)
+    return markdown_table(["composed", *HEADS], cells)
 
 
 def _differences(rows: Sequence[Row], which: tuple[str, str]) -> list[str]:

@@ -25,11 +25,12 @@ import typer
 
 from benchmarks.docs import Docs, write_sections
 from benchmarks.speed import time_calls
+from benchmarks.truth import bench_truth
 from drpl.align.geometry import valid_area, warp
-from drpl.bench.moved import STACK_FRAMES, bench_truth
+from drpl.bench.moved import STACK_FRAMES
 from drpl.bench.provenance import provenance
 from drpl.bench.rendered import bench_scenes
-from drpl.bench.scenes import SEED
+from drpl.bench.settings import SEED
 from drpl.bench.tables import markdown_table
 from drpl.compose.fold import NewFrame, merge_frame, start_composite
 from drpl.core.machine import usable_cores

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import typer
 
-from benchmarks import docs, short, speed, stacks, training
+from benchmarks import docs, short, speed, stacks, training, truth
 from drawing import draw_texture, half_sharp_pair, striped_stack
 from drpl.align.exposure import apply_exposure
 from drpl.align.geometry import identity, map_points, warp
@@ -111,9 +111,9 @@ def test_known_transforms_and_exposures_restore_moved_frames():
 
 def test_transform_error_is_the_mean_distance():
     true = moved.move_frames([draw_texture(60, 80)] * 3, seed=1)[1].alignments[0].transform
-    assert moved.transform_error(true, true, (60, 80)) == 0
+    assert truth.transform_error(true, true, (60, 80)) == 0
     shift = np.array([[1, 0, 3.0], [0, 1, -4.0], [0, 0, 1]])
-    assert moved.transform_error(shift @ true, true, (60, 80)) == pytest.approx(5)
+    assert truth.transform_error(shift @ true, true, (60, 80)) == pytest.approx(5)
 
 
 def test_stack_tables_are_markdown():
@@ -133,11 +133,11 @@ def test_stack_tables_are_markdown():
 def test_moved_stack_is_scored(model):
     frames, truth, _ = striped_stack(4, 160, 200)
     one = BenchScene(frames, truth, np.zeros((160, 200), bool), "stripes")
-    found = moved.score_stack(one, model, seed=0)
-    assert found.psnr[moved.AS_RENDERED] > found.psnr[moved.MOVED]
+    found = truth.score_stack(one, model, seed=0)
+    assert found.psnr[truth.AS_RENDERED] > found.psnr[truth.MOVED]
     assert len(found.errors) + found.rejected == 3
-    text = moved.truth_table([found])
-    assert f"| {moved.AS_RENDERED} | {found.psnr[moved.AS_RENDERED]:.2f} |" in text
+    text = truth.truth_table([found])
+    assert f"| {truth.AS_RENDERED} | {found.psnr[truth.AS_RENDERED]:.2f} |" in text
     assert "a random order" in text
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from drpl.bench.moved import STACK_FRAMES, move_frames
-from drpl.bench.scenes import SEED, BenchScene, SyntheticScene, registered
+from drpl.bench.scenes import BenchScene, SyntheticScene, registered
+from drpl.bench.settings import SEED
 from drpl.scenes.batches import SceneBatches
 from drpl.scenes.degradation import DegradationOptions
 from drpl.scenes.photos import Photo, find_photos, load_photos, split_photos

@@ -22,8 +22,6 @@ from drpl.io.stacks import ArrayStack
 from drpl.metrics.reference import psnr
 
 Bytes = NDArray[np.uint8]
-SEED = 20_000
-"""Default seed of rendered and drawn scenes."""
 CAP_DB = 60.0
 """Upper bound of PSNR in dB: one exact image would make a mean infinite."""
 INNER = 0.12
