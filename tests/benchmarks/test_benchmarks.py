@@ -131,8 +131,8 @@ def test_stack_tables_are_markdown():
 
 
 def test_moved_stack_is_scored(model):
-    frames, truth, _ = striped_stack(4, 160, 200)
-    one = BenchScene(frames, truth, np.zeros((160, 200), bool), "stripes")
+    frames, picture, _ = striped_stack(4, 160, 200)
+    one = BenchScene(frames, picture, np.zeros((160, 200), bool), "stripes")
     found = truth.score_stack(one, model, seed=0)
     assert found.psnr[truth.AS_RENDERED] > found.psnr[truth.MOVED]
     assert len(found.errors) + found.rejected == 3
