@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from drpl.align.chain import align_chain, chain_frames
+from drpl.align.geometry import map_points
 
 INNER = np.s_[30:-30, 40:-40]
 MARGIN = 90
@@ -112,3 +113,11 @@ def moved(frame, number, middle, *, scale=0.012, shift=(2.6, -1.7)):
         frame, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
     )
     return warped.reshape(frame.shape)
+
+
+def misfit(found, true, shape):
+    """Return the median distance between two transforms over the picture, in pixels."""
+    y, x = np.mgrid[0 : shape[0] - 1 : 15j, 0 : shape[1] - 1 : 15j]
+    points = np.stack([x.ravel(), y.ravel()], -1)
+    apart = map_points(found, points) - map_points(true, points)
+    return float(np.median(np.linalg.norm(apart, axis=1)))
