@@ -110,7 +110,7 @@ def test_shipped_options_are_complete(shipped):
 def test_shipped_phases_name_their_commit_configuration_and_network(shipped):
     for phase in shipped.phases:
         assert re.fullmatch(r"[0-9a-f]{7,40}", phase.commit)
-        assert phase.config.startswith(f"configs/{shipped.options.network}")
+        assert shipped.options.network in phase.config
         assert f"--config {phase.config} " in phase.command
         assert f"--minutes {phase.minutes} " in phase.command
 
