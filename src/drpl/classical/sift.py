@@ -40,9 +40,9 @@ def fuse_dsift(views: Views) -> Fusion:
     Notes
     -----
     Descriptors have 16 pixels (Lowe's size) instead of the 48 of the authors' demonstration, and
-    small regions are those below a thousandth of the picture: on rendered scenes that gives 1 to
-    2.5 dB more (``docs/adr/0006``). The authors' search for matching pixels in undecided regions is
-    left out, because frames are registered already.
+    small regions are those below a thousandth of the picture, which scores higher on rendered
+    scenes. The authors' search for matching pixels in undecided regions is left out, because frames
+    are registered already.
 
     References
     ----------
