@@ -141,10 +141,11 @@ def test_settings_are_checked(real):
         ({"sources": "", "photos": "x"}, "give --sources"),
         ({"kinds": ("trios",)}, "kinds holds 'trios'"),
         ({"compose": ("paste",)}, "compose holds 'paste'"),
+        ({"scenes": 0}, "scenes is 0; expected 1 or more"),
         ({"fused": {"dct": "x"}}, "'dct' is the name of another entry"),
     ):
         with pytest.raises(ConfigError, match=words):
-            settings(real, **changed)
+            scene_specs(settings(real, **changed))
 
 
 def test_the_default_model_comes_first(real):

@@ -15,6 +15,7 @@ import pytest
 from drawing import striped_stack
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
+from matrices import first_of
 
 PATIENCE = 60
 """Seconds to wait for output before a test fails."""
@@ -129,7 +130,7 @@ def test_ctrl_c_while_fusing_leaves_nothing_behind(screen, tmp_path):
     assert names(tmp_path) == before
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", first_of([1, 2]))
 def test_a_watched_folder_is_fused_as_it_fills(screen, tmp_path, jobs):
     whole = write_stack(tmp_path / "whole")
     root, output = tmp_path / "in", tmp_path / "out"

@@ -124,6 +124,7 @@ def test_the_only_frame_that_shows_the_scene_is_taken():
     assert np.array_equal(composite.fused[:, 14:], frames[2][:, 14:])
 
 
+@pytest.mark.slow
 def test_more_than_256_frames_need_a_16_bit_index_map(model):
     frames = [draw_texture(8, 8, seed % 3) for seed in range(300)]
     result = drpl.fuse(frames, PLAIN, model=model)

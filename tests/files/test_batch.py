@@ -23,6 +23,7 @@ from drpl.files.find import BatchItem, find_stacks, watch_stacks
 from drpl.files.journal import Journal
 from drpl.io.read import read_capture_time, read_frame
 from drpl.io.write import write_image
+from matrices import first_of
 
 OPTIONS = FusionOptions(align=False, threads=1)
 
@@ -199,7 +200,7 @@ def wait_for(condition, seconds=60):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", first_of([2, 1]))
 def test_a_killed_batch_resumes(root, tmp_path, jobs):
     output = tmp_path / "out"
     for seed in range(4, 8):

@@ -206,6 +206,7 @@ class TestTooMuch:
         assert answer.status_code in (400, 422)
         assert answer.json()["error"]
 
+    @pytest.mark.slow
     def test_ten_thousand_requests_delay_nothing(self, url, page, job, logged):
         before = len(page.get("/jobs"))
         body = b'{"name": "n"}'
