@@ -66,6 +66,11 @@ class FusionOptions:
     ------
     ConfigError
         If a value is out of range.
+
+    Examples
+    --------
+    >>> FusionOptions(method="gff", align=False).compose
+    'select'
     """
 
     method: str = field(

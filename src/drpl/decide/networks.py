@@ -89,6 +89,14 @@ def decide_pair(
     ------
     StackError
         If the sources differ in shape or dtype, or are not images.
+
+    Examples
+    --------
+    >>> import numpy as np, drpl
+    >>> sharp = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
+    >>> masks = drpl.decide_pair(drpl.load_model(), sharp, np.full_like(sharp, 128))
+    >>> bool(masks.mask_a.mean() > 0.9)
+    True
     """
     check_stack((source_a, source_b))
     shape = source_a.shape[:2]

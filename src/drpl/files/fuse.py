@@ -55,6 +55,20 @@ def fuse_files(
     ConfigError
         If ``max_memory`` is too small, the method does not support an option or an output, or the
         edits are invalid or belong to another result.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import drpl
+    >>> from drpl.files.demo import run_demo
+    >>> with TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     _ = run_demo(folder, drpl.FusionOptions(align=False))  # draws two source images
+    ...     frames = [folder / "source_a.png", folder / "source_b.png"]
+    ...     result, report = drpl.fuse_files(frames, drpl.Outputs(folder / "sharp.tif"))
+    >>> len(report["frames"])
+    2
     """
     outputs = outputs if isinstance(outputs, Outputs) else Outputs(Path(outputs))
     inputs = read_inputs(paths, options or FusionOptions(), transforms=transforms, edits=edits)

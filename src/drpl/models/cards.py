@@ -167,6 +167,11 @@ def load_model(model: str = "drpl-fast", *, threads: int = 0) -> DecisionModel:
         If the model is unknown, or one of its files is missing or does not match its card.
     BackendUnavailable
         If ONNX Runtime is not installed.
+
+    Examples
+    --------
+    >>> import drpl
+    >>> model = drpl.load_model("drpl-fast", threads=1)  # to be used for many stacks or pairs
     """
     return load_network(model_folder(model), threads)
 
