@@ -102,6 +102,7 @@ def compare(before: Path, after: Path) -> int:
         for file in sorted({*old.get(name, {}), *new.get(name, {})})
         if old.get(name, {}).get(file) != new.get(name, {}).get(file)
     ]
+    differing += [f"{name}: failed" for name, entry in new.items() if entry["exit code"] != "0"]
     files = sum(len(entry) - 1 for entry in new.values())
     print("\n".join(differing) if differing else f"{len(new)} runs, {files} files: equal")
     return len(differing)

@@ -19,12 +19,12 @@ import grimp
 LONGEST = 60
 """Lines of a function without its docstring; longer ones are listed."""
 ALONE = ("drpl.__main__", "drpl.errors", "drpl.version")
-"""Modules that are no link of a chain between packages."""
+"""Modules beside the packages, left out of chains."""
 FOLDERS = ("src", "benchmarks", "docs/tools")
 
 
 def import_graph() -> dict[str, set[str]]:
-    """Return what each top-level package, or module that imports others, imports from the rest."""
+    """Return the imports between top-level packages and modules."""
     graph = grimp.build_graph("drpl")
     children = sorted(graph.find_children("drpl"))
     tops = [child.removeprefix("drpl.") for child in children if child not in ALONE]

@@ -6,7 +6,7 @@
     |-- ReadError            3   a file cannot be read
     |-- StackError           4   the frames do not make a stack
     |-- AlignmentError       5   frames cannot be aligned
-    |-- ModelError           6   a model is unknown or damaged
+    |-- ModelError           6   a method is unknown, or a model damaged
     |-- BackendUnavailable   7   an optional library is missing
     |-- WriteError           8   a file cannot be written
     |-- ConfigError          9   an option has a wrong value
@@ -45,7 +45,7 @@ class AlignmentError(DrplError):
 
 
 class ModelError(DrplError):
-    """A model is unknown or damaged."""
+    """A method is unknown, or a model is unknown or damaged."""
 
     exit_code = 6
 

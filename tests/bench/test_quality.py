@@ -61,7 +61,7 @@ def settings(real, **changed):
     given = {
         "sources": str(real / "pairs"),
         "models": ("drpl-fast",),
-        "baselines": False,
+        "classical": False,
         "fused": {name: str(real / "peers" / name) for name in ("coarse", "fine")},
     }
     return QualitySettings(**given | changed)
@@ -196,7 +196,7 @@ def test_grey_files_are_encoded_grey(tmp_path):
 
 
 def test_scenes_with_truth_have_ceilings(real, tmp_path):
-    chosen = settings(real, truth=str(real / "truth"), fused={}, baselines=True)
+    chosen = settings(real, truth=str(real / "truth"), fused={}, classical=True)
     score_quality(chosen, tmp_path, jobs=1)
     by_set = summary.tabulate(store.ScoreStore(tmp_path).rows())
     assert [found.name for found in by_set] == ["hill", "lake"]
@@ -312,7 +312,7 @@ def test_a_report_is_written_without_the_pictures(run, tmp_path):
 def test_rendered_scenes_are_scored(photos, tmp_path):
     kinds = ("pairs", "moved")
     chosen = QualitySettings(
-        photos=str(photos), kinds=kinds, scenes=1, size=128, models=("drpl-fast",), baselines=False
+        photos=str(photos), kinds=kinds, scenes=1, size=128, models=("drpl-fast",), classical=False
     )
     score_quality(chosen, tmp_path, jobs=1)
     with (tmp_path / "scores.csv").open(encoding="utf-8") as stream:

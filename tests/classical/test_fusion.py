@@ -147,7 +147,7 @@ def test_unsupported_options_are_refused_before_work(files, extra, words):
 
 
 def test_models_lists_classical_methods():
-    done = run("models")
+    done = run("methods")
     assert all(name in done.stdout for name in CLASSICAL_METHODS)
 
 

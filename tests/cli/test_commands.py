@@ -151,8 +151,8 @@ def test_wrong_usage_exits_with_2(drpl, files):
         assert errors
 
 
-def test_models_version_and_help_are_printed(drpl):
-    code, output, _ = drpl("models")
+def test_methods_version_and_help_are_printed(drpl):
+    code, output, _ = drpl("methods")
     assert code == 0
     assert "drpl-fast" in output
     code, output, _ = drpl("--version")
@@ -233,7 +233,7 @@ def test_bench_quality_writes_reports(drpl, files, tmp_path):
     theirs, root = tmp_path / ".peers" / "theirs", folder.parent
     theirs.mkdir(parents=True)
     write_image(theirs / "shots.png", truth)
-    given = ["bench", "quality", "--sources", root, "--peers", theirs.parent, "--no-baselines"]
+    given = ["bench", "quality", "--sources", root, "--peers", theirs.parent, "--no-classical"]
     given += ["-m", "drpl-fast", "--jobs", 1]
     out = tmp_path / ".out"
     code, output, errors = drpl(*given, "-o", out)

@@ -196,7 +196,7 @@ def test_the_shell_completes(line, expected):
 
 @pytest.mark.parametrize(
     "command",
-    ["fuse", "align", "batch", "doctor", "demo", "models", "evaluate", "bench quality"],
+    ["fuse", "align", "batch", "doctor", "demo", "methods", "evaluate", "bench quality"],
 )
 def test_every_option_has_a_help_text(command):
     wide = os.environ | {"COLUMNS": "200", "TERM": "dumb"}

@@ -172,7 +172,7 @@ def test_each_slab_has_a_frame_of_its_own_and_none_is_left_out(tmp_path, count):
         (1, 0, "slab is 1; expected 2 frames or more"),
         (4, 4, "overlap is 4; expected 0 to 3"),
         (4, -1, "overlap is -1; expected 0 to 3"),
-        (None, 2, "overlap is 2, but of no slabs; give --slab"),
+        (None, 2, "overlap is 2, but no slab size is given; give --slab"),
     ],
 )
 def test_impossible_slabs_are_refused(folder, slab, overlap, words):

@@ -54,7 +54,7 @@ def test_frames_are_read_as_often_as_a_method_states(name):
     assert len(READ) == 4 * (1 + needs.passes)
     assert result.fused.dtype == np.uint8
     assert result.fused.shape == stack.like.shape
-    assert result.method == method.describe()
+    assert result.method == method.describe() | {"passes": needs.passes}
     if name != "average":  # an average has no pixels of a single frame
         assert (result.index_map == index).mean() > 0.75
 

@@ -9,7 +9,9 @@ import pytest
 from drpl.errors import ConfigError
 from drpl.models.cards import available_models, model_folder, read_card
 from drpl.train.config import config_from_dict, read_config
-from drpl.train.recipe import RECIPE, read_recipe
+from drpl.train.recipe import read_recipe
+
+RECIPE = "recipe.toml"
 
 ROOT = Path(__file__).parents[2]
 TEXT = """

@@ -38,7 +38,7 @@ from drpl.models.cards import available_models
 def entry_names(settings: QualitySettings) -> list[str]:
     """Return the names of our models and the classical methods, in the order of their scores."""
     own = [own_name(model, mode) for model in chosen_models(settings) for mode in settings.compose]
-    return [*own, *(CLASSICAL_METHODS if settings.baselines else ())]
+    return [*own, *(CLASSICAL_METHODS if settings.classical else ())]
 
 
 def chosen_models(settings: QualitySettings) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def chosen_models(settings: QualitySettings) -> tuple[str, ...]:
 def load_entries(settings: QualitySettings) -> dict[str, Entry]:
     """Load our models and the classical methods, by name."""
     own = own_entries(chosen_models(settings), settings.compose, exposure=settings.exposure)
-    return own | (classical_entries() if settings.baselines else {})
+    return own | (classical_entries() if settings.classical else {})
 
 
 def scene_specs(settings: QualitySettings) -> list[SceneSpec]:

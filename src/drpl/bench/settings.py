@@ -41,14 +41,14 @@ class QualitySettings:
     degraded: bool = field(
         default=False,
         metadata=described(
-            "Rendered frames with shift, exposure change, noise and JPEG coding.",
+            "Degrade rendered frames: shift, exposure change, noise and JPEG coding.",
             flag="degraded/--clean",
         ),
     )
     drawn: int = field(
         default=0, metadata=described("Scenes like that of `drpl demo`, which need no photos.")
     )
-    seed: int = field(default=SEED, metadata=described("Seed; the same one gives the same scenes."))
+    seed: int = field(default=SEED, metadata=described("Seed of the scenes."))
     sources: str = field(
         default="", metadata=described("Folder of real scenes, each a folder of frames.")
     )
@@ -77,7 +77,7 @@ class QualitySettings:
             "frames unmatched."
         ),
     )
-    baselines: bool = field(default=True, metadata=described("Score the classical methods too."))
+    classical: bool = field(default=True, metadata=described("Score the classical methods too."))
     fused: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

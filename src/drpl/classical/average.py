@@ -30,7 +30,7 @@ class Mean:
 
 
 def fuse_average(views: Views) -> Images:
-    """Average the frames, the baseline of all methods.
+    """Average the frames: the simplest method, for comparison.
 
     Parameters
     ----------

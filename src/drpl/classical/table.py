@@ -93,7 +93,7 @@ class ClassicalMethod:
         if given:
             raise ConfigError(
                 f"method {self.id} fuses all frames at once; for {option}, choose a network (see "
-                "`drpl models`)"
+                "`drpl methods`)"
             )
 
     def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
@@ -165,7 +165,6 @@ class ClassicalMethod:
         return {
             "id": self.id,
             "sha256": {},
-            "passes": self.passes,
             "doi": self.doi,
             "decides": self.decides,
         }

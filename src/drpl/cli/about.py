@@ -1,4 +1,4 @@
-"""Commands `drpl doctor` and `drpl models`."""
+"""Commands `drpl doctor` and `drpl methods`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def doctor(
         console.print(table)
 
 
-def models() -> None:
+def methods() -> None:
     """List the models and the classical methods that ship with drpl."""
     from drpl.classical.table import CLASSICAL_METHODS
     from drpl.models.cards import available_models, model_folder, read_card

@@ -1,4 +1,4 @@
-"""The commands of the terminal that score: `drpl evaluate`, `drpl bench quality` and `report`."""
+"""Commands `drpl bench quality` and `drpl bench report`; need the extra ``bench``."""
 
 from __future__ import annotations
 
@@ -29,11 +29,15 @@ def quality(
     fused: Annotated[
         list[str] | None,
         typer.Option(
-            help="Peer's fused images of real scenes: NAME=FOLDER of SCENE.* (repeatable)."
+            help="Images of real scenes fused by another method: NAME=FOLDER with SCENE.* "
+            "(repeatable)."
         ),
     ] = None,
     peers: Annotated[
-        Path | None, typer.Option(help="Folder whose folders are those of --fused, by name.")
+        Path | None,
+        typer.Option(
+            help="Folder with a subfolder of fused images per method, in place of several --fused."
+        ),
     ] = None,
     docs: Docs = None,
     jobs: Annotated[
@@ -65,7 +69,7 @@ def quality(
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of `drpl bench quality`.")],
     docs: Docs = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the reports of a run again, from its scores."""
     bench = load_extra("drpl.bench.report", "bench")
@@ -88,7 +92,7 @@ def _folders(fused: list[str], peers: Path | None) -> dict[str, str]:
         folders[name] = Path(folder).as_posix()
     if peers is not None:
         if not peers.is_dir():
-            raise ConfigError(f"peers is {peers}, no folder; expected one with a folder a method")
+            raise ConfigError(f"{peers}: is not a folder; expected one with a subfolder per method")
         found = sorted(path for path in peers.iterdir() if path.is_dir())
         folders |= {path.name: path.as_posix() for path in found}
     return folders

@@ -99,6 +99,11 @@ def _replacing(
     return decorate
 
 
+def help_of(kind: type, name: str) -> str:
+    """Return the help text of a field, for a flag that cannot be derived."""
+    return str(next(entry for entry in fields(kind) if entry.name == name).metadata["help"])
+
+
 def flags_of(
     kind: type, *, only: Sequence[str] = (), skip: Sequence[str] = (), panel: str | None = None
 ) -> list[inspect.Parameter]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from drpl.cli.about import doctor, models
+from drpl.cli.about import doctor, methods
 from drpl.cli.align import align
 from drpl.cli.batch import batch
 from drpl.cli.bench import quality, report
@@ -22,9 +22,9 @@ from drpl.version import __version__
 
 EXIT_CODES = (
     "Exit codes: 0 success; 1 unexpected failure; 2 wrong usage; 3 a file cannot be read; 4 the "
-    "images do not form a stack; 5 alignment failed; 6 a model is unknown or damaged; 7 an "
-    "optional library is missing; 8 a file cannot be written; 9 an option has a wrong value; 10 "
-    "some stacks of a batch failed; 11 the images cannot be compared; 130 interrupted."
+    "images do not form a stack; 5 alignment failed; 6 a method is unknown or a model damaged; 7 "
+    "an optional library is missing; 8 a file cannot be written; 9 an option has a wrong value; "
+    "10 some stacks of a batch failed; 11 the images cannot be compared; 130 interrupted."
 )
 SUMMARY = "Fuse photos with different focus into one that is sharp everywhere."
 app = typer.Typer(
@@ -67,7 +67,7 @@ def root(
 
 for command in (fuse, align, batch):
     app.command(epilog=EXIT_CODES)(command)
-for command in (doctor, demo, models, evaluate):
+for command in (doctor, demo, methods, evaluate):
     app.command()(command)
 for command in (quality, report):
     bench.command()(command)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from drpl.cli.flags import with_fields
+from drpl.cli.flags import help_of, with_fields
 from drpl.cli.terminal import console, load_extra, log_to_terminal, say
 from drpl.core.machine import share_heap
 from drpl.errors import ReadError
@@ -22,15 +22,10 @@ from drpl.serve.settings import Settings, is_loopback
 
 @with_fields(Settings, "settings", skip=("folder", "token"))
 def serve(
-    folder: Annotated[
-        Path | None, typer.Argument(help="Folder whose subfolders are offered as stacks.")
-    ] = None,
+    folder: Annotated[Path | None, typer.Argument(help=help_of(Settings, "folder"))] = None,
     token: Annotated[
         str,
-        typer.Option(
-            envvar="DRPL_TOKEN",
-            help="Token that clients must send; generated if one is needed.",
-        ),
+        typer.Option(envvar="DRPL_TOKEN", help=help_of(Settings, "token")),
     ] = "",
     open_page: Annotated[
         bool,

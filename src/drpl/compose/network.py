@@ -106,4 +106,4 @@ class NetworkMethod:
 
     def describe(self) -> dict[str, Any]:
         """See `Method`."""
-        return {"id": self.id, "sha256": dict(self.sha256), "passes": 1}
+        return {"id": self.id, "sha256": dict(self.sha256)}

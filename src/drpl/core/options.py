@@ -14,7 +14,7 @@ ComposeMode = Literal["select", "pyramid"]
 COMPOSE_MODES: tuple[str, ...] = get_args(ComposeMode)
 Motion = Literal["translation", "similarity", "affine", "homography"]
 MOTIONS: tuple[Motion, ...] = get_args(Motion)
-"""Models of motion, from the simplest to the most flexible."""
+"""Motions, from the simplest to the most flexible."""
 Unaligned = Literal["reject", "keep"]
 UNALIGNED: tuple[str, ...] = get_args(Unaligned)
 SCALES = (0, 1, 2, 4)
@@ -76,8 +76,8 @@ class FusionOptions:
     method: str = field(
         default="drpl-fast",
         metadata=described(
-            "Fusion method: id of a model or classical method (see `drpl models`), or folder of a "
-            "model.",
+            "Fusion method: id of a network or classical method (see `drpl methods`), or folder of "
+            "a network.",
             short="-m",
         ),
     )
@@ -95,7 +95,9 @@ class FusionOptions:
     )
     motion: Motion = field(
         default="affine",
-        metadata=described("Motion model, from the simplest to the most flexible.", MOTIONS),
+        metadata=described(
+            "Motion between frames, from the simplest to the most flexible.", MOTIONS
+        ),
     )
     reference: int | None = field(
         default=None,

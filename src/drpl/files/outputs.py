@@ -71,6 +71,11 @@ class Outputs:
         Slabs to fuse apart, each into a picture beside ``result``: ``NAME_slab_01``, ...
     overwrite : bool
         True if existing files may be replaced; an input never is.
+
+    Examples
+    --------
+    >>> Outputs(Path("sharp.tif"), maps=Path("maps")).overwrite
+    False
     """
 
     result: Path
@@ -221,5 +226,5 @@ def cut_slabs(size: int | None, overlap: int = 0) -> Slabs | None:
     if size is not None:
         return Slabs(size, overlap)
     if overlap:
-        raise ConfigError(f"overlap is {overlap}, but of no slabs; give --slab too")
+        raise ConfigError(f"overlap is {overlap}, but no slab size is given; give --slab too")
     return None

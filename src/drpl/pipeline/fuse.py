@@ -112,7 +112,9 @@ def fuse_stack(
     clock.lap("align")
     frames = RegisteredFrames(stack, plan, options, clock, progress)
     composite = method.fuse(frames, plan, options)
-    result = as_result(composite, plan, window, method.describe(), clock.seconds)
+    needs = method.needs(options, stack.like, len(stack.names))
+    about = method.describe() | {"passes": needs.passes}
+    result = as_result(composite, plan, window, about, clock.seconds)
     if edits is not None:
         del composite  # frees memory for the frames that are read again
         retouch_result(result, edits, frames)

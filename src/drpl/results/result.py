@@ -41,6 +41,13 @@ class FusionResult:
         Description of the method, for the report.
     slabs : tuple of Slab
         Slabs that were fused apart and written.
+
+    Examples
+    --------
+    >>> import drpl
+    >>> texture = np.random.default_rng(0).integers(0, 255, (64, 96), dtype=np.uint8)
+    >>> drpl.fuse([texture, texture]).index_map.shape
+    (64, 96)
     """
 
     fused: Pixels

@@ -15,8 +15,6 @@ from drpl.core.options import read_toml
 from drpl.errors import ConfigError
 from drpl.train.config import TrainOptions, read_config
 
-RECIPE = "recipe.toml"
-
 
 @dataclass(frozen=True)
 class Phase:
