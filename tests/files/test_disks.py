@@ -120,7 +120,7 @@ def test_a_file_with_wrong_content_is_not_kept(tmp_path, texture, monkeypatch):
         self.crop(0, 0, 5, 5).pngsave(filename)
 
     monkeypatch.setattr(pyvips.Image, "write_to_file", cropped)
-    with pytest.raises(WriteError, match="came out wrong"):
+    with pytest.raises(WriteError, match="was written incorrectly"):
         write_image(tmp_path / "a.png", texture)
     assert list(tmp_path.iterdir()) == []
 

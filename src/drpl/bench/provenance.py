@@ -18,7 +18,7 @@ LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyvips
 
 
 def provenance(models: Sequence[str]) -> dict[str, object]:
-    """Return what results depend on besides their inputs: code, versions, machine, models.
+    """Return code, versions, machine and models, on which results depend besides their inputs.
 
     Parameters
     ----------

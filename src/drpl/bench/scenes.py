@@ -25,7 +25,8 @@ Bytes = NDArray[np.uint8]
 CAP_DB = 60.0
 """Upper bound of PSNR in dB: one exact image would make a mean infinite."""
 INNER = 0.12
-"""Share of each side left unscored where frames moved: mirrored pixels enter there."""
+"""Margin, as a share of each side, that is not scored where frames moved: it may hold mirrored
+pixels."""
 
 
 class RegisteredStack(NamedTuple):

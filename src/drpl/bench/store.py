@@ -73,7 +73,7 @@ class ScoreStore:
             if other:
                 raise ConfigError(
                     f"{self.folder}: was made with other settings ({'; '.join(other)}); give "
-                    "another folder, the same settings, or --overwrite to begin anew"
+                    "another folder, the same settings, or --overwrite to start over"
                 )
             done = _whole_scenes(self.rows(), expected)
         # scores first, so that old ones never stand beside new settings

@@ -11,7 +11,7 @@ from drpl.core.composite import Coverage
 from drpl.core.frames import Plane
 
 NEAR = 1e-3
-"""Distance, relative to white, below which frames count as about equally near."""
+"""Difference in value, relative to white, below which two frames count as equally near."""
 
 
 class Maximum:

@@ -178,7 +178,7 @@ class ClassicalMethod:
 
 @dataclass(frozen=True)
 class _FrameViews:
-    """Registered frames as views, read anew on each pass."""
+    """Registered frames as views, read again on each pass."""
 
     frames: RegisteredFrames
 

@@ -78,7 +78,7 @@ class Fusion(NamedTuple):
 
 
 def planes(image: NDArray[Any]) -> NDArray[Any]:
-    """Return an image with three axes, also if OpenCV dropped a single channel."""
+    """Return an image with three axes, even if OpenCV dropped a single channel."""
     return image if image.ndim == 3 else image[..., None]
 
 

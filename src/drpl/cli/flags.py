@@ -17,7 +17,7 @@ Command = Callable[..., None]
 Sources = Annotated[
     list[Path],
     typer.Argument(
-        help="Source images of one scene, each with another focus: files, folders or patterns.",
+        help="Source images of one scene, each with a different focus: files, folders or patterns.",
         metavar="FRAME",
     ),
 ]

@@ -106,7 +106,7 @@ def check_count(count: int) -> None:
     if count < 2:
         raise StackError(
             f"found {count} source image{'s' * (count != 1)}; expected two or more, "
-            "each focused elsewhere"
+            "each with a different focus"
         )
 
 
@@ -121,7 +121,7 @@ def check_alike(first: Pixels, other: Pixels, names: tuple[str, str]) -> None:
             shown = [_shown(what, found) for found in (found_first, found_other)]
             raise StackError(
                 f"{names[0]} and {names[1]} differ in {what}: {shown[0]} and {shown[1]}; "
-                "expected frames of one camera, saved alike"
+                "expected frames from one camera, saved with the same settings"
             )
 
 

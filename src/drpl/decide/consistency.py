@@ -1,7 +1,7 @@
 """Consistency verification: low-confidence pixels follow their neighbourhood.
 
 Where two frames hardly differ, in skies and on smooth surfaces, noise and coding decide pixel by
-pixel which of them a network prefers. No pixel suffers, but the maps and the grain of the picture
+pixel which of them a network prefers. The picture itself is not harmed, but the maps and the grain
 become a patchwork, and the next frame of a stack is compared with a mosaic.
 """
 

@@ -1,8 +1,8 @@
-"""Contenders: frames of a stack whose own detail lets them be the sharpest at a place.
+"""Contenders: frames with enough detail at a place to be the sharpest there.
 
-The network compares each frame with a composite of the frames before. Where all of those are
-blurred, it picks pixels at random, and such a mosaic looks sharper to it than a sharp frame. The
-detail of single frames is not misled by that.
+The network compares each frame with a composite of the frames before. Where all earlier frames are
+blurred, it picks pixels at random, and that mosaic looks sharper to it than a sharp frame. The
+detail of single frames is free of this error.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ BLOCK = 8
 SMOOTHING = 5
 """Side, in pixels, of the mean that is subtracted from luma; the remainder is detail."""
 CONTENDER_WINDOW = 7
-"""Side, in blocks, of the window in which a contender has enough detail somewhere."""
+"""Side, in blocks, of a window; a frame contends if any block in it has enough detail."""
 SHARPEST_WINDOW = 3
 """Side, in blocks, of the window throughout which a frame must have the most detail to win without
-the network's vote: frames that look as sharp were softened by resampling."""
+the network's vote. Frames that look equally sharp were softened by resampling."""
 CONTENDS, SHARPEST = np.uint8(1), np.uint8(2)
 """Bits of a frame's rank in a block."""
 PER_OCTAVE = 8

@@ -167,7 +167,7 @@ def _outcome(item: BatchItem, work: Callable[[], float]) -> Outcome:
     except DrplError as error:
         return Outcome(item, "failed", message=str(error))
     except BrokenProcessPool:
-        return Outcome(item, "failed", message="its process was killed; too little memory?")
+        return Outcome(item, "failed", message="its process was killed, perhaps for lack of memory")
     except Exception as error:  # a bug in one stack must not stop the others
         log.exception("%s: unexpected failure", item.name)
         reason = f"{type(error).__name__}: {error}"

@@ -238,8 +238,8 @@ def _check_written(partial: Path, path: Path, pixels: Pixels) -> None:
     expected = (*pixels.shape[:2], channels, pixels.dtype.name)
     if found != expected:
         raise WriteError(
-            f"{path}: came out wrong: found {found}, expected {expected}; nothing was kept; please "
-            "report this"
+            f"{path}: was written incorrectly: found {found}, expected {expected}; nothing was "
+            "kept; please report this"
         )
 
 

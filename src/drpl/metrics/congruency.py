@@ -104,8 +104,7 @@ def phase_congruency(image: Plane, filters: list[OrientedFilters]) -> Features:
     Notes
     -----
     The product moment enters with a quarter of Kovesi's weight, as in the code that produced the
-    published values of Q_P. With his weight, Q_P is larger by 0.1 to 0.9 per cent on four
-    photographed pairs.
+    published values of Q_P. With his weight, Q_P is slightly larger on photographs.
 
     References
     ----------

@@ -50,8 +50,8 @@ def q_p(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
     Notes
     -----
     For odd sizes n, the field's MATLAB code divides frequencies by n - 1, which places all filters
-    too low along that side. The true frequencies are used here: scores of a 427x640 pair differ by
-    up to 1.1e-4 of their value, scores of even sizes by less than 1e-6.
+    too low along that side. The true frequencies are used here, so scores of odd sizes differ
+    slightly.
 
     References
     ----------

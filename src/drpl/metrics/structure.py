@@ -151,7 +151,7 @@ def q_c(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
     Notes
     -----
     Where both covariances are 0, both sources have weight 0.5. Flat windows are treated as in
-    `q_y`, which changes scores by up to 8e-5. Weights are clipped as in the paper and in Y. Liu's
+    `q_y`, which changes scores slightly. Weights are clipped as in the paper and in Y. Liu's
     revision of the field's MATLAB code; Z. Liu's first version sets the score of such a window to
     0 or 1 instead.
 
@@ -200,7 +200,7 @@ def q_y(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
     In flat windows, the field's MATLAB code divides by variances that are mere rounding errors:
     similarities are arbitrary there, and the score is NaN where both variances are exactly 0. Here
     such variances are set to 0, and two flat windows of the same grey score 1. On photographs with
-    clipped regions this changes the score by up to 2e-4.
+    clipped regions this changes the score slightly.
 
     References
     ----------

@@ -17,7 +17,7 @@ from drpl.errors import ModelError
 CARD = "card.json"
 """Name of the card in a model's folder."""
 STAGES = (("masks",), ("encode", "trunk", "decode"))
-"""Names of the stages in the two kinds of model, of one graph and of three."""
+"""Names of the stages of networks with one graph and with three."""
 
 
 @dataclass(frozen=True)

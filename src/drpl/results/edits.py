@@ -187,7 +187,7 @@ def _parse_stroke(tree: Any, number: int, size: list[int]) -> Stroke:
     if not isinstance(points, list) or not points:
         raise _Invalid(f"{name}: has no points; expected [[x, y], ...]")
     for point in points:
-        # a hand may leave the picture, but not go far from it
+        # a stroke may leave the picture by at most its longer side
         if not (_is_pair(point) and all(_is_number(at, -longest, 2 * longest) for at in point)):
             raise _Invalid(
                 f"{name}: a point is {point!r:.60}; expected [x, y] in pixels, in the picture or "

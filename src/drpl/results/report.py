@@ -1,4 +1,4 @@
-"""The report beside a result: what went in, what was done to it, what came out."""
+"""Report beside a result: sources, processing and output."""
 
 from __future__ import annotations
 

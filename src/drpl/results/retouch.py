@@ -143,7 +143,7 @@ def _overlap(one: Window, other: Window) -> bool:
 
 
 def _edge(stroke: Stroke) -> float:
-    """Return the width of a stroke's edge in pixels; a hard edge takes one."""
+    """Return the width of a stroke's edge in pixels, at least one."""
     return max(1.0, stroke.softness * stroke.radius)
 
 

@@ -40,9 +40,8 @@ class SceneOptions:
     smooth_share : float
         Share of layers nearly without texture.
     enlarged_share : float
-        Share of scenes of which a part is enlarged to the whole picture. Pictures of many
-        megapixels are soft at their finest scale and their blur spans many more pixels than could
-        be rendered at an acceptable cost.
+        Share of scenes in which a part is enlarged to full size. Pictures of many megapixels are
+        soft at the finest scale, with blur too wide to render at acceptable cost.
     enlarged : float
         Largest factor of enlargement.
     radius : tuple of two floats

@@ -2,9 +2,9 @@
 
 A scene consists of a complete background and foreground layers, each with radiance in linear
 light, a matte and a depth. `render` blurs every layer by the circle of confusion of its depth, a
-foreground premultiplied by its matte and together with it, and composites the layers from back to
-front. A defocused foreground therefore spreads over its background (defocus spread effect), and
-beside it no frame need be correct. The truth is composited from the same layers without blur.
+foreground together with its matte (premultiplied), and composites the layers from back to front. A
+defocused foreground therefore spreads over its background (defocus spread effect), and next to it
+every frame may be wrong. The truth is composited from the same layers without blur.
 
 `render_paper` follows the paper's recipe: one binary mask, Gaussian blur in gamma space, hard
 edges.

@@ -13,7 +13,7 @@ from drpl.core.options import MAX_PIXELS, described
 from drpl.errors import ConfigError
 
 SHORTEST_TOKEN = 16
-"""Characters."""
+"""Fewest characters of a token."""
 TOKEN = re.compile(rf"[\w.~-]{{{SHORTEST_TOKEN},}}", re.ASCII)
 """Pattern of a token: characters that addresses and cookies hold unchanged."""
 GIGABYTE = 1_000_000_000

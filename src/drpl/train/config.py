@@ -47,7 +47,7 @@ class TrainOptions:
         True to weight the mask losses by the difference that a decision makes.
     scene_uses : int
         Number of batches that use a rendered scene, each time rotated, mirrored and degraded
-        anew; a divisor of ``batch``. Applies on a CPU only, where rendering is slow.
+        again; a divisor of ``batch``. Applies on a CPU only, where rendering is slow.
     steps : int
         Length of the run in steps, unless it is limited by time.
     batch : int

@@ -284,8 +284,8 @@ def export_model(
     ----------
     checkpoints : Path or sequence of Path
         Checkpoints of `drpl train`. Several must hold one network, each run started from the
-        weights of another. Their mean is often better than each run where that run is not best.
-        The training section of the card describes the last one.
+        weights of another. The mean is often better than each run on the scenes where that run is
+        weaker. The training section of the card describes the last one.
     out : Path
         Folder of the model. Its files are replaced only if the export succeeds.
     recipe : Path

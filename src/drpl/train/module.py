@@ -237,7 +237,10 @@ def _resume(run: Run, checkpoint: Path) -> None:
 def _validate_and_save(
     run: Run, held_out: list[Scenes], out: Path, log_file: TrainingLog | None
 ) -> dict[str, float]:
-    """Score the averaged weights; the process that has a log file also writes all files."""
+    """Score the averaged weights of a run.
+
+    The process with the log file also writes checkpoints and samples.
+    """
     scores = validate(run.average, held_out)
     if log_file is not None:
         log_file.scores(run, scores)

@@ -22,7 +22,7 @@ SPACING = 24
 class ReusedScenes(Dataset[Scenes]):
     """Batches that mix scenes of several rendered batches and use each scene ``uses`` times.
 
-    Each use rotates, mirrors, enlarges and degrades the scene, and folds stacks, anew. Batch ``i``
+    Each use again rotates, mirrors, enlarges and degrades the scene, and folds stacks. Batch ``i``
     depends on the seed and ``i`` only: a resumed run renders the scenes of its next batches again.
     Every worker keeps its own ``SPACING * (uses - 1) + 1`` rendered batches (0.9 GB for 4 uses of
     16 grey pairs of 192x192 pixels). Use one worker, since several would render the same scenes.

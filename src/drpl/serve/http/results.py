@@ -24,7 +24,7 @@ from drpl.serve.work.workers import TaskFailed, TaskRefused, Tasks, folder_bytes
 MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 """Media types of tiles by suffix."""
 PATIENCE = 10.0
-"""Seconds that a request waits for a layer before the client has to ask again."""
+"""Most seconds that a request waits for a layer; the client then requests it again."""
 
 
 class Results:
@@ -46,7 +46,7 @@ class Results:
             raise Refused(507, "there is no room for the result; remove jobs you no longer need")
 
     def resume(self) -> None:
-        """Take back strokes that the end of the service interrupted."""
+        """Roll back strokes that the end of the service interrupted."""
         for job in self._store.jobs.values():
             folder = self._store.folder(job) / "result" / "retouched"
             if job.state != "done" or not folder.exists():
@@ -175,7 +175,7 @@ class Results:
         return known
 
     def _forget(self, key: tuple[str, str], making: asyncio.Task[Any]) -> None:
-        """Forget a task that has ended, and take its error, which no request may wait for."""
+        """Forget an ended task and retrieve its error, in case no request awaits it."""
         self._making.pop(key, None)
         if not making.cancelled():
             making.exception()

@@ -46,7 +46,7 @@ class Uploads:
         ------
         Refused
             If the file is not an image or too large, the job has too many frames, or there is no
-            room; nothing is kept of it.
+            room. Nothing of the file is kept.
         """
         self.check_open(job)
         if self._arriving.total() >= AT_A_TIME:

@@ -3,7 +3,7 @@
 The folder ``retouched`` of a result holds its planes (fused image, index map, confidence map) as
 arrays, and the frames that strokes take from: so a stroke costs little, however large the picture
 is. ``edits.json`` lists the strokes on the planes. The file ``changing`` exists while the planes
-change; if a process leaves it behind, killed or too slow, the interrupted strokes are taken back.
+change; if a process leaves it behind, killed or too slow, the interrupted strokes are rolled back.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Retouching:
         return self._stored.parse_edits(text, EDITS)
 
     def recover(self) -> Edits:
-        """Take back interrupted strokes and return the edits that the planes hold."""
+        """Roll back interrupted strokes and return the edits that the planes hold."""
         held = self._unretouched
         if (self._folder / EDITS).exists():
             held = self.parse((self._folder / EDITS).read_text(encoding="utf-8"))
@@ -248,7 +248,7 @@ def retouch_result(text: str, room: int) -> dict[str, Any]:
 
 
 def recover_result(room: int) -> None:
-    """Take back interrupted strokes of a result; see `Retouching`."""
+    """Roll back interrupted strokes of a result; see `Retouching`."""
     Retouching(*open_result(), room).recover()
 
 

@@ -35,7 +35,7 @@ NICENESS = 5
 
 
 def _begin() -> None:
-    """Set up a child process; it reads files of strangers, so only safe loaders are allowed."""
+    """Set up a child process; it reads untrusted files, so only safe loaders are allowed."""
     begin_child()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     if sys.platform != "win32":
