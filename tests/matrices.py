@@ -1,4 +1,4 @@
-"""Parameters of which `make test` runs the first and `make test-all` every one."""
+"""Test parameters: `make test` runs the first value, `make test-all` all of them."""
 
 import pytest
 
