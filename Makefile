@@ -67,4 +67,4 @@ bench: $(VENV)/.done
 	$(BIN)/python -m benchmarks.stacks --stacks $(STACKS) --photos $(PHOTOS) -o bench-results/stacks
 
 ablation: $(VENV)/.done
-	$(BIN)/python -m benchmarks.ablation --photos $(PHOTOS) -o bench-results/ablation
+	$(BIN)/python -m benchmarks.ablation --photos $(PHOTOS) -o bench-results/ablation --docs docs/ablation.md

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 import typer
 
+from benchmarks.docs import Docs, write_sections
 from drpl.bench.provenance import provenance
 from drpl.bench.rendered import bench_scenes
 from drpl.bench.scenes import BenchScene, Bytes
@@ -264,6 +265,7 @@ def main(
     size: Annotated[int, typer.Option(min=64, help="Side of a scored pair in pixels.")] = 256,
     workers: Annotated[int, typer.Option(min=0, help="Processes that render scenes.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of training.")] = 1,
+    docs: Docs = None,
 ) -> None:
     """Train all variants and score them on rendered pairs with known truth."""
     unknown = sorted(set(variants or ()) - set(VARIANTS))
@@ -291,10 +293,12 @@ def main(
         network = averaged_network(state)
         rows += score_variant(name, network, pairs)
         descriptions[name] = described(state, network)
-    parts = ["Differences to the full recipe, with 95 % intervals (paired bootstrap over scenes)."]
-    parts += [variants_table(rows, names), sizes(descriptions)]
-    parts += ["The full recipe's decisions in all compose modes:", blending_table(rows)]
-    text = "\n\n".join(parts) + "\n"
+    sections = {
+        "variants": variants_table(rows, names),
+        "sizes": sizes(descriptions),
+        "blending": blending_table(rows),
+    }
+    text = "\n\n".join(sections.values()) + "\n"
     about = provenance([]) | {"scenes": scenes, "size": size, "seed": SEED}
     about |= {"variants": descriptions}
     about |= {"cores": os.cpu_count(), "load": os.getloadavg()}
@@ -302,6 +306,8 @@ def main(
     write_text(output / "table.md", text, overwrite=True)
     write_text(output / "about.json", json.dumps(about, indent=2) + "\n", overwrite=True)
     typer.echo(text)
+    if docs is not None:
+        write_sections(docs, sections)
 
 
 if __name__ == "__main__":

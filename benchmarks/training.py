@@ -17,6 +17,8 @@ import lightning as L
 import torch
 import typer
 
+from benchmarks.docs import Docs, write_sections
+from drpl.bench.tables import markdown_table
 from drpl.scenes.batches import SceneBatches
 from drpl.scenes.photos import find_photos, load_photos, split_photos
 from drpl.train.config import TrainOptions, read_config
@@ -82,12 +84,16 @@ def main(
     photos: Annotated[Path, typer.Option(help="Folder of all-in-focus photos.")],
     config: Annotated[Path, typer.Option(help="Configuration or recipe of a model (TOML).")],
     batches: Annotated[int, typer.Option(min=1, help="Number of batches that are timed.")] = 24,
+    docs: Docs = None,
 ) -> None:
     """Time rendering and learning with one configuration."""
     seconds = time_training(photos, read_config(config), batches)
-    typer.echo("| what | s | share of learning |\n| --- | --- | --- |")
-    for name, value in seconds.items():
-        typer.echo(f"| {name} | {value:.3f} | {value / seconds['learning a batch']:.2f} |")
+    learning = seconds["learning a batch"]
+    rows = [[name, f"{value:.3f}", f"{value / learning:.2f}"] for name, value in seconds.items()]
+    text = markdown_table(["what", "s", "share of learning"], rows)
+    typer.echo(text)
+    if docs is not None:
+        write_sections(docs, {"training": text})
 
 
 if __name__ == "__main__":
