@@ -278,3 +278,20 @@ def test_demo_fuses_better_than_its_sources(drpl, tmp_path):
     code, _, errors = drpl("demo", "-o", out)
     assert code == 8
     assert "exists already" in one_line(errors)
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+@pytest.mark.parametrize(
+    ("result", "flag"), [("depth.png", "--maps"), ("Decisions.png", "--debug"), ("a.json", "-o")]
+)
+def test_two_outputs_at_one_place_are_refused_before_work(drpl, files, result, flag, overwrite):
+    folder = files[0]
+    out = folder / "out"
+    out.mkdir()
+    if flag == "-o":  # a picture cannot be written where its report goes
+        code, _, errors = drpl("fuse", folder, "-o", out / result, *overwrite)
+    else:
+        code, _, errors = drpl("fuse", folder, "-o", out / result, flag, out, *overwrite)
+        assert "two outputs have this name" in one_line(errors)
+    assert code == 8
+    assert list(out.iterdir()) == []

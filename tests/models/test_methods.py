@@ -10,7 +10,7 @@ from drawing import striped_stack
 from drpl.core.options import FusionOptions
 from drpl.errors import ConfigError, ModelError
 from drpl.io.stacks import ArrayStack
-from drpl.models.cards import load_model
+from drpl.models.cards import available_models, load_model
 from drpl.models.methods import available_methods, find_method, network_method
 from drpl.pipeline.fuse import fuse_stack
 from drpl.results.sheet import DecisionSheet
@@ -95,3 +95,11 @@ def test_an_unknown_method_names_the_known_ones():
         find_method("nothing")
     with pytest.raises(ModelError, match="model 'gff' is unknown; expected one of drpl, drpl-fast"):
         load_model("gff")
+
+
+@pytest.mark.parametrize("name", available_models())
+def test_a_loaded_network_needs_as_much_as_its_id(name):
+    frame = np.zeros((2000, 3000, 3), np.uint8)
+    options = replace(STILL, threads=4)
+    loaded = network_method(load_model(name, threads=1)).needs(options, frame, 4)
+    assert loaded == find_method(name).needs(options, frame, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from drpl.core.options import COMPOSE_MODES, FusionOptions, described
 from drpl.errors import ConfigError
@@ -81,7 +82,10 @@ class QualitySettings:
     fused: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Validate."""
+        """Normalise folders and validate."""
+        for name in ("photos", "sources", "truth"):
+            folder = getattr(self, name)
+            object.__setattr__(self, name, Path(folder).as_posix() if folder else "")
         if not (self.photos or self.drawn or self.sources):
             raise ConfigError("there is nothing to score; give --photos, --drawn or --sources")
         if not self.sources and (self.truth or self.fused or self.align):

@@ -17,7 +17,7 @@ def evaluate(
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Source images of the fused one: files, folders or patterns.", metavar="[FRAME]..."
+            help="Source images of the fused one: files, folders or patterns.", metavar="FRAME"
         ),
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="All-in-focus ground truth.")] = None,

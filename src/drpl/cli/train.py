@@ -84,7 +84,7 @@ def export(
     checkpoints: Annotated[
         list[Path],
         typer.Argument(
-            help="Checkpoints of `drpl train`; several are averaged.", metavar="CHECKPOINT..."
+            help="Checkpoints of `drpl train`; several are averaged.", metavar="CHECKPOINT"
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import cv2
 import numpy as np
@@ -119,6 +119,7 @@ class PairNetwork:
         Pixels around a tile that its masks depend on.
     """
 
+    staged: ClassVar[bool] = False
     masks: Session
     contexts: tuple[int, ...]
 
@@ -157,6 +158,7 @@ class StagedNetwork:
         Tiles computed at a time.
     """
 
+    staged: ClassVar[bool] = True
     encode: Session
     trunk: Session
     decode: Session

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from drpl.compose.slabs import SlabOutput, Slabs
 from drpl.core.frames import Metadata, Pixels
 from drpl.core.options import FusionOptions
 from drpl.core.progress import Clock
-from drpl.errors import ConfigError
+from drpl.errors import ConfigError, WriteError
 from drpl.io.stacks import FileStack
 from drpl.io.write import check_output, check_place, make_folder, write_image, write_text
 from drpl.results.edits import Edits
@@ -56,7 +57,7 @@ class Outputs:
 
     Attributes
     ----------
-    result : Path
+    result : Path or str
         Picture; the suffix selects the format, which must hold the dtype and the transparency of
         the sources.
     maps : Path or None
@@ -86,13 +87,20 @@ class Outputs:
     slabs: Slabs | None = None
     overwrite: bool = False
 
+    def __post_init__(self) -> None:
+        """Accept strings as paths."""
+        for name in ("result", "maps", "report", "sheet"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, Path(getattr(self, name)))
+
     def check(self, inputs: Inputs) -> None:
         """Check that every file can be written, before any work is done.
 
         Raises
         ------
         WriteError
-            If a file is an input, exists and may not be replaced, or cannot be written.
+            If a file is an input, exists and may not be replaced, is named twice, or cannot be
+            written.
         """
         count, like = len(inputs.stack.paths), inputs.stack.like
         pictures = [self.result]
@@ -101,10 +109,11 @@ class Outputs:
             pictures += [self._slab(number) for number in range(most)]
         for path in pictures:
             check_output(path, inputs=inputs.paths, overwrite=self.overwrite, like=like)
+        beside = [file for file in (*self._maps(count).values(), self.report, self._sheet) if file]
         guarded = [*inputs.paths, self.result]
-        for file in (*self._maps(count).values(), self.report, self._sheet):
-            if file is not None:
-                check_place(file, inputs=guarded, overwrite=self.overwrite, folder_too=True)
+        for file in beside:
+            check_place(file, inputs=guarded, overwrite=self.overwrite, folder_too=True)
+        _check_distinct([*pictures, *beside])
 
     def extend(self, method: Method, inputs: Inputs) -> tuple[Method, DecisionSheet | None]:
         """Extend a method by the slabs and the decision sheet to write.
@@ -155,10 +164,10 @@ class Outputs:
         clock = Clock(result.seconds)
         stack = inputs.stack
         metadata = stack.metadata[result.plan.reference]
-        self._write_image(inputs, self.result, result.fused, metadata)
+        self._write_image(inputs.paths, self.result, result.fused, metadata)
         for path, picture in self._pictures_beside(result, sheet):
             make_folder(path.parent)
-            self._write_image(inputs, path, picture)
+            self._write_image([*inputs.paths, self.result], path, picture)
         clock.lap("write")
         report = build_report(
             result,
@@ -204,15 +213,28 @@ class Outputs:
         self, inputs: Inputs, number: int, pixels: Pixels, metadata: Metadata | None
     ) -> Path:
         """Write the picture of a slab and return its file."""
-        self._write_image(inputs, self._slab(number), pixels, metadata)
+        self._write_image([*inputs.paths, self.result], self._slab(number), pixels, metadata)
         return self._slab(number)
 
     def _write_image(
-        self, inputs: Inputs, path: Path, pixels: Pixels, metadata: Metadata | None = None
+        self,
+        guarded: Sequence[Path],
+        path: Path,
+        pixels: Pixels,
+        metadata: Metadata | None = None,
     ) -> None:
-        """Write a picture; never over an input, and no other picture over the result."""
-        guarded = inputs.paths if path == self.result else [*inputs.paths, self.result]
+        """Write a picture, never over a guarded file."""
         write_image(path, pixels, metadata=metadata, inputs=guarded, overwrite=self.overwrite)
+
+
+def _check_distinct(files: Sequence[Path]) -> None:
+    """Refuse two outputs at one place, on disks that ignore case too."""
+    places = Counter(str(file.resolve()).casefold() for file in files)
+    for file in files:
+        if places[str(file.resolve()).casefold()] > 1:
+            raise WriteError(
+                f"{file}: two outputs have this name; choose another name or folder for one"
+            )
 
 
 def cut_slabs(size: int | None, overlap: int = 0) -> Slabs | None:

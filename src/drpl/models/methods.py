@@ -63,4 +63,4 @@ def network_method(model: DecisionModel, id: str = "custom") -> NetworkMethod:
     id : str
         Id of the method in reports.
     """
-    return NetworkMethod(id, lambda _: model)
+    return NetworkMethod(id, lambda _: model, staged=getattr(model, "staged", True))

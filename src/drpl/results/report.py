@@ -21,7 +21,7 @@ from drpl.results.edits import Edits
 from drpl.results.result import FusionResult
 from drpl.version import versions
 
-VERSION = 1
+VERSION = 2
 """Version of the report's fields."""
 STATUS_WORDS = {
     "rejected": "was left out",

@@ -23,7 +23,7 @@ from drpl.errors import ReadError
 from drpl.io.stacks import Stack
 from drpl.io.write import write_text
 from drpl.results.edits import Edits, check_edits, parse_edits
-from drpl.results.report import as_json, describe_edits
+from drpl.results.report import VERSION, as_json, describe_edits
 from drpl.results.result import FusionResult
 
 FUSED, REPORT, MAPS = "fused.tif", "report.json", "maps"
@@ -38,13 +38,16 @@ def read_report(folder: Path) -> dict[str, Any]:
     Raises
     ------
     ReadError
-        If it is missing or damaged.
+        If it is missing, damaged or of another version.
     """
     path = folder / REPORT
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        version = report["report"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ReadError(f"{path}: cannot be read as a report ({error}); fuse again") from error
+    if version != VERSION:
+        raise ReadError(f"{path}: is of version {version}; expected {VERSION}: fuse again")
     return report
 
 
@@ -86,7 +89,7 @@ class StoredResult:
         Raises
         ------
         ReadError
-            If the report is missing or damaged.
+            If the report is missing, damaged or of another version.
         AlignmentError
             If the transforms are missing or damaged.
         """

@@ -54,7 +54,7 @@ class Results:
             job.retouched = bool(json.loads(self.edits(job))["strokes"])
             if (folder / CHANGING).exists():
                 with suppress(Refused):  # no room; the next stroke reports it
-                    self._begin(job, "recovered", "recover_result", room=self._room())
+                    self._begin(job, "recovered", "recover_result", **self._limits())
 
     async def idle(self, job: Job) -> None:
         """Wait until no task works on the result of a job."""
@@ -82,7 +82,8 @@ class Results:
             number = int(layer.removeprefix("frame-"))
             if number >= len(job.order) or number in self.report(job)["rejected"]:
                 raise Refused(404, "the frame does not exist or was left out")
-            making = self._begin(job, layer, "write_frame_layer", number=number)
+            limit = self._settings.max_pixels
+            making = self._begin(job, layer, "write_frame_layer", number=number, max_pixels=limit)
             try:
                 await self._outcome(making, PATIENCE)
             except TimeoutError:
@@ -119,7 +120,7 @@ class Results:
         """
         self._folder(job)
         key = f"edits-{next(self._count)}"
-        making = self._begin(job, key, "retouch_result", text=text, room=self._room())
+        making = self._begin(job, key, "retouch_result", text=text, **self._limits())
         outcome = await self._outcome(making, status=422)
         if job.state != "done" or job.id not in self._store.jobs:
             raise Refused(409, "the job was started again or removed meanwhile")
@@ -135,7 +136,7 @@ class Results:
         if path.exists():
             return path
         if job.retouched and not (folder / "fused.tif").exists():
-            await self._outcome(self._begin(job, "files", "write_retouched", room=self._room()))
+            await self._outcome(self._begin(job, "files", "write_retouched", **self._limits()))
         if not path.exists():
             base = f"../{folder.relative_to(self._store.folder(job)).as_posix()}"
             target = f"{base}/{what}"
@@ -153,6 +154,10 @@ class Results:
         if job.state != "done":
             raise Refused(409, f"there is no result: the job is {job.state}")
         return self._store.folder(job) / "result"
+
+    def _limits(self) -> dict[str, int]:
+        """Return the limits of a task that retouches."""
+        return {"room": self._room(), "max_pixels": self._settings.max_pixels}
 
     def _room(self) -> int:
         """Return the bytes that retouching may still store."""

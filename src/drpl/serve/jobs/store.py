@@ -20,8 +20,8 @@ from drpl.serve.settings import GIGABYTE
 
 log = logging.getLogger(__name__)
 JOURNAL, FOLDERS = "jobs.sqlite3", "jobs"
-VERSION = 1
-"""Version of the journal."""
+VERSION = 2
+"""Version of the journal and of the results beside it."""
 ATTEMPTS = 3
 """Number of interrupted runs after which a job counts as failed."""
 FORGOTTEN = 3600

@@ -210,7 +210,7 @@ class Retouching:
         cut_tiles(lambda part: greys[index[part]], layers / "depth", changed, plain)
 
 
-def open_result() -> tuple[StoredResult, FileStack]:
+def open_result(max_pixels: int) -> tuple[StoredResult, FileStack]:
     """Open result and stack of the job whose ``frames`` folder is the working directory.
 
     Raises
@@ -220,11 +220,10 @@ def open_result() -> tuple[StoredResult, FileStack]:
     """
     stored = StoredResult.open(Path("..") / "result")
     paths = [Path(frame["name"]) for frame in stored.report["frames"]]
-    max_pixels = stored.report["options"]["max_pixels"]
     return stored, FileStack(paths, max_pixels=max_pixels, checked=True)
 
 
-def retouch_result(text: str, room: int) -> dict[str, Any]:
+def retouch_result(text: str, room: int, max_pixels: int) -> dict[str, Any]:
     """Replay an edit list on the result of a job.
 
     Parameters
@@ -233,6 +232,8 @@ def retouch_result(text: str, room: int) -> dict[str, Any]:
         Edit list, as JSON.
     room : int
         Bytes that planes and frames may take on disk.
+    max_pixels : int
+        Most pixels in a frame.
 
     Returns
     -------
@@ -240,18 +241,18 @@ def retouch_result(text: str, room: int) -> dict[str, Any]:
         ``strokes``, their number, and ``changed``: left, top, width and height in pixels of the
         changed rectangle.
     """
-    retouching = Retouching(*open_result(), room)
+    retouching = Retouching(*open_result(max_pixels), room)
     edits = retouching.parse(text)
     rows, cols = retouching.change(edits) or (slice(0, 0), slice(0, 0))
     changed = [cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start]
     return {"strokes": len(edits.strokes), "changed": changed}
 
 
-def recover_result(room: int) -> None:
+def recover_result(room: int, max_pixels: int) -> None:
     """Roll back interrupted strokes of a result; see `Retouching`."""
-    Retouching(*open_result(), room).recover()
+    Retouching(*open_result(max_pixels), room).recover()
 
 
-def write_retouched(room: int) -> None:
+def write_retouched(room: int, max_pixels: int) -> None:
     """Write the picture and the maps of a retouched result; see `Retouching`."""
-    Retouching(*open_result(), room).write_files()
+    Retouching(*open_result(max_pixels), room).write_files()

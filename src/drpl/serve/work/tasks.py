@@ -109,9 +109,9 @@ def write_thumbnail(name: str, target: str, max_pixels: int) -> None:
         raise ReadError(f"{name}: is damaged or cut short ({reason}); copy it again") from error
 
 
-def write_frame_layer(number: int) -> None:
+def write_frame_layer(number: int, max_pixels: int) -> None:
     """Cut a frame into tiles, registered, exposed and cropped as it was fused."""
-    stored, stack = open_result()
+    stored, stack = open_result(max_pixels)
     frame = stored.frame(stack, number).frame
     image = pixels_shown(frame, read_profile(stored.folder / FUSED))  # profile it was fused in
     write_layer(image, stored.folder / "layers" / f"frame-{number}")
