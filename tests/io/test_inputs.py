@@ -14,7 +14,7 @@ from drawing import draw_texture
 from drpl.core.frames import Metadata, check_stack
 from drpl.errors import ReadError, StackError, WriteError
 from drpl.io.formats import WRITABLE
-from drpl.io.read import read_frame
+from drpl.io.read import read_frame, read_header
 from drpl.io.write import write_image
 
 SUFFIXES = [suffix for suffix in WRITABLE if suffix not in (".jpeg", ".tiff")]
@@ -155,6 +155,24 @@ def test_xmp_does_not_turn_the_picture_again(tmp_path, texture):
     write_image(tmp_path / "a.jpg", texture, metadata=Metadata(xmp=xmp))
     found = read_frame(tmp_path / "a.jpg").metadata.xmp
     assert found == b'<a tiff:Orientation="1"/><tiff:Orientation>1</tiff:Orientation>'
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_of_any_height_are_read_in_every_orientation(tmp_path, suffix, orientation):
+    # libvips keeps 512 lines of a picture that it reads from top to bottom
+    stored = draw_texture(700, 90)
+    tag = (pyvips.GValue.gint_type, "orientation", orientation)
+    path = tmp_path / f"a{suffix}"
+    save(path, stored, "srgb", [tag], **({} if suffix in (".png", ".tif") else {"Q": 90}))
+    upright = pyvips.Image.new_from_file(str(path), access="random").autorot()
+    frame = read_frame(path)
+    assert np.array_equal(frame.pixels, upright.numpy())
+    assert frame.pixels.flags.c_contiguous
+    assert read_header(path).shape == frame.pixels.shape
+    assert frame.pixels.shape[:2] == ((90, 700) if orientation >= 5 else (700, 90))
+    write_image(tmp_path / "b.png", frame.pixels, metadata=frame.metadata)
+    assert np.array_equal(read_frame(tmp_path / "b.png").pixels, frame.pixels)
 
 
 @pytest.mark.parametrize("source", [".jpg", ".tif", ".png", ".webp"])

@@ -59,12 +59,12 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     _check_file(path)
     if path.suffix.lower() in RAW_SUFFIXES:
         return read_raw(path, max_pixels=max_pixels)
-    image = _open(path, max_pixels)
-    upright, notes = _upright(image)
+    image, notes = _as_rgb(_open(path, max_pixels))
     for note in notes:
         _log.warning("%s: %s", path, note)
-    pixels = _decode(upright, path)
-    return Frame(pixels, str(path), path, _metadata(upright, path), notes)
+    # turned here: libvips reads a sequential image from top to bottom only
+    pixels = _turned(_decode(image, path), _field(image, "orientation") or 1)
+    return Frame(pixels, str(path), path, _metadata(image.autorot(), path), notes)
 
 
 def read_header(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
@@ -92,7 +92,7 @@ def read_header(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[An
     if path.suffix.lower() in RAW_SUFFIXES:
         pixels = read_raw(path, max_pixels=max_pixels).pixels
         return np.broadcast_to(np.zeros((), pixels.dtype), pixels.shape)
-    image = _upright(_open(path, max_pixels))[0]
+    image = _as_rgb(_open(path, max_pixels))[0].autorot()
     shape = (image.height, image.width) + ((image.bands,) if image.bands > 1 else ())
     return np.broadcast_to(np.zeros((), SAMPLE_TYPES[image.format]), shape)
 
@@ -247,15 +247,25 @@ def _check_header(image: Any, path: Path, max_pixels: int) -> None:
         )
 
 
-def _upright(image: Any) -> tuple[Any, tuple[str, ...]]:
-    """Apply the orientation and convert CMYK; return the image and notes on the conversion."""
-    image = image.autorot()
+def _as_rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
+    """Convert CMYK to sRGB; return the image and notes on the conversion."""
+    if image.interpretation != "cmyk":
+        return image, ()
+    by = "its profile" if _field(image, "icc-profile-data") else "a common profile, having none"
     depth = 16 if image.format == "ushort" else 8
-    if image.interpretation == "cmyk":
-        by = "its profile" if _field(image, "icc-profile-data") else "a common profile, having none"
-        options = {"embedded": True, "input_profile": "cmyk", "depth": depth}
-        return image.icc_transform("srgb", **options), (f"converted from CMYK to sRGB by {by}",)
-    return image, ()
+    options = {"embedded": True, "input_profile": "cmyk", "depth": depth}
+    return image.icc_transform("srgb", **options), (f"converted from CMYK to sRGB by {by}",)
+
+
+def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Return pixels upright, given the EXIF orientation, 1 to 8, that they are stored in."""
+    if orientation in (5, 6, 7, 8):  # columns are stored as rows
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _metadata(image: Any, path: Path) -> Metadata:
