@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from drpl.decide.backend import OnnxSession
 from drpl.errors import ConfigError, ModelError
 from drpl.models.cards import load_model
-from drpl.train import export
+from drpl.train import export, stages
 from drpl.train.config import TrainOptions
 from drpl.train.exchange import StandardConv, with_plain_layers
 from drpl.train.networks import DRPLFast
@@ -87,7 +87,7 @@ def test_differences_become_sums_of_equal_value(tmp_path):
 
     path = tmp_path / "difference.onnx"
     inputs = {"a": torch.rand(1, 16, 5, 7), "b": torch.rand(1, 16, 5, 7)}
-    export._write_stage(tmp_path, "difference", Difference(), inputs, ["out"], 0)
+    stages.write_stage(tmp_path, "difference", Difference(), inputs, ["out"], 0)
     assert "Sub" not in {node.op_type for node in onnx.load(path).graph.node}
     session = OnnxSession(path)
     for height in (5, 6, 5):
@@ -163,10 +163,10 @@ def test_blocked_layout_replaces_differences_and_leaky_relu_exactly(tmp_path):
         (source,),
         str(paths[0]),
         input_names=["source"],
-        opset_version=export.OPSET,
+        opset_version=stages.OPSET,
         dynamo=False,
     )
-    onnx.save(export.in_blocked_layout(onnx.load(paths[0])), paths[1])
+    onnx.save(stages.in_blocked_layout(onnx.load(paths[0])), paths[1])
     kinds = [{node.op_type for node in onnx.load(path).graph.node} for path in paths]
     assert {"Sub", "LeakyRelu"} <= kinds[0]
     assert not {"Sub", "LeakyRelu"} & kinds[1]

@@ -34,7 +34,7 @@ def with_options(command: Command) -> Command:
 
     A flag that is not given leaves its option to ``--config``, ``--preset`` or the default.
     """
-    presets = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
+    presets: Any = Literal[tuple(PRESETS)]
     added = [
         _parameter("preset", Annotated[presets | None, typer.Option(help=PRESET_HELP)]),
         _parameter("config", Annotated[Path | None, typer.Option(help=CONFIG_HELP)]),

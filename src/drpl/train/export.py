@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -22,181 +19,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from drpl.decide.networks import BORDER, CANVAS_MULTIPLE, decide_pair
 from drpl.errors import ConfigError, ModelError, WriteError
-from drpl.models.cards import CARD, ModelCard, Stage, load_model, read_card
+from drpl.models.cards import CARD, ModelCard, load_model, read_card
 from drpl.train.config import config_from_dict
-from drpl.train.exchange import with_plain_layers
 from drpl.train.networks import NETWORKS, DRPLFast
 from drpl.train.paper import DRPL
 from drpl.train.recipe import read_recipe
 from drpl.train.run import read_checkpoint
+from drpl.train.stages import write_stages
 
 TOLERANCE = 1e-4
 """Largest accepted difference between masks by ONNX and by PyTorch."""
 ODD_SIZES = ((1, 1), (37, 53), (64, 64), (131, 257), (300, 211))
 """Heights and widths in pixels at which ONNX and PyTorch are compared."""
-OPSET = 17
 WEIGHTS = "weights.safetensors"
 ATTRIBUTION = "attribution.csv"
-
-
-class _Masks(nn.Module):
-    """Stage ``masks``: the whole network."""
-
-    def __init__(self, network: DRPL) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
-        masks: tuple[Tensor, Tensor] = self.network(source_a, source_b)
-        return masks
-
-
-class _Encode(nn.Module):
-    """Stage ``encode`` for one frame."""
-
-    def __init__(self, network: DRPLFast) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, source: Tensor) -> Tensor:
-        return self.network.encode(source)
-
-
-class _Trunk(nn.Module):
-    """Stage ``trunk`` for a pair."""
-
-    def __init__(self, network: DRPLFast) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, features_a: Tensor, features_b: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network.trunk((features_a, features_b))
-
-
-class _Decode(nn.Module):
-    """Stage ``decode`` for a pair."""
-
-    def __init__(self, network: DRPLFast) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self, source_a: Tensor, source_b: Tensor, context_a: Tensor, context_b: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        logits = self.network.decode((source_a, source_b), (context_a, context_b))
-        return logits[0].sigmoid(), logits[1].sigmoid()
-
-
-def _write_stage(
-    folder: Path,
-    name: str,
-    stage: nn.Module,
-    inputs: dict[str, Tensor],
-    outputs: Sequence[str],
-    context: int,
-) -> Stage:
-    """Write one stage as ONNX with dynamic height and width; ``context`` is in pixels."""
-    path = folder / f"{name}.onnx"
-    axes = {key: {2: f"{key}_height", 3: f"{key}_width"} for key in (*inputs, *outputs)}
-    with warnings.catch_warnings():
-        # the exporter by tracing is deprecated, but writes the graph that runs fastest
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # only the number of channels is traced as a constant
-        warnings.filterwarnings("ignore", "Converting a tensor to a Python")
-        torch.onnx.export(
-            stage.eval(),
-            tuple(inputs.values()),
-            str(path),
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    onnx.save(in_blocked_layout(onnx.load(path)), path)
-    return Stage(name, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), context)
-
-
-def in_blocked_layout(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Replace Sub and LeakyRelu nodes on feature maps by operators that run in blocked layout.
-
-    ONNX Runtime keeps convolutions, sums and ReLU in its blocked layout but leaves it for Sub and
-    LeakyRelu. A pointwise convolution with one weight per channel scales features within the
-    layout: ``a - b = a + (-1) b`` and ``leaky(x) = relu(x) + (-slope) relu((-1) x)``, bit by bit.
-
-    Parameters
-    ----------
-    graph : onnx.ModelProto
-        Changed in place.
-
-    Returns
-    -------
-    onnx.ModelProto
-        The same model.
-    """
-    inferred = onnx.shape_inference.infer_shapes(graph).graph
-    channels = {
-        value.name: value.type.tensor_type.shape.dim[1].dim_value
-        for value in inferred.value_info
-        if len(value.type.tensor_type.shape.dim) == 4
-    }
-    nodes: list[onnx.NodeProto] = []
-
-    def add(kind: str, inputs: list[str], output: str) -> str:
-        nodes.append(onnx.helper.make_node(kind, inputs, [output]))
-        return output
-
-    def scale(value: str, factor: float, count: int, output: str) -> str:
-        weights = np.full((count, 1, 1, 1), factor, np.float32)
-        graph.graph.initializer.append(onnx.numpy_helper.from_array(weights, f"{output}_weight"))
-        inputs = [value, f"{output}_weight"]
-        nodes.append(onnx.helper.make_node("Conv", inputs, [output], group=count))
-        return output
-
-    for node in graph.graph.node:
-        values, output = list(node.input), node.output[0]
-        count = channels.get(values[-1], 0) if node.op_type in ("Sub", "LeakyRelu") else 0
-        if count < 2 or values[0] not in channels:
-            nodes.append(node)
-        elif node.op_type == "Sub":
-            negated = scale(values[1], -1.0, count, f"{output}_negated")
-            add("Add", [values[0], negated], output)
-        else:
-            (slope,) = (attribute.f for attribute in node.attribute if attribute.name == "alpha")
-            above = add("Relu", values, f"{output}_above")
-            negated = scale(values[0], -1.0, count, f"{output}_negated")
-            below = add("Relu", [negated], f"{output}_below")
-            add("Add", [above, scale(below, -slope, count, f"{output}_leak")], output)
-    del graph.graph.node[:]
-    graph.graph.node.extend(nodes)
-    onnx.checker.check_model(graph)
-    return graph
-
-
-def _write_stages(folder: Path, network: DRPL | DRPLFast) -> tuple[Stage, ...]:
-    """Write all stages of a network; return their entries for the model card."""
-    masks = ("mask_a", "mask_b")
-    if isinstance(network, DRPL):
-        pair = {name: torch.zeros(1, 3, 96, 128) for name in ("source_a", "source_b")}
-        return (_write_stage(folder, "masks", _Masks(network), pair, masks, network.reach),)
-    network = with_plain_layers(network)
-    source = torch.zeros(1, 1, 128, 192)
-    with torch.no_grad():
-        features = network.encode(source)
-    pairs = {
-        kind: {f"{kind}_{which}": value for which in "ab"}
-        for kind, value in (("source", source), ("features", features), ("context", features))
-    }
-    encode, decode = network.reaches
-    return (
-        _write_stage(folder, "encode", _Encode(network), {"source": source}, ["features"], encode),
-        _write_stage(
-            folder, "trunk", _Trunk(network), pairs["features"], list(pairs["context"]), 0
-        ),
-        _write_stage(
-            folder, "decode", _Decode(network), pairs["source"] | pairs["context"], masks, decode
-        ),
-    )
 
 
 def count_macs(network: nn.Module, size: int = 256) -> int:
@@ -336,7 +172,7 @@ def export_model(
         card = ModelCard(
             id=options.network,
             colour=network.colour,
-            stages=_write_stages(folder, network),
+            stages=write_stages(folder, network),
             parameters=sum(p.numel() for p in network.parameters()),
             macs_per_pixel=count_macs(network),
             training={
