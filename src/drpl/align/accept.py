@@ -30,23 +30,10 @@ MIN_DEPTH_RATIO = 0.5
 def fitting_match(reference: Plane, moving: Plane, motion: Motion) -> tuple[Match, str, str]:
     """Match two frames by the most flexible motion that does not distort them implausibly.
 
-    The less sharp frame is always matched to the sharper one and the result inverted if necessary,
-    so that a stack and its reverse give the same transforms.
-
-    Parameters
-    ----------
-    reference, moving : ndarray, shape (H, W), float32
-        Luma planes.
-    motion : str
-        Most flexible motion to try.
-
-    Returns
-    -------
-    match : Match
-    used : str
-        Motion of the match, or ``"none"`` if no motion fits.
-    note : str
-        Fault of the first rejected motion; empty if none was rejected.
+    Motions are tried from ``motion`` down. Returns the match, its motion (``"none"`` if none fits)
+    and the fault of the first rejected motion (empty if none was rejected). The less sharp frame is
+    always matched to the sharper one and the result inverted if necessary, so that a stack and its
+    reverse give the same transforms.
     """
     if _sharpness(moving) > _sharpness(reference):
         match, used, note = _fitting(moving, reference, motion)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.align.geometry import Transform, corners, identity, inverse, map_points
+from drpl.align.geometry import Transform, corners, identity, inverse, map_points, normalised
 from drpl.core.frames import Floats, Plane
 from drpl.core.options import Motion
 
@@ -31,18 +31,7 @@ ROUNDS = 6
 def project(transform: Transform, motion: Motion, shape: Sequence[int]) -> Transform:
     """Return the transform of a motion that is nearest to a given one at the picture's corners.
 
-    Parameters
-    ----------
-    transform : ndarray, shape (3, 3), float64
-    motion : str
-        ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``; the last returns
-        ``transform`` itself.
-    shape : sequence of int
-        Height and width in pixels.
-
-    Returns
-    -------
-    ndarray, shape (3, 3), float64
+    For a homography, it is the given transform itself.
     """
     if motion == "homography":
         return transform
@@ -86,23 +75,16 @@ def _step_matrix(parameters: Floats, motion: Motion) -> Transform:
 def _centred(step: Transform, middle: Floats, unit: float) -> Transform:
     """Express a transform about the middle, in multiples of ``unit``, in pixels."""
     centre = np.array([[unit, 0, middle[0]], [0, unit, middle[1]], [0, 0, 1.0]])
-    moved = centre @ step @ inverse(centre)
-    return np.asarray(moved / moved[2, 2], np.float64)
+    return normalised(centre @ step @ inverse(centre))
 
 
 @dataclass(frozen=True, slots=True)
 class Displacements:
     """Displacements of blocks that remain after a warp.
 
-    Attributes
-    ----------
-    points : ndarray, shape (N, 2), float64
-        Centres of the blocks in the reference picture, x and y in pixels.
-    offsets : ndarray, shape (N, 2), float64
-        Position of a block's content in the warped picture less that in the reference picture,
-        x and y in pixels.
-    covariance : ndarray, shape (N, 2, 2), float64
-        Covariance of ``offsets``, in square pixels.
+    ``points`` (N, 2) are the centres of the blocks in the reference picture, x and y in pixels;
+    ``offsets`` (N, 2) the position of their content in the warped picture less that in the
+    reference picture, and ``covariance`` (N, 2, 2) that of the offsets, in square pixels.
     """
 
     points: Floats
@@ -118,22 +100,9 @@ class Displacements:
 def measure_displacements(reference: Plane, moving: Plane, transform: Transform) -> Displacements:
     """Measure the displacements of blocks that remain after a warp.
 
-    Parameters
-    ----------
-    reference, moving : ndarray, shape (H, W), float32
-        Luma planes.
-    transform : ndarray, shape (3, 3), float64
-        Reference to moving, in pixels.
-
-    Returns
-    -------
-    Displacements
-        Blocks that lie wholly within the moving picture.
-
-    Notes
-    -----
-    One Lucas-Kanade step per block, with the local Laplacian, gain and offset as further unknowns:
-    differences in sharpness, brightness or contrast do not pass for displacements.
+    Only blocks that lie wholly within the moving picture count. One Lucas-Kanade step per block,
+    with the local Laplacian, gain and offset as further unknowns: differences in sharpness,
+    brightness or contrast do not pass for displacements.
     """
     height, width = reference.shape
     side = min(BLOCK, height, width)
@@ -208,21 +177,9 @@ def _solved(sums: Floats, samples: int) -> tuple[Floats, Floats]:
 
 
 def polished(reference: Plane, moving: Plane, transform: Transform, motion: Motion) -> Transform:
-    """Refine a transform by a robust fit to the displacements of blocks.
+    """Refine a transform by a robust fit of a motion to the displacements of blocks.
 
-    Parameters
-    ----------
-    reference, moving : ndarray, shape (H, W), float32
-        Luma planes.
-    transform : ndarray, shape (3, 3), float64
-        Reference to moving, in pixels.
-    motion : str
-        Motion of the correction.
-
-    Returns
-    -------
-    ndarray, shape (3, 3), float64
-        ``transform`` itself if too few blocks are textured, as in blurred pictures.
+    Returns ``transform`` itself if too few blocks are textured, as in blurred pictures.
     """
     measured = measure_displacements(reference, moving, transform)
     if measured.textured().size <= TEXTURED_SHARE * len(measured.points):
@@ -235,8 +192,7 @@ def polished(reference: Plane, moving: Plane, transform: Transform, motion: Moti
     precision = np.linalg.inv(measured.covariance + MODEL_ERROR**2 * np.eye(2))
     parameters = _robust_fit(design, measured.offsets, np.asarray(precision, np.float64))
     step = _centred(_step_matrix(parameters / unit, motion), middle, unit)
-    moved = transform @ step
-    return np.asarray(moved / moved[2, 2], np.float64)
+    return normalised(transform @ step)
 
 
 def _robust_fit(design: Floats, wanted: Floats, precision: Floats) -> Floats:

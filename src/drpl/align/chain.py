@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from drpl.align.accept import fitting_match
-from drpl.align.geometry import Transform, identity, largest_shift, rescale
+from drpl.align.geometry import Transform, identity, largest_shift, normalised, rescale
 from drpl.core.frames import Plane
 from drpl.core.options import MOTIONS, UNALIGNED, Motion, Unaligned
 from drpl.errors import AlignmentError, ConfigError
@@ -25,23 +25,12 @@ STILL = 0.1
 class Alignment:
     """Alignment of a frame to the reference frame.
 
-    Attributes
-    ----------
-    transform : ndarray, shape (3, 3), float64
-        Moving to reference, in full-resolution pixels (x = column, y = row, centres at integers).
-    motion : str
-        ``"identity"``, ``"translation"``, ``"similarity"``, ``"affine"``, ``"homography"``, or
-        ``"none"`` if no motion fits.
-    residual : float
-        Median displacement of textured blocks from the frame it was matched to, in full-resolution
-        pixels; NaN if it could not be measured.
-    score : float
-        Correlation with the frame it was matched to, in [-1, 1]; NaN if it was not matched.
-    status : str
-        ``"reference"``, ``"aligned"``, ``"simpler"`` (aligned by a simpler motion than requested),
-        ``"unaligned"`` (used with the transform of the nearest aligned frame) or ``"rejected"``.
-    note : str
-        Explanation for the report; empty if there is nothing to explain.
+    ``transform`` maps moving to reference, in full-resolution pixels. ``motion`` is one of
+    `MOTIONS`, ``"identity"``, or ``"none"`` if no motion fits. ``residual``, the median
+    displacement of textured blocks in full-resolution pixels, and ``score``, the correlation in
+    [-1, 1], are relative to the frame it was matched to; NaN if not measured. A ``"simpler"`` frame
+    is aligned by a simpler motion than requested; an ``"unaligned"`` one is used with the transform
+    of the nearest aligned frame. ``note`` explains this in the report.
     """
 
     transform: Transform
@@ -56,18 +45,9 @@ class Alignment:
 class _Link:
     """Match of a frame to an earlier frame of its chain, in pixels of the planes.
 
-    Attributes
-    ----------
-    number : int
-        Number of the frame.
-    parent : int or None
-        Place in the chain of the frame it is matched to; None if it begins a group.
-    root : int
-        Place of the first frame of its group.
-    to_root : ndarray, shape (3, 3), float64
-        Transform to the first frame of its group.
-    motion, score, residual, note
-        Quality of the match; see `Alignment`.
+    ``parent`` and ``root`` are places in the chain: of the frame it is matched to (None if it
+    begins a group), and of the first frame of its group, to which ``to_root`` maps. The rest is as
+    in `Alignment`.
     """
 
     number: int
@@ -82,17 +62,7 @@ class _Link:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Frames in focus order, each matched to an earlier one.
-
-    Attributes
-    ----------
-    links : tuple
-        One link per frame, in focus order.
-    shape : tuple of int
-        Height and width of the planes, in pixels.
-    motion : str
-        Requested motion.
-    """
+    """Frames in focus order, each matched to an earlier one on planes of (H, W) ``shape``."""
 
     links: tuple[_Link, ...]
     shape: tuple[int, ...]
@@ -102,24 +72,9 @@ class Chain:
 def chain_frames(lumas: Iterable[tuple[int, Plane]], *, motion: Motion = "affine") -> Chain:
     """Match each frame to an earlier one: the last of the largest group, else its neighbour.
 
-    Parameters
-    ----------
-    lumas : iterable of pairs of int and ndarray
-        Number and luma plane, (H, W) float32, of each frame in focus order, at working size: 0.4 to
-        0.75 megapixels work well. Two or three planes are held at a time.
-    motion : str
-        ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
-
-    Returns
-    -------
-    Chain
-
-    Raises
-    ------
-    AlignmentError
-        If there is no frame, or if planes differ in shape.
-    ConfigError
-        If the motion is unknown.
+    ``lumas`` yields the number and luma plane (H, W) of each frame in focus order, at working size:
+    0.4 to 0.75 megapixels work well. Two or three planes are held at a time. Raise AlignmentError
+    if there is no frame or planes differ in shape, ConfigError if the motion is unknown.
     """
     if motion not in MOTIONS:
         raise ConfigError(f"motion is {motion!r}; expected one of {MOTIONS}")
@@ -128,12 +83,12 @@ def chain_frames(lumas: Iterable[tuple[int, Plane]], *, motion: Motion = "affine
     sizes: dict[int, int] = {}
     for index, (number, plane) in enumerate(lumas):
         _check_plane(number, plane, last)
-        link = _link(number, plane, _candidates(index, last, sizes), links, motion)
+        link = _link(number, plane, last.values(), links, motion)
         links.append(link)
         sizes[link.root] = sizes.get(link.root, 0) + 1
         last[link.root] = (index, plane)
         main = max(sizes, key=lambda root: sizes[root])
-        last = {root: last[root] for root in {main, link.root}}
+        last = {root: last[root] for root in (main, link.root)}  # tried in this order
         shape = plane.shape
     if not links:
         raise AlignmentError("found no frame to align; expected at least one")
@@ -148,34 +103,14 @@ def align_chain(
     middle: int | None = None,
     unaligned: Unaligned = "reject",
 ) -> list[Alignment]:
-    """Align the frames of a chain to its reference frame.
+    """Align the frames of a chain to its reference frame, in the order of their numbers.
 
-    Parameters
-    ----------
-    chain : Chain
-        All frames of a stack.
-    scale : float or pair of floats
-        Full size divided by working size; a pair for x and y if rounding makes them differ.
-    reference : int or None
-        Number of the reference frame; by default the frame nearest to the middle in the largest
-        group of frames that fit each other.
-    middle : int, optional
-        Number of the middle frame; by default the one halfway along the chain.
-    unaligned : str
-        Treatment of a frame that cannot be aligned: ``"reject"`` it, or ``"keep"`` it with the
-        transform of the nearest aligned frame.
-
-    Returns
-    -------
-    list of Alignment
-        Alignments in the order of frame numbers.
-
-    Raises
-    ------
-    AlignmentError
-        If the reference is not a frame of the chain.
-    ConfigError
-        If ``unaligned`` is unknown.
+    ``scale`` is full size divided by working size; a pair for x and y if rounding makes them
+    differ. ``reference`` is by default the frame nearest to the ``middle`` frame (by default
+    halfway along the chain) in the largest group of frames that fit each other. A frame that cannot
+    be aligned is rejected, or, if ``unaligned`` is ``"keep"``, takes the transform of the nearest
+    aligned frame. Raise AlignmentError if the reference is not in the chain, ConfigError if
+    ``unaligned`` is unknown.
     """
     if unaligned not in UNALIGNED:
         raise ConfigError(f"unaligned is {unaligned!r}; expected one of {UNALIGNED}")
@@ -203,20 +138,10 @@ def _check_plane(number: int, plane: Plane, last: dict[int, tuple[int, Plane]]) 
         )
 
 
-def _candidates(
-    index: int, last: dict[int, tuple[int, Plane]], sizes: dict[int, int]
-) -> list[tuple[int, Plane]]:
-    """Return the frames to match to: the last of the largest group, then the neighbour."""
-    if index == 0:
-        return []
-    main = max(sizes, key=lambda root: sizes[root])
-    return sorted(last.values(), key=lambda held: held is not last.get(main))
-
-
 def _link(
     number: int,
     plane: Plane,
-    candidates: list[tuple[int, Plane]],
+    candidates: Iterable[tuple[int, Plane]],
     links: list[_Link],
     motion: Motion,
 ) -> _Link:
@@ -231,12 +156,11 @@ def _link(
             continue
         if parent != len(links) - 1:
             notes.append(f"aligned to frame {links[parent].number}")
-        chained = links[parent].to_root @ match.transform
         return _Link(
             number,
             parent,
             links[parent].root,
-            chained / chained[2, 2],
+            normalised(links[parent].to_root @ match.transform),
             used,
             match.score,
             match.residual,
@@ -274,16 +198,14 @@ def _alignments(
             aligned[index] = Alignment(identity(), "identity", 0.0, 1.0, "reference")
             continue
         used = toward.get(index, link)
-        chained = from_root @ link.to_root
-        transform = rescale(chained / chained[2, 2], scale)
+        transform = rescale(normalised(from_root @ link.to_root), scale)
         still = largest_shift(transform, full) < STILL
-        status: Status = "aligned" if used.motion == motion else "simpler"
         aligned[index] = Alignment(
             identity() if still else transform,
             "identity" if still else used.motion,
             used.residual * math.sqrt(size[0] * size[1]),
             used.score,
-            status,
+            "aligned" if used.motion == motion else "simpler",
             used.note,
         )
     return [
@@ -295,11 +217,10 @@ def _alignments(
 def _toward_reference(links: list[_Link], reference: int) -> dict[int, _Link]:
     """Return, for each ancestor of the reference, the link that leads from it to the reference."""
     toward: dict[int, _Link] = {}
-    child = reference
-    parent = links[child].parent
-    while parent is not None:
-        toward[parent] = links[child]
-        child, parent = parent, links[parent].parent
+    link = links[reference]
+    while link.parent is not None:
+        toward[link.parent] = link
+        link = links[link.parent]
     return toward
 
 

@@ -27,14 +27,10 @@ GRID, WINDOW = 4, 512
 
 @dataclass(frozen=True)
 class OctaveDetail:
-    """Detail in the sharpest blocks of a frame, in one octave.
+    """Detail in the sharpest blocks of a frame, in one octave, shape (K,).
 
-    Attributes
-    ----------
-    lost : ndarray, shape (K,), float64
-        Mean square of the detail lost by halving the resolution, less that of noise.
-    contrast : ndarray, shape (K,), float64
-        Mean square deviation from the local mean.
+    ``lost`` is the mean square of the detail lost by halving the resolution, less that of noise;
+    ``contrast`` is the mean square deviation from the local mean.
     """
 
     lost: Floats
@@ -42,17 +38,7 @@ class OctaveDetail:
 
 
 def measure_detail(luma: Plane) -> tuple[OctaveDetail, ...]:
-    """Measure detail in the finest octaves of a frame, in a grid of windows.
-
-    Parameters
-    ----------
-    luma : ndarray, shape (H, W), float32, in [0, 1]
-
-    Returns
-    -------
-    tuple of OctaveDetail
-        Octaves, finest first.
-    """
+    """Measure detail in the octaves of luma in [0, 1], finest first, in a grid of windows."""
     octaves: list[list[tuple[Plane, Plane]]] = [[] for _ in range(OCTAVES)]
     for window in _windows(luma):
         plane = window
@@ -71,19 +57,9 @@ def measure_detail(luma: Plane) -> tuple[OctaveDetail, ...]:
 def decision_scale(details: Sequence[tuple[OctaveDetail, ...]], height: int, width: int) -> int:
     """Return the coarsest scale of decisions that loses no detail.
 
-    Decisions at a coarser scale are faster and take in a wider neighbourhood.
-
-    Parameters
-    ----------
-    details : sequence
-        `measure_detail` of all or some frames.
-    height, width : int
-        Size of the frames, in pixels.
-
-    Returns
-    -------
-    int
-        Pixels per decision along each axis: 1, 2 or 4.
+    The scale is 1, 2 or 4 pixels per decision along each axis. Decisions at a coarser scale are
+    faster and take in a wider neighbourhood. ``details`` come from `measure_detail` of all or some
+    frames.
     """
     scale = 1
     for octave in range(OCTAVES):

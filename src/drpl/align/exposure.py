@@ -59,15 +59,10 @@ MAD_TO_DEVIATION = 1.4826
 class Exposure:
     """Change that matches a frame to the reference frame's exposure: ``gain * value + offset``.
 
-    Attributes
-    ----------
-    gain : tuple of float
-        Gain for all colours, or one per colour.
-    offset : tuple of float
-        One offset per gain, relative to white.
-    highlights : tuple of float
-        Value that white maps to, relative to white, one per gain; empty if highlights follow
-        ``gain`` and ``offset``. Values above `KNEE` go there in a straight line. Floats ignore it.
+    ``gain`` holds one value for all colours, or one per colour; ``offset``, relative to white, as
+    many. ``highlights`` holds the value, relative to white, that white maps to, for each gain:
+    values above `KNEE` go there in a straight line. Empty, they follow gain and offset. Floats
+    ignore it.
     """
 
     gain: tuple[float, ...] = (1.0,)
@@ -83,25 +78,10 @@ class Exposure:
 def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> Exposure:
     """Estimate the change that matches a frame to the reference frame's exposure.
 
-    Parameters
-    ----------
-    reference, moving : ndarray, shape (H, W) or (H, W, C), float32, in [0, 1]
-        Small aligned pictures; NaN where the moving frame has no pixels.
-    gamma : float
-        Power that converts values to linear light.
+    The small aligned pictures, (H, W) or (H, W, C) in [0, 1], are NaN where the moving frame has no
+    pixels; the power ``gamma`` converts them to linear light. Returns the identity if the change is
+    below 0.8 per cent or not significant. Raise AlignmentError if the shapes differ.
 
-    Returns
-    -------
-    Exposure
-        The identity if the change is below 0.8 per cent or not significant.
-
-    Raises
-    ------
-    AlignmentError
-        If the shapes differ.
-
-    Notes
-    -----
     Means of blocks without clipped pixels are compared. The gain is the ratio of their linear
     light, which defocus spreads but preserves; flat blocks weigh most, outliers nothing. An offset
     is used if a line fits the flattest blocks much better than a gain alone. Tone curves of cameras
@@ -161,16 +141,10 @@ def _even(plane: Plane) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """Means of one channel over the blocks with few clipped or missing pixels.
+    """Means of one channel over the N blocks with few clipped or missing pixels.
 
-    Attributes
-    ----------
-    wanted, found : ndarray, shape (N,), float64
-        Values of the reference and of the moving picture, white at 1.
-    wanted_light, found_light : ndarray, shape (N,), float64
-        Linear light of both.
-    variance : ndarray, shape (N,), float64
-        Larger of the variances within the block.
+    ``wanted`` and ``found`` are values of the reference and of the moving picture, white at 1;
+    ``variance`` is the larger of their variances within the block.
     """
 
     wanted: Floats
@@ -274,26 +248,10 @@ def _fitted_line(found: Floats, wanted: Floats) -> tuple[float, float, float] | 
 
 
 def apply_exposure(pixels: Pixels, exposure: Exposure, *, white: float) -> Pixels:
-    """Match a frame to the exposure of the reference frame.
+    """Match a frame to the exposure of the reference frame; alpha, last of 2 or 4 channels, stays.
 
-    Parameters
-    ----------
-    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        With 2 or 4 channels, the last is alpha and does not change.
-    exposure : Exposure
-        Gains and offsets for all colours, or one of each per colour.
-    white : float
-        Value of white; integers are clipped to [0, ``white``].
-
-    Returns
-    -------
-    ndarray
-        Pixels in the shape and dtype of ``pixels``; ``pixels`` itself if nothing changes.
-
-    Raises
-    ------
-    AlignmentError
-        If the number of colours differs.
+    Integers are clipped to [0, ``white``]. Returns ``pixels`` itself if nothing changes. Raise
+    AlignmentError if the number of colours differs.
     """
     if exposure.is_identity:
         return pixels

@@ -7,7 +7,7 @@ frame to pixel coordinates of the reference frame. Pixel centres lie at integers
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -37,8 +37,12 @@ def identity() -> Transform:
 
 def inverse(transform: Transform) -> Transform:
     """Return the inverse of a transform, scaled so that its last element is 1."""
-    inverted = np.linalg.inv(transform)
-    return np.asarray(inverted / inverted[2, 2], np.float64)
+    return normalised(np.linalg.inv(transform))
+
+
+def normalised(transform: NDArray[np.floating[Any]]) -> Transform:
+    """Scale a transform so that its last element is 1."""
+    return np.asarray(transform / transform[2, 2], np.float64)
 
 
 def is_identity(transform: Transform) -> bool:
@@ -47,19 +51,7 @@ def is_identity(transform: Transform) -> bool:
 
 
 def map_points(transform: Transform, points: Floats) -> Floats:
-    """Map points by a transform.
-
-    Parameters
-    ----------
-    transform : ndarray, shape (3, 3), float64
-    points : ndarray, shape (..., 2), float64
-        x and y in pixels.
-
-    Returns
-    -------
-    ndarray, shape (..., 2), float64
-        x and y in pixels.
-    """
+    """Map points (..., 2), x and y in pixels, by a transform."""
     mapped = points @ transform[:, :2].T + transform[:, 2]
     return np.asarray(mapped[..., :2] / mapped[..., 2:], np.float64)
 
@@ -77,41 +69,23 @@ def largest_shift(transform: Transform, shape: Sequence[int]) -> float:
 
 
 def scaling(scale: float | tuple[float, float]) -> Transform:
-    """Return the transform from a reduced picture to the full one.
+    """Return the transform from a reduced picture to the full one, ``scale`` times as large (x, y).
 
-    Parameters
-    ----------
-    scale : float or pair of floats
-        Full size divided by reduced size, horizontally and vertically.
-
-    Returns
-    -------
-    ndarray, shape (3, 3), float64
-        Edges map to edges, so that the first pixel centre moves by ``(scale - 1) / 2``.
+    Edges map to edges, so that the first pixel centre moves by ``(scale - 1) / 2``.
     """
     x, y = scale if isinstance(scale, tuple) else (scale, scale)
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
 
 
 def rescale(transform: Transform, scale: float | tuple[float, float]) -> Transform:
-    """Express a transform between reduced pictures in pixels of the full ones.
+    """Express a transform between reduced pictures in pixels of the full ones; see `scaling`.
 
-    Parameters
-    ----------
-    transform : ndarray, shape (3, 3), float64
-    scale : float or pair of floats
-        Full size divided by reduced size, horizontally and vertically.
-
-    Returns
-    -------
-    ndarray, shape (3, 3), float64
-        Exactly the identity for the identity.
+    The identity stays exactly the identity.
     """
     if is_identity(transform):
         return identity()
     enlarge = scaling(scale)
-    full = enlarge @ transform @ inverse(enlarge)
-    return np.asarray(full / full[2, 2], np.float64)
+    return normalised(enlarge @ transform @ inverse(enlarge))
 
 
 def warp(
@@ -121,32 +95,12 @@ def warp(
     *,
     interpolation: Interpolation = "cubic",
 ) -> Pixels:
-    """Warp a moving frame onto the reference frame.
+    """Warp a moving frame, of one to four channels, onto a reference frame of a height and width.
 
-    Parameters
-    ----------
-    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        One to four channels.
-    transform : ndarray, shape (3, 3), float64
-        Moving to reference, in pixels.
-    shape : sequence of int
-        Height and width of the reference frame.
-    interpolation : str
-        ``"linear"``, ``"cubic"`` or ``"lanczos"``.
-
-    Returns
-    -------
-    ndarray
-        Warped frame in the dtype of ``pixels``, mirrored outside the moving frame. Integers stay
-        within the range of their dtype, floats within that of ``pixels``. ``pixels`` itself if
-        nothing moves.
-
-    Raises
-    ------
-    AlignmentError
-        If a side has more than 32766 pixels, or if the transform cannot be inverted.
-    ConfigError
-        If the interpolation is unknown.
+    Places outside the moving frame are mirrored. Integers stay within the range of their dtype,
+    floats within that of ``pixels``, which is itself returned if nothing moves. Raise
+    AlignmentError if a side has more than 32766 pixels or the transform cannot be inverted,
+    ConfigError if the interpolation is unknown.
     """
     if interpolation not in _FLAGS:
         raise ConfigError(f"interpolation is {interpolation!r}; expected one of {INTERPOLATIONS}")
@@ -187,19 +141,9 @@ def _warp_plain(pixels: Pixels, to_moving: Transform, size: tuple[int, int], fla
 def valid_spans(
     transform: Transform, shape: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the columns that the moving frame covers in each row of the reference frame.
+    """Return first and stop (H,) of the columns that the moving frame covers in each reference row.
 
-    Parameters
-    ----------
-    transform : ndarray, shape (3, 3), float64
-        Moving to reference, in pixels.
-    shape : sequence of int
-        Height and width of both frames.
-
-    Returns
-    -------
-    first, stop : ndarray, shape (H,), int64
-        Half-open span of columns; empty where ``first >= stop``.
+    The span is half-open, and empty where ``first >= stop``. Both frames have the same shape.
     """
     height, width = int(shape[0]), int(shape[1])
     x, y, w = np.linalg.inv(transform)
@@ -222,43 +166,16 @@ def valid_spans(
 
 
 def valid_area(transform: Transform, shape: Sequence[int]) -> NDArray[np.bool_]:
-    """Return a mask of the reference frame, True where the moving frame covers it.
-
-    Parameters
-    ----------
-    transform : ndarray, shape (3, 3), float64
-        Moving to reference, in pixels.
-    shape : sequence of int
-        Height and width of both frames.
-
-    Returns
-    -------
-    ndarray, shape (H, W), bool
-    """
+    """Return a mask (H, W) of the reference frame, True where the moving frame covers it."""
     first, stop = valid_spans(transform, shape)
     columns = np.arange(int(shape[1]))
     return (columns >= first[:, None]) & (columns < stop[:, None])
 
 
 def common_area(transforms: Sequence[Transform], shape: Sequence[int]) -> Window:
-    """Return the largest upright rectangle that every frame covers.
+    """Return rows and columns of the largest upright rectangle that every frame covers.
 
-    Parameters
-    ----------
-    transforms : sequence of ndarray, shape (3, 3), float64
-        Moving to reference, in pixels.
-    shape : sequence of int
-        Height and width of the frames.
-
-    Returns
-    -------
-    pair of slices
-        Rows and columns of the reference frame.
-
-    Raises
-    ------
-    AlignmentError
-        If the frames share no pixel.
+    Raise AlignmentError if the frames share no pixel.
     """
     first = np.zeros(int(shape[0]), np.int64)
     stop = np.full(int(shape[0]), int(shape[1]), np.int64)

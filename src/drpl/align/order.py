@@ -23,15 +23,8 @@ STARTS = 8
 def focus_profile(luma: Plane) -> Tensor:
     """Measure where a frame has detail, by octave, on a grid too coarse for small shifts to matter.
 
-    Parameters
-    ----------
-    luma : ndarray, shape (H, W), float32, in [0, 1]
-        Luma plane at working size.
-
-    Returns
-    -------
-    ndarray, shape (4, rows, columns), float32
-        Mean absolute detail in each cell, finest octave first.
+    Given luma (H, W) in [0, 1] at working size, returns the mean absolute detail in each cell,
+    shape (4, rows, columns), finest octave first.
     """
     height, width = luma.shape
     longer = max(height, width)
@@ -48,21 +41,11 @@ def focus_profile(luma: Plane) -> Tensor:
 
 
 def focus_order(profiles: Sequence[Tensor]) -> list[int]:
-    """Order frames so that neighbours have similar focus.
+    """Order frames, given their `focus_profile`, so that neighbours have similar focus.
 
     The given order is kept if it is nearly as short as the shortest path found through all frames;
     otherwise that path is taken. The end with more detail comes first, so that a stack, its reverse
     and a shuffled copy have one order.
-
-    Parameters
-    ----------
-    profiles : sequence of ndarray
-        `focus_profile` of each frame.
-
-    Returns
-    -------
-    list of int
-        Numbers of the frames, in focus order.
     """
     count = len(profiles)
     energies = np.stack(profiles).reshape(count, OCTAVES, -1).astype(np.float64)

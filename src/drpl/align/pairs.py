@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.align.blocks import TEXTURED_SHARE, measure_displacements, polished, project
-from drpl.align.geometry import Transform, identity, inverse, map_points, scaling
+from drpl.align.geometry import Transform, identity, inverse, map_points, normalised, scaling
 from drpl.core.frames import Floats, Plane
 from drpl.core.options import MOTIONS, Motion
 from drpl.errors import AlignmentError, ConfigError
@@ -49,20 +49,12 @@ MIN_INLIERS = 6
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Transform between two planes, and its quality.
+    """Transform between two planes, moving to reference in their pixels, and its quality.
 
-    Attributes
-    ----------
-    transform : ndarray, shape (3, 3), float64
-        Moving to reference, in pixels of the planes.
-    score : float
-        Correlation of the band-passed planes after the warp, in [-1, 1].
-    residual : float
-        Median displacement of textured blocks after the warp, in pixels; NaN if no block is
-        textured.
-    pixel_size : float
-        Pixel of the level at which the residual was measured, in pixels of the planes; blurred
-        pictures have texture at coarse levels only.
+    ``score`` is the correlation of the band-passed planes after the warp, in [-1, 1]. ``residual``
+    is the median displacement of textured blocks after the warp, in pixels of the planes; NaN if no
+    block is textured. It was measured at the level whose pixels have size ``pixel_size``: blurred
+    pictures have texture at coarse levels only.
     """
 
     transform: Transform
@@ -74,39 +66,14 @@ class Match:
 def match_planes(reference: Plane, moving: Plane, *, motion: Motion = "affine") -> Match:
     """Estimate the transform that maps a moving picture onto a reference picture.
 
-    Parameters
-    ----------
-    reference, moving : ndarray, shape (H, W), float32
-        Luma planes of one size; brightness may differ by gain and offset, sharpness by place.
-    motion : str
-        ``"translation"``, ``"similarity"``, ``"affine"`` or ``"homography"``.
+    Brightness of the luma planes may differ by gain and offset, sharpness by place. Phase
+    correlation finds the shift; ECC refines the transform over a pyramid up to 0.2 megapixels. At
+    larger levels it is fitted to the displacements of blocks, which differences in blur and
+    brightness do not bias. If the score stays poor, matched SIFT features give a second start, and
+    the better score wins. Raise AlignmentError if the planes differ in size, ConfigError if the
+    motion is unknown.
 
-    Raises
-    ------
-    AlignmentError
-        If the planes differ in size.
-    ConfigError
-        If the motion is unknown.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> picture = cv2.GaussianBlur(rng.random((120, 160), np.float32), (0, 0), 2)
-    >>> match = match_planes(picture[:, :-3], picture[:, 3:], motion="translation")
-    >>> round(float(match.transform[0, 2]), 1)
-    3.0
-
-    Notes
-    -----
-    Phase correlation finds the shift; ECC refines the transform over a pyramid up to 0.2
-    megapixels. At larger levels it is fitted to the displacements of blocks, which differences in
-    blur and brightness do not bias. If the score stays poor, matched SIFT features give a second
-    start, and the better score wins.
-
-    References
-    ----------
-    Evangelidis and Psarakis, "Parametric image alignment using enhanced correlation coefficient
-    maximization", TPAMI 30 (2008), doi:10.1109/TPAMI.2008.113.
+    Reference: Evangelidis and Psarakis, TPAMI 30 (2008), doi:10.1109/TPAMI.2008.113 (ECC).
     """
     if motion not in MOTIONS:
         raise ConfigError(f"motion is {motion!r}; expected one of {MOTIONS}")
@@ -119,11 +86,13 @@ def match_planes(reference: Plane, moving: Plane, *, motion: Motion = "affine") 
     if min(reference.shape) < SMALLEST_SIDE or reference.std() == 0 or moving.std() == 0:
         return Match(identity(), 0.0, float("nan"))
     levels = _pyramid(reference, moving)
-    best = _refined(levels, _first_shift(levels), motion, ecc=True)
+    best = _refined_by_blocks(levels, _refined_by_ecc(levels, _first_shift(levels), motion), motion)
     if best.score < GOOD_SCORE:
         matched = _from_features(reference, moving, motion)
         if matched is not None:
-            best = max(best, _refined(levels, matched, motion, ecc=False), key=lambda m: m.score)
+            best = max(
+                best, _refined_by_blocks(levels, matched, motion), key=lambda match: match.score
+            )
     return best
 
 
@@ -144,29 +113,23 @@ def _pyramid(reference: Plane, moving: Plane) -> list[Level]:
 
 
 def _first_shift(levels: list[Level]) -> Transform:
-    """Estimate the shift at the coarsest level, in pixels of the finest."""
+    """Estimate the shift, in pixels of the finest level, by phase correlation at the coarsest."""
     reference, moving, enlarge = levels[0]
-    return _at_level(_shift(reference, moving), inverse(enlarge))
-
-
-def _shift(reference: Plane, moving: Plane) -> Transform:
-    """Estimate the shift by phase correlation; the identity if that fits no worse."""
     window = cv2.createHanningWindow(reference.shape[::-1], cv2.CV_32F)
     flat = [np.asarray(p - p.mean(), np.float32) for p in (reference, moving)]
     (x, y), _ = cv2.phaseCorrelate(flat[0], flat[1], window)
     shift = np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
-    if not np.isfinite(shift).all() or max(abs(x), abs(y)) >= max(reference.shape) / 2:
-        return identity()
-    better = correlation(reference, moving, shift) > correlation(reference, moving, identity())
-    return shift if better else identity()
+    plausible = np.isfinite(shift).all() and max(abs(x), abs(y)) < max(reference.shape) / 2
+    still = identity()
+    better = plausible and (
+        correlation(reference, moving, shift) > correlation(reference, moving, still)
+    )
+    return _at_level(shift if better else still, inverse(enlarge))
 
 
-def _refined(levels: list[Level], start: Transform, motion: Motion, *, ecc: bool) -> Match:
-    """Refine a start level by level: by ECC (optional) and by the displacements of blocks."""
-    found = start
-    if ecc:
-        found = _refined_by_ecc(levels, start, motion)
-    found = start = project(found, motion, levels[-1][0].shape)
+def _refined_by_blocks(levels: list[Level], start: Transform, motion: Motion) -> Match:
+    """Refine a start level by level by the displacements of blocks, and measure its quality."""
+    found = start = project(start, motion, levels[-1][0].shape)
     for reference, moving, enlarge in levels:
         if reference.size > ECC_PIXELS or enlarge is levels[-1][2]:
             local = _at_level(found, enlarge)
@@ -195,8 +158,7 @@ def _residual(levels: list[Level], transform: Transform) -> tuple[float, float]:
 
 def _at_level(transform: Transform, enlarge: Transform) -> Transform:
     """Express a transform of the finest level in pixels of a coarser one."""
-    local = inverse(enlarge) @ transform @ enlarge
-    return np.asarray(local / local[2, 2], np.float64)
+    return normalised(inverse(enlarge) @ transform @ enlarge)
 
 
 def _refined_by_ecc(levels: list[Level], start: Transform, motion: Motion) -> Transform:
@@ -241,19 +203,9 @@ def _score(levels: list[Level], transform: Transform) -> float:
 
 
 def correlation(reference: Plane, moving: Plane, transform: Transform) -> float:
-    """Return the correlation of two band-passed planes over the area that they share.
+    """Return the correlation, in [-1, 1], of two band-passed planes over the area that they share.
 
-    Parameters
-    ----------
-    reference, moving : ndarray, shape (H, W), float32
-        Luma planes.
-    transform : ndarray, shape (3, 3), float64
-        Reference to moving, in pixels.
-
-    Returns
-    -------
-    float
-        Correlation in [-1, 1]; 0 if the planes share less than a tenth of the picture.
+    It is 0 if they share less than a tenth of the picture. The transform maps reference to moving.
     """
     size = reference.shape[::-1]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

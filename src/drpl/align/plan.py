@@ -33,18 +33,8 @@ THUMBNAIL_SIDE = 192
 class Plan:
     """Alignment, exposure, decision scale and order of the frames of a stack.
 
-    Attributes
-    ----------
-    shape : tuple of two ints
-        Height and width of every frame, in pixels.
-    alignments : tuple of Alignment
-        Alignment of each frame.
-    exposures : tuple of Exposure
-        Change of exposure of each frame.
-    scale : int
-        Pixels per decision along each axis.
-    order : tuple of int
-        Numbers of all frames in focus order; the end with more detail comes first.
+    All frames have the (H, W) ``shape``. ``scale`` is in pixels per decision along each axis.
+    ``order`` holds the numbers of all frames in focus order; the end with more detail comes first.
     """
 
     shape: tuple[int, int]
@@ -99,24 +89,9 @@ def plan_stack(
 ) -> Plan:
     """Plan a stack from one pass over its frames, or two if they are shuffled.
 
-    Parameters
-    ----------
-    read : callable
-        Function that takes numbers of frames and yields the frames, alike in shape and dtype.
-    options : FusionOptions
-    names : sequence of str
-        Names of the frames, for messages.
-    known : StackTransforms, optional
-        Alignments and exposures to use instead of estimating them.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    AlignmentError
-        If no frame fits the reference frame, or if the reference is not a frame of the stack.
+    The frames that ``read`` yields are alike in shape and dtype; ``names`` serve for messages.
+    ``known`` alignments and exposures are used instead of estimates. Raise AlignmentError if no
+    frame fits the reference frame, or if the reference is not a frame of the stack.
     """
     count = len(names)
     if options.reference is not None and options.reference >= count:

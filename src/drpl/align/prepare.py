@@ -42,15 +42,7 @@ def plan_alignment(
 class RegisteredFrames:
     """Frames of a stack, registered by its plan and read again on each pass.
 
-    Attributes
-    ----------
-    stack : Stack
-    plan : Plan
-    options : FusionOptions
-    clock : Clock
-        Stopwatch that records the time of each step.
-    progress : callable, optional
-        Receives the stage and the number of frames done and in all.
+    The ``clock`` records the time of each step.
     """
 
     stack: Stack
@@ -71,17 +63,8 @@ class RegisteredFrames:
     def read(self, numbers: Sequence[int], *, stage: str = "fuse") -> Iterator[Prepared]:
         """Read frames one by one; each is prepared while the one before is used.
 
-        Parameters
-        ----------
-        numbers : sequence of int
-        stage : str
-            Name of the stage, for ``progress``.
-
-        Yields
-        ------
-        Prepared
-            Frame whose arrays may belong to the caller of the stack; see
-            `drpl.io.stacks.Stack.borrowed`.
+        Their arrays may belong to the caller of the stack; see `drpl.io.stacks.Stack.borrowed`. The
+        ``stage`` is named to ``progress``.
         """
         works = [partial(self.frame, number) for number in numbers]
         return _reported(_prefetched(works), stage, len(works), self.progress)
@@ -99,30 +82,11 @@ def prepared_frame(
     *,
     window: Window | None = None,
 ) -> Prepared:
-    """Read a frame, match its exposure and warp it onto the reference frame.
+    """Read a frame, match its exposure and warp it onto the reference frame or a window of it.
 
-    Parameters
-    ----------
-    stack : Stack
-    geometry : Plan or StackTransforms
-        Alignment and exposure of each frame.
-    options : FusionOptions
-        Only ``value_range`` is used.
-    number : int
-        Number of the frame.
-    window : tuple of two slices, optional
-        Rows and columns of the reference frame to return; all by default.
-
-    Returns
-    -------
-    Prepared
-
-    Raises
-    ------
-    ReadError, StackError
-        If the frame cannot be read or does not match the stack.
-    AlignmentError
-        If it cannot be warped, or if its exposure is for another number of colours.
+    Of the options, only ``value_range`` is used. Raise ReadError or StackError if the frame cannot
+    be read or does not match the stack, AlignmentError if it cannot be warped or its exposure is
+    for another number of colours.
     """
     pixels = stack.read(number)
     white = full_scale(pixels, options.value_range)

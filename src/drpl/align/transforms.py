@@ -35,23 +35,9 @@ TRANSFORMS = "transforms.json"
 
 @dataclass(frozen=True, slots=True)
 class StackTransforms:
-    """Content of a file of transforms.
+    """Name, alignment and exposure of each frame of a stack; ``shape`` is (H, W) of the frames.
 
-    Attributes
-    ----------
-    shape : pair of int
-        Height and width of the frames, in pixels.
-    names : tuple of str
-        Name of each frame.
-    alignments : tuple of Alignment
-        Alignment of each frame.
-    exposures : tuple of Exposure
-        Change of exposure of each frame.
-
-    Raises
-    ------
-    AlignmentError
-        If names, alignments and exposures differ in number.
+    Raise AlignmentError if names, alignments and exposures differ in number.
     """
 
     shape: tuple[int, int]
@@ -71,20 +57,9 @@ class StackTransforms:
 def write_transforms(
     path: str | Path, transforms: StackTransforms, *, overwrite: bool = False
 ) -> None:
-    """Write the transforms of a stack atomically.
+    """Write the transforms of a stack atomically; raise WriteError if that fails.
 
-    Parameters
-    ----------
-    path : str or Path
-    transforms : StackTransforms
-        Names without folders let the file move to other machines.
-    overwrite : bool
-        True to replace an existing file.
-
-    Raises
-    ------
-    WriteError
-        If the file cannot be written.
+    Names without folders let the file move to other machines.
     """
     statuses = [alignment.status for alignment in transforms.alignments]
     parts = zip(transforms.names, transforms.alignments, transforms.exposures, strict=True)
@@ -127,26 +102,11 @@ def read_transforms(
     count: int | None = None,
     shape: Sequence[int] | None = None,
 ) -> StackTransforms:
-    """Read transforms from a file and check that they belong to a stack.
+    """Read transforms from a file and check that they belong to a stack of ``names`` and ``shape``.
 
-    Parameters
-    ----------
-    path : str or Path
-    names : sequence of str or None
-        Names of the stack's frames; None accepts any names, as for other channels or lighting.
-    count : int or None
-        Number of the stack's frames, if ``names`` is None; None accepts any number.
-    shape : sequence of int or None
-        Height and width of the stack's frames; None accepts any size.
-
-    Returns
-    -------
-    StackTransforms
-
-    Raises
-    ------
-    AlignmentError
-        If the file is missing, damaged, of another version or of another stack.
+    None accepts any names, as for other channels or lighting, in the given ``count`` or any number,
+    and any shape. Raise AlignmentError if the file is missing, damaged, of another version or of
+    another stack.
     """
     path = Path(path)
     try:

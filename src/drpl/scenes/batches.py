@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import cv2
@@ -18,7 +18,16 @@ from drpl.scenes.enlarging import enlarge
 from drpl.scenes.mattes import MATTE_KINDS, draw_matte
 from drpl.scenes.options import SceneOptions
 from drpl.scenes.photos import Photo
-from drpl.scenes.rendering import MARGIN, Layers, Lens, Scenes, render, render_paper, srgb_decode
+from drpl.scenes.rendering import (
+    MARGIN,
+    Layers,
+    Lens,
+    Scenes,
+    on_device,
+    render,
+    render_paper,
+    srgb_decode,
+)
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SOLID_KINDS = ("blob", "polygon", "ellipse", "half_plane", "silhouette")
@@ -34,20 +43,8 @@ def cut_photo(
 ) -> NDArray[np.float32]:
     """Cut a random square from a photo, scale it down by up to two, flip it, vary its tones.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    photo : ndarray, shape (H, W, 3), uint8
-        RGB. A photo smaller than ``size`` is enlarged.
-    size : int
-        Height and width of the result in pixels.
-    channels : int
-        3, or 1 for luma or a random mixture of the colour channels.
-
-    Returns
-    -------
-    ndarray, shape (channels, size, size), float32, in [0, 1]
-        Gamma-coded values.
+    The photo is RGB, (H, W, 3); one smaller than ``size`` is enlarged. Returns gamma-coded values
+    (channels, size, size) in [0, 1]; one channel is luma or a random mixture of the colours.
     """
     largest = min(photo.shape[:2])
     side = min(int(size * rng.uniform(1.0, 2.0)), largest)
@@ -86,16 +83,8 @@ def _slope(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 class Drawn:
     """Batch of scenes drawn on the CPU, to be rendered on any device.
 
-    Attributes
-    ----------
-    scene : tuple
-        ``(Layers, Lens)``, or ``(photos, masks, levels)`` for the paper's recipe.
-    degradation : DegradationOptions or None
-        None leaves the observed frames clean.
-    seed : int
-        Seed of enlarging and degradation.
-    enlarging : SceneOptions or None
-        Options for `drpl.scenes.enlarging.enlarge`; None skips it.
+    ``scene`` holds photos, masks and levels for the paper's recipe, else layers and lens. ``seed``
+    is that of enlarging and degradation, each of which None skips.
     """
 
     scene: tuple[Layers, Lens] | tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -111,7 +100,7 @@ class Drawn:
             scenes = render_paper(photos, masks, levels)
         else:
             layers, lens = self.scene
-            scenes = render(_layers_on(device, layers), _lens_on(device, lens))
+            scenes = render(on_device(layers, device), on_device(lens, device))
         if self.enlarging is not None:
             scenes = enlarge(scenes, self.enlarging, np.random.default_rng(self.seed))
         if self.degradation is None:
@@ -120,63 +109,25 @@ class Drawn:
         return degrade(scenes, self.degradation, generator)
 
 
-def _layers_on(device: torch.device, layers: Layers) -> Layers:
-    """Layers with their tensors on a device."""
-    return replace(
-        layers,
-        radiance=layers.radiance.to(device),
-        matte=layers.matte.to(device),
-        depth=layers.depth.to(device),
-    )
-
-
-def _lens_on(device: torch.device, lens: Lens) -> Lens:
-    """Lens with its tensors on a device."""
-    return Lens(*(v.to(device) for v in (lens.focus, lens.aperture, lens.shape, lens.angle)))
-
-
+@dataclass(eq=False, repr=False)
 class SceneBatches(Dataset[Scenes | Drawn]):
     """Repeatable sequence of batches of scenes, rendered on demand.
 
-    Parameters
-    ----------
-    photos : sequence of ndarray, each of shape (H, W, 3), uint8
-        All-in-focus photos, RGB.
-    options : SceneOptions
-    batch : int
-        Scenes per batch.
-    seed : int
-        Batch ``i`` depends on ``seed`` and ``i`` only.
-    length : int
-        Number of batches.
-    degradation : DegradationOptions, optional
-        None leaves the observed frames clean.
-    silhouettes : sequence of ndarray, each of shape (h, w), uint8
-        Mask files to use as mattes besides the procedural ones.
-    rendered : bool
-        True to return `Scenes`; False to return `Drawn`, to be rendered on another device.
+    ``photos`` are all-in-focus, RGB (H, W, 3); ``silhouettes`` are mask files (h, w) to use as
+    mattes besides the procedural ones. Batch ``i`` of ``length`` holds ``batch`` scenes and depends
+    on ``seed`` and ``i`` only. Without ``degradation`` the observed frames stay clean. If not
+    ``rendered``, items are `Drawn`, to be rendered on another device.
     """
 
-    def __init__(
-        self,
-        photos: Sequence[Photo],
-        options: SceneOptions,
-        *,
-        batch: int,
-        seed: int,
-        length: int,
-        degradation: DegradationOptions | None = None,
-        silhouettes: Sequence[Photo] = (),
-        rendered: bool = True,
-    ) -> None:
-        self.photos = photos
-        self.options = options
-        self.batch = batch
-        self.seed = seed
-        self.length = length
-        self.degradation = degradation
-        self.silhouettes = silhouettes
-        self.rendered = rendered
+    photos: Sequence[Photo]
+    options: SceneOptions
+    _: KW_ONLY
+    batch: int
+    seed: int
+    length: int
+    degradation: DegradationOptions | None = None
+    silhouettes: Sequence[Photo] = ()
+    rendered: bool = True
 
     @property
     def _margin(self) -> int:

@@ -30,30 +30,11 @@ _JPEG_LUMA = (
 class DegradationOptions:
     """Probability and strength of each degradation.
 
-    Probabilities apply to a scene as a whole; strengths are drawn for each frame.
-
-    Attributes
-    ----------
-    shift_chance : float
-        Probability that the later frames are moved relative to the first.
-    shift : float
-        Standard deviation of the translation in pixels.
-    scale : float
-        Standard deviation of the relative change of scale.
-    rotation : float
-        Standard deviation of the rotation in radians.
-    exposure_chance : float
-        Probability that the exposure changes.
-    gain : float
-        Standard deviation of the gain around 1.
-    offset : float
-        Standard deviation of the offset around 0, in units of the value range.
-    noise_chance : float
-        Probability of noise.
-    noise : float
-        Largest standard deviation of the noise at mid grey, in units of the value range.
-    jpeg_chance : float
-        Probability of JPEG compression, of a quality drawn between 60 and 97.
+    Probabilities apply to a scene as a whole; strengths are drawn for each frame. Strengths are
+    standard deviations: ``shift`` (of the later frames relative to the first) in pixels, ``scale``
+    of its relative change, ``rotation`` in radians, ``gain`` around 1, ``offset`` around 0 in units
+    of the value range. ``noise`` is the largest standard deviation at mid grey, in the same units.
+    JPEG has a quality drawn between 60 and 97.
     """
 
     shift_chance: float = 0.4
@@ -69,20 +50,10 @@ class DegradationOptions:
 
 
 def degrade(scenes: Scenes, options: DegradationOptions, generator: torch.Generator) -> Scenes:
-    """Degrade the observed frames; leave the clean frames and the truth unchanged.
+    """Degrade the observed frames of clean scenes; leave the clean frames and the truth unchanged.
 
-    Parameters
-    ----------
-    scenes : Scenes
-        Clean scenes.
-    options : DegradationOptions
-    generator : torch.Generator
-        Source of randomness, on the device of the scenes.
-
-    Returns
-    -------
-    Scenes
-        Scenes with `Scenes.observed` degraded: in [0, 1], rounded to multiples of 1/255.
+    The observed frames are in [0, 1], rounded to multiples of 1/255. The ``generator`` is on the
+    device of the scenes.
     """
     frames = scenes.frames
     batch, count = frames.shape[:2]
@@ -154,26 +125,13 @@ def _add_noise(frames: Tensor, level: Tensor, generator: torch.Generator) -> Ten
 
 
 def jpeg(frames: Tensor, quality: Tensor) -> Tensor:
-    """Quantise 8x8 blocks of DCT coefficients like baseline JPEG.
+    """Quantise 8x8 blocks of DCT coefficients of frames (B, C, H, W) in [0, 1] like baseline JPEG.
 
-    Parameters
-    ----------
-    frames : Tensor, shape (B, C, H, W), in [0, 1]
-    quality : Tensor, shape (B,), in 1..100
-        Quality on the scale of the Independent JPEG Group.
+    ``quality``, shape (B,), is in 1..100, on the scale of the Independent JPEG Group. Colour is
+    approximate: every channel is coded with the luminance table, without conversion to YCbCr and
+    without chroma subsampling.
 
-    Returns
-    -------
-    Tensor, shape (B, C, H, W), in [0, 1]
-
-    Notes
-    -----
-    Colour is approximate: every channel is coded with the luminance table, without conversion to
-    YCbCr and without chroma subsampling.
-
-    References
-    ----------
-    ITU-T Recommendation T.81 (1992), sections A.3 and K.1.
+    Reference: ITU-T Recommendation T.81 (1992), sections A.3 and K.1.
     """
     height, width = frames.shape[-2:]
     padded = F.pad(frames, (0, -width % 8, 0, -height % 8), mode="replicate")

@@ -17,17 +17,8 @@ def draw_pair(seed: int = 3) -> tuple[Bytes, Bytes, Bytes]:
     """Draw a scene and photograph it twice: focused on its foreground and on its background.
 
     A poster hangs behind leaves and a wire net. The defocused foreground is blurred together with
-    its matte, in linear light, and composited over the complete poster.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the scene; the same seed draws the same scene.
-
-    Returns
-    -------
-    source_a, source_b, truth : ndarray, shape (640, 960, 3), uint8
-        Frame focused on the leaves, frame focused on the poster, all-in-focus image.
+    its matte, in linear light, and composited over the complete poster. Returns the frame focused
+    on the leaves, the frame focused on the poster and the all-in-focus image, each (640, 960, 3).
     """
     rng = np.random.default_rng(seed)
     poster = _poster(rng)

@@ -15,21 +15,10 @@ from drpl.scenes.rendering import Scenes
 
 
 def enlarge(scenes: Scenes, options: SceneOptions, rng: np.random.Generator) -> Scenes:
-    """Enlarge a random part of some scenes to the size of the whole picture.
+    """Enlarge a random part of some clean scenes to the size of the whole picture.
 
-    Parameters
-    ----------
-    scenes : Scenes
-        Clean scenes, not yet degraded.
-    options : SceneOptions
-        Scenes are chosen with probability ``enlarged_share``; their factor is drawn
-        log-uniformly between 1.2 and ``enlarged``.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Scenes
-        Scenes of the same shapes; `Scenes.observed` equals `Scenes.frames`.
+    Scenes are chosen with probability ``enlarged_share``; their factor is drawn log-uniformly
+    between 1.2 and ``enlarged``. `Scenes.observed` becomes equal to `Scenes.frames`: degrade later.
     """
     count, (height, width) = len(scenes.truth), scenes.truth.shape[-2:]
     chosen = rng.random(count) < options.enlarged_share

@@ -285,28 +285,11 @@ def draw_matte(
     kind: str | None = None,
     silhouettes: Sequence[Mask] = (),
 ) -> Matte:
-    """Draw the matte of one foreground layer.
+    """Draw the matte (height, width) of one foreground layer: anti-aliased opacity in [0, 1].
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        The same state draws the same matte.
-    height, width : int
-        Size in pixels.
-    kind : str, optional
-        One of `MATTE_KINDS`; drawn at random by default.
-    silhouettes : sequence of ndarray, each of shape (h, w), uint8
-        Mask files, with objects above 127.
-
-    Returns
-    -------
-    ndarray, shape (height, width), float32, in [0, 1]
-        Opacity, anti-aliased. Its mean lies between 0.02 and 0.9, unless ten attempts fail.
-
-    Raises
-    ------
-    ValueError
-        If the kind is unknown, or is ``"silhouette"`` without mask files.
+    Its mean lies between 0.02 and 0.9, unless ten attempts fail. The ``kind`` is one of
+    `MATTE_KINDS`, drawn at random by default; ``silhouettes`` are mask files (h, w) with objects
+    above 127. Raise ValueError if the kind is unknown, or is ``"silhouette"`` without mask files.
     """
     known = MATTE_KINDS if silhouettes else tuple(_KINDS)
     if kind is not None and kind not in known:

@@ -19,23 +19,9 @@ Photo = NDArray[np.uint8]
 
 
 def find_photos(folder: Path, what: str = "all-in-focus photos") -> list[Path]:
-    """List the pictures in a folder and its subfolders.
+    """List the pictures, with a suffix of `PHOTO_SUFFIXES`, in a folder and its subfolders, sorted.
 
-    Parameters
-    ----------
-    folder : Path
-    what : str
-        Expected content, for error messages.
-
-    Returns
-    -------
-    list of Path
-        Files with a suffix of `PHOTO_SUFFIXES`, sorted.
-
-    Raises
-    ------
-    ReadError
-        If the folder does not exist or holds no picture.
+    Raise ReadError if the folder does not exist or holds no picture; ``what`` names those expected.
     """
     if not folder.is_dir():
         raise ReadError(f"{folder}: no such folder; expected one with {what}")
@@ -51,22 +37,8 @@ def split_photos(photos: Sequence[Path], share: float) -> tuple[list[Path], list
     Several files may be cut from one picture. A ``manifest.csv`` in one of the three folders above
     a file names its source picture (columns ``file, origin, path``); without one, the file name
     less ``_cropN`` does. The split depends on these names alone, so adding photos moves no photo
-    from one part to the other.
-
-    Parameters
-    ----------
-    photos : sequence of Path
-    share : float
-        Expected share of source pictures for validation, in (0, 1).
-
-    Returns
-    -------
-    training, validation : list of Path
-
-    Raises
-    ------
-    ConfigError
-        If either part would be empty.
+    from one part to the other. An expected ``share`` of source pictures, in (0, 1), goes to
+    validation. Raise ConfigError if either part would be empty.
     """
     manifests: dict[Path, dict[str, str]] = {}
     training: list[Path] = []
@@ -109,52 +81,22 @@ def _read_manifest(path: Path) -> dict[str, str]:
 
 
 def load_photos(paths: Sequence[Path]) -> list[Photo]:
-    """Decode photos.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-
-    Returns
-    -------
-    list of ndarray, each of shape (H, W, 3), uint8
-        RGB.
-
-    Raises
-    ------
-    ReadError
-        If a file cannot be decoded.
-    """
-    photos = []
-    for path in paths:
-        decoded = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if decoded is None:
-            raise ReadError(f"{path}: cannot be decoded; expected a photo, replace or remove it")
-        photos.append(np.ascontiguousarray(decoded[..., ::-1], dtype=np.uint8))
-    return photos
+    """Decode photos to RGB (H, W, 3); raise ReadError if a file cannot be decoded."""
+    decoded = (_decoded(path, cv2.IMREAD_COLOR, "photo") for path in paths)
+    return [np.ascontiguousarray(photo[..., ::-1]) for photo in decoded]
 
 
 def load_masks(folder: Path) -> list[Photo]:
-    """Decode the mask files in a folder and its subfolders.
+    """Decode the mask files (h, w) in a folder and its subfolders; objects are bright (above 127).
 
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    list of ndarray, each of shape (h, w), uint8
-        Objects are bright (above 127).
-
-    Raises
-    ------
-    ReadError
-        If the folder holds no mask file or one cannot be decoded.
+    Raise ReadError if the folder holds no mask file or one cannot be decoded.
     """
-    masks = []
-    for path in find_photos(folder, "masks"):
-        decoded = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if decoded is None:
-            raise ReadError(f"{path}: cannot be decoded; expected a mask, replace or remove it")
-        masks.append(np.asarray(decoded, np.uint8))
-    return masks
+    return [_decoded(path, cv2.IMREAD_GRAYSCALE, "mask") for path in find_photos(folder, "masks")]
+
+
+def _decoded(path: Path, colours: int, what: str) -> Photo:
+    """Decode a file by OpenCV, which gives colours as BGR."""
+    decoded = cv2.imread(str(path), colours)
+    if decoded is None:
+        raise ReadError(f"{path}: cannot be decoded; expected a {what}, replace or remove it")
+    return np.asarray(decoded, np.uint8)

@@ -12,7 +12,9 @@ edges.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -26,23 +28,15 @@ BAND_RADIUS = 12
 
 @dataclass(frozen=True)
 class Layers:
-    """Batch of layered scenes on canvases: pictures with a margin on each side.
+    """Batch of layered scenes on canvases: pictures with a margin, in pixels, on each side.
 
-    Attributes
-    ----------
-    radiance : Tensor, shape (B, L, C, H, W)
-        Linear light, >= 0; highlights may exceed 1. Layer 0 is the background.
-    matte : Tensor, shape (B, L, H, W), in [0, 1]
-        Opacity; 1 for the background.
-    depth : Tensor, shape (B, L, H, W)
-        Position along the optical axis in a unit in which the circle of confusion grows linearly
-        (dioptres, up to a factor). Larger is nearer to the lens.
-    flat : bool
-        True if every layer has a single depth, which makes rendering cheaper.
-    kinds : tuple of str
-        Kind of the front matte of each scene, for tables; ``"depth"`` without foreground.
-    margin : int
-        Width of the margin in pixels. Circles of confusion are clipped to this radius.
+    ``radiance`` (B, L, C, H, W) is linear light, >= 0; highlights may exceed 1. Layer 0 is the
+    background. ``matte`` (B, L, H, W) is opacity in [0, 1]; 1 for the background. ``depth`` (B, L,
+    H, W) is the position along the optical axis in a unit in which the circle of confusion grows
+    linearly (dioptres, up to a factor); larger is nearer to the lens. In ``flat`` scenes every
+    layer has a single depth, which makes rendering cheaper. ``kinds`` names the front matte of each
+    scene, for tables; ``"depth"`` without foreground. Circles of confusion are clipped to a radius
+    of ``margin``.
     """
 
     radiance: Tensor
@@ -57,17 +51,10 @@ class Layers:
 class Lens:
     """Focus, aperture and point spread function for a batch of scenes.
 
-    Attributes
-    ----------
-    focus : Tensor, shape (B, N)
-        Depth that each frame is focused at.
-    aperture : Tensor, shape (B, N)
-        Radius of the circle of confusion, in pixels, at a depth distance of 1.
-    shape : Tensor of int, shape (B,)
-        Point spread function: 0 for a Gaussian, 1 for a disc, 5 or more for a polygon of that many
-        aperture blades.
-    angle : Tensor, shape (B,)
-        Rotation of the polygon in radians.
+    ``focus`` (B, N) is the depth that each frame is focused at, ``aperture`` (B, N) the radius of
+    the circle of confusion, in pixels, at a depth distance of 1. The point spread function has a
+    ``shape`` (B,), 0 for a Gaussian, 1 for a disc, 5 or more for a polygon of that many aperture
+    blades, and an ``angle`` (B,), the rotation of the polygon in radians.
     """
 
     focus: Tensor
@@ -78,20 +65,13 @@ class Lens:
 
 @dataclass(frozen=True)
 class Scenes:
-    """Rendered scenes with their truth.
+    """Rendered scenes with their truth; pictures are sRGB-coded, in [0, 1].
 
-    Attributes
-    ----------
-    frames : Tensor, shape (B, N, C, H, W), in [0, 1]
-        Clean, registered source images, sRGB-coded.
-    observed : Tensor, shape (B, N, C, H, W), in [0, 1]
-        Source images as a camera records them; equal to `frames` before `degradation.degrade`.
-    truth : Tensor, shape (B, C, H, W), in [0, 1]
-        All-in-focus image, sRGB-coded.
-    index_map : Tensor of int64, shape (B, H, W)
-        Index of the frame in which the visible surface has the smallest circle of confusion.
-    kinds : tuple of str
-        Kind of each scene; see `Layers`. ``"paper"`` for the paper's recipe.
+    ``frames`` (B, N, C, H, W) are clean, registered source images; ``observed`` are the same as a
+    camera records them, equal to ``frames`` before `degradation.degrade`. ``truth`` (B, C, H, W) is
+    the all-in-focus image. ``index_map`` (B, H, W), int64, is the index of the frame in which the
+    visible surface has the smallest circle of confusion. ``kinds`` are as in `Layers`; ``"paper"``
+    for the paper's recipe.
     """
 
     frames: Tensor
@@ -113,10 +93,18 @@ class Scenes:
 
     def to(self, device: torch.device) -> Scenes:
         """Return the scenes with all tensors on a device."""
-        moved = {
-            f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "kinds"
-        }
-        return replace(self, **moved)
+        return on_device(self, device)
+
+
+Batch = TypeVar("Batch", Layers, Lens, Scenes)
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """Return a batch with all its tensors on a device."""
+    moved: dict[str, Any] = {
+        name: held.to(device) for name, held in vars(batch).items() if isinstance(held, Tensor)
+    }
+    return replace(batch, **moved)
 
 
 def srgb_encode(linear: Tensor) -> Tensor:
@@ -135,21 +123,11 @@ def srgb_decode(coded: Tensor) -> Tensor:
 def defocus_kernels(
     radius: Tensor, shape: Tensor, angle: Tensor, *, largest: int = MARGIN
 ) -> Tensor:
-    """Compute point spread functions.
+    """Compute point spread functions, each with a sum of 1.
 
-    Parameters
-    ----------
-    radius : Tensor, shape (B,), in [0, ``largest``]
-        Radius of the circle of confusion in pixels; 0 gives a unit impulse.
-    shape, angle : Tensor, shape (B,)
-        Kind and rotation of the point spread function; see `Lens`.
-    largest : int
-        Largest radius in pixels that the kernels have room for.
-
-    Returns
-    -------
-    Tensor, shape (B, 2 * ``largest`` + 5, 2 * ``largest`` + 5)
-        Non-negative kernels, each with a sum of 1. Discs and polygons have anti-aliased rims.
+    ``radius`` (B,), of the circle of confusion, is in [0, ``largest``] pixels. A radius of 0 gives
+    a unit impulse; for ``shape`` and ``angle`` see `Lens`. The kernels have sides of 2 *
+    ``largest`` + 5. Discs and polygons have anti-aliased rims.
     """
     reach = largest + 2
     axis = torch.arange(-reach, reach + 1, device=radius.device, dtype=radius.dtype)
@@ -212,50 +190,30 @@ def blur_radius(layers: Layers, lens: Lens, layer: int, frame: int) -> Tensor:
 
 
 def render(layers: Layers, lens: Lens) -> Scenes:
-    """Render a batch of layered scenes.
-
-    Parameters
-    ----------
-    layers : Layers
-        B scenes on canvases of H x W pixels.
-    lens : Lens
-        Settings for N frames of each scene.
-
-    Returns
-    -------
-    Scenes
-        N frames of each scene, without the margin of the canvas; not degraded.
-
-    Raises
-    ------
-    ValueError
-        If the scenes have no layer.
-    """
-    count, frames = layers.matte.shape[1], lens.focus.shape[1]
-    images: list[Tensor | None] = [None] * frames
-    truth: Tensor | None = None
-    for layer in range(count):
+    """Render a batch of layered scenes, without the margin of the canvas and not degraded."""
+    truth = layers.radiance[:, 0] * layers.matte[:, 0, None]
+    images = list(_frames(truth, 0, layers, lens))
+    for layer in range(1, layers.matte.shape[1]):
         matte = layers.matte[:, layer, None]
-        premultiplied = layers.radiance[:, layer] * matte
-        if truth is not None:
-            premultiplied = torch.cat([premultiplied, matte], dim=1)
-        spectrum = torch.fft.rfft2(premultiplied)
-        for frame in range(frames):
-            radius = blur_radius(layers, lens, layer, frame)
-            images[frame] = _over(_blur(spectrum, radius, lens, layers), images[frame])
-        truth = _over(premultiplied, truth)
+        front = torch.cat([layers.radiance[:, layer] * matte, matte], dim=1)
+        for frame, blurred in enumerate(_frames(front, layer, layers, lens)):
+            images[frame] = _over(blurred, images[frame])
+        truth = _over(front, truth)
     margin = layers.margin
-    stack = torch.stack([_picture(image, margin) for image in images if image is not None], dim=1)
-    if truth is None:
-        raise ValueError("layers holds 0 layers; expected at least 1")
+    stack = torch.stack([_picture(image, margin) for image in images], dim=1)
     index_map = _cut(focused_frame(layers, lens), margin)
     return Scenes(stack, stack, _picture(truth, margin), index_map, layers.kinds)
 
 
-def _over(front: Tensor, behind: Tensor | None) -> Tensor:
+def _frames(canvas: Tensor, layer: int, layers: Layers, lens: Lens) -> Iterator[Tensor]:
+    """Blur the canvas of one layer as in each frame."""
+    spectrum = torch.fft.rfft2(canvas)
+    for frame in range(lens.focus.shape[1]):
+        yield _blur(spectrum, blur_radius(layers, lens, layer, frame), lens, layers)
+
+
+def _over(front: Tensor, behind: Tensor) -> Tensor:
     """Composite a premultiplied layer, with its matte as last channel, over the layers behind."""
-    if behind is None:
-        return front
     return front[:, :-1] + (1.0 - front[:, -1:]) * behind
 
 
@@ -285,18 +243,7 @@ def focused_frame(layers: Layers, lens: Lens) -> Tensor:
 
 
 def boundary_band(index_map: Tensor, radius: int = BAND_RADIUS) -> Tensor:
-    """Find the pixels within ``radius`` of a focus boundary, a change of the index map.
-
-    Parameters
-    ----------
-    index_map : Tensor of int, shape (B, H, W)
-    radius : int
-        Chessboard distance in pixels.
-
-    Returns
-    -------
-    Tensor of bool, shape (B, H, W)
-    """
+    """Find pixels within a chessboard distance of a focus boundary, a change of the index map."""
     padded = F.pad(index_map[:, None].float(), (radius,) * 4, mode="replicate")
     extremes = torch.cat([padded, -padded], dim=1)
     size = 2 * radius + 1
@@ -309,29 +256,14 @@ PAPER_SIGMA = 1.4
 
 
 def render_paper(photos: Tensor, masks: Tensor, levels: Tensor) -> Scenes:
-    """Render pairs by the paper's recipe.
+    """Render pairs by the paper's recipe, not degraded.
 
-    Source A is sharp inside the mask and blurred outside; source B is the converse. The blur is a
-    7x7 Gaussian (sigma 1.4) in gamma space, applied one to three times. Edges are hard and there
-    is no defocus spread.
+    The truth is the all-in-focus photos (B, C, H, W) in [0, 1]. Source A is sharp inside the mask
+    (B, H, W) and blurred outside; source B is the converse. The blur is a 7x7 Gaussian (sigma 1.4)
+    in gamma space, applied as often as ``levels`` (B,) tells, one to three times. Edges are hard
+    and there is no defocus spread.
 
-    Parameters
-    ----------
-    photos : Tensor, shape (B, C, H, W), in [0, 1]
-        All-in-focus images, which become the truth.
-    masks : Tensor of bool, shape (B, H, W)
-        True where source A is sharp.
-    levels : Tensor of int, shape (B,), in 1..3
-        Number of times that the blur is applied.
-
-    Returns
-    -------
-    Scenes
-        Pairs; not degraded.
-
-    References
-    ----------
-    Li et al., IEEE TIP 29 (2020), doi:10.1109/TIP.2020.2976190, section IV-A.
+    Reference: Li et al., IEEE TIP 29 (2020), doi:10.1109/TIP.2020.2976190, section IV-A.
     """
     axis = torch.arange(-3, 4, device=photos.device, dtype=photos.dtype)
     weights = torch.exp(-0.5 * (axis / PAPER_SIGMA) ** 2)
