@@ -33,14 +33,10 @@ def default_store() -> Path:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the service; the flags of `drpl serve` are derived from them.
+    """Settings of the service; the flags of `drpl serve` and their help are derived from them.
 
-    The help text of each field is its documentation.
-
-    Raises
-    ------
-    ConfigError
-        If a value is out of range, a token is missing or weak, or ``folder`` lies in ``store``.
+    Raise ConfigError if a value is out of range, a token is missing or weak, or ``folder`` lies in
+    ``store``.
     """
 
     store: Path = field(

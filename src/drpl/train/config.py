@@ -31,84 +31,39 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Options of a training run.
+    """Options of a training run; those that their names do not explain have a comment.
 
-    Attributes
-    ----------
-    network : str
-        ``"drpl"``, ``"drpl-fast"``, or ``"drpl-fast-single"``, which decides each mask from one
-        source image alone.
-    target : str
-        Target of the mask losses: ``"nearer"`` for the source image nearer to the truth, or
-        ``"mask"`` for the one focused nearer to the visible surface.
-    target_window : int
-        Side in pixels of the window in which ``"nearer"`` compares errors; odd.
-    mask_weighting : bool
-        True to weight the mask losses by the difference that a decision makes.
-    scene_uses : int
-        Number of batches that use a rendered scene, each time rotated, mirrored and degraded
-        again; a divisor of ``batch``. Applies on a CPU only, where rendering is slow.
-    steps : int
-        Length of the run in steps, unless it is limited by time.
-    batch : int
-        Scenes per step.
-    learning_rate : float
-        Largest learning rate of AdamW.
-    warmup : int
-        Steps over which the learning rate rises linearly, with the cosine schedule.
-    weight_decay : float
-        Weight decay of AdamW.
-    clip : float
-        Largest norm of the gradient.
-    ema : float
-        Decay of the exponential moving average of the weights.
-    seed : int
-        Seed of the initial weights and of the scenes.
-    schedule : str
-        ``"cosine"``, or ``"step"``: halved after 30/50 of the run, as in the paper.
-    precision : str
-        ``"bf16-mixed"`` or ``"32-true"``.
-    validate_every : int
-        Steps between validations.
-    validation_scenes : int
-        Scenes per validation, in batches of 8.
-    validation_share : float
-        Share of source pictures kept out of training.
-    losses : LossWeights
-    scenes : SceneOptions
-    degradation : DegradationOptions
+    The mask losses aim at the source image nearer to the truth (``target`` ``"nearer"``) or at the
+    one focused nearer to the visible surface (``"mask"``). The ``schedule`` ``"step"`` halves the
+    learning rate after 30/50 of the run, as in the paper; ``"cosine"`` begins with a warm-up. On a
+    CPU, where rendering is slow, each rendered scene is used in ``scene_uses`` batches, a divisor
+    of ``batch``, each time rotated, mirrored and degraded again.
     """
 
     network: str = "drpl-fast"
     target: str = "nearer"
-    target_window: int = 5
-    mask_weighting: bool = True
+    target_window: int = 5  # side in pixels in which "nearer" compares errors; odd
+    mask_weighting: bool = True  # of the mask losses, by the difference that a decision makes
     scene_uses: int = 1
-    steps: int = 30_000
-    batch: int = 16
-    learning_rate: float = 2e-3
-    warmup: int = 300
-    weight_decay: float = 1e-4
-    clip: float = 1.0
-    ema: float = 0.999
-    seed: int = 0
+    steps: int = 30_000  # unless the run is limited by time
+    batch: int = 16  # scenes per step
+    learning_rate: float = 2e-3  # the largest, of AdamW
+    warmup: int = 300  # steps over which the learning rate rises linearly
+    weight_decay: float = 1e-4  # of AdamW
+    clip: float = 1.0  # largest norm of the gradient
+    ema: float = 0.999  # decay of the exponential moving average of the weights
+    seed: int = 0  # of the initial weights and of the scenes
     schedule: str = "cosine"
     precision: str = "bf16-mixed"
-    validate_every: int = 1000
-    validation_scenes: int = 96
-    validation_share: float = 0.12
+    validate_every: int = 1000  # steps
+    validation_scenes: int = 96  # in batches of 8
+    validation_share: float = 0.12  # of the source pictures, kept out of training
     losses: LossWeights = field(default_factory=LossWeights)
     scenes: SceneOptions = field(default_factory=SceneOptions)
     degradation: DegradationOptions = field(default_factory=DegradationOptions)
 
     def __post_init__(self) -> None:
-        """Validate the values.
-
-        Raises
-        ------
-        ConfigError
-            If a value is out of its range.
-        """
+        """Validate the values; raise ConfigError if one is out of its range."""
         choices = {
             "network": (self.network, ("drpl", "drpl-fast", "drpl-fast-single")),
             "target": (self.target, ("nearer", "mask")),
@@ -154,22 +109,11 @@ class TrainOptions:
 
 
 def read_config(path: Path) -> TrainOptions:
-    """Read a configuration, or the ``options`` of a recipe, from TOML.
+    """Read a configuration from TOML; missing keys take their defaults.
 
-    Parameters
-    ----------
-    path : Path
-        TOML file. Missing keys take their defaults. A file with the keys ``phases`` and
-        ``options`` is a recipe; see `drpl.train.recipe`.
-
-    Returns
-    -------
-    TrainOptions
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is not TOML, or has an unknown key or an invalid value.
+    A file with the keys ``phases`` and ``options`` is a recipe, see `drpl.train.recipe`; then its
+    options are read. Raise ConfigError if the file cannot be read, is not TOML, or has an unknown
+    key or an invalid value.
     """
     table, prefix = read_toml(path), ""
     if {"phases", "options"} <= set(table):
@@ -183,19 +127,8 @@ def read_config(path: Path) -> TrainOptions:
 def config_from_dict(table: dict[str, Any]) -> TrainOptions:
     """Build a configuration from a nested dictionary; missing keys take their defaults.
 
-    Parameters
-    ----------
-    table : dict
-        Structured like `TrainOptions.to_dict`.
-
-    Returns
-    -------
-    TrainOptions
-
-    Raises
-    ------
-    ConfigError
-        If a key is unknown or a value is invalid.
+    The dictionary is structured like `TrainOptions.to_dict`. Raise ConfigError if a key is unknown
+    or a value is invalid.
     """
     return _section(TrainOptions, table, "")
 
@@ -210,8 +143,7 @@ def _section(kind: type[Section], table: object, prefix: str) -> Section:
     for key, value in table.items():
         if key not in known:
             raise ConfigError(f"unknown key {prefix}{key}; known here: {', '.join(sorted(known))}")
-        default = getattr(defaults, key)
-        values[key] = _value(default, value, f"{prefix}{key}")
+        values[key] = _value(getattr(defaults, key), value, f"{prefix}{key}")
     return kind(**values)
 
 

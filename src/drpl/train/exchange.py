@@ -19,22 +19,10 @@ Pair = tuple[Tensor, Tensor]
 
 
 def standardised(weight: Tensor, gain: Tensor) -> Tensor:
-    """Standardise convolution kernels: zero mean and unit norm, times a gain.
+    """Standardise convolution kernels (O, I, h, w): zero mean, and the norms ``gain`` (O, 1, 1, 1).
 
-    Features then keep their magnitude from layer to layer whatever the weights, as with batch
-    norm, but without statistics of pictures. Constant folding removes the cost at inference.
-
-    Parameters
-    ----------
-    weight : Tensor, shape (O, I, h, w)
-    gain : Tensor, shape (O, 1, 1, 1)
-
-    Returns
-    -------
-    Tensor, shape (O, I, h, w)
-
-    References
-    ----------
+    Features then keep their magnitude from layer to layer whatever the weights, as with batch norm,
+    but without statistics of pictures. Constant folding removes the cost at inference. Source:
     Brock et al., "Characterizing signal propagation to close the performance gap in unnormalized
     ResNets", ICLR 2021, arXiv:2101.08692.
     """
@@ -43,15 +31,7 @@ def standardised(weight: Tensor, gain: Tensor) -> Tensor:
 
 
 class StandardConv(nn.Conv2d):
-    """Convolution with standardised kernels.
-
-    Parameters
-    ----------
-    *arguments, **options
-        Arguments of `torch.nn.Conv2d`.
-    gain : float
-        Initial norm of the kernels; learned.
-    """
+    """Convolution like `torch.nn.Conv2d`, with kernels standardised to a learned norm."""
 
     def __init__(self, *arguments: Any, gain: float = 1.0, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -95,21 +75,11 @@ class ExchangeConv(nn.Module):
     """General swap-equivariant 3x3 convolution of a pair.
 
     Every linear map that commutes with exchanging the frames acts on their mean and on their
-    difference separately: the result is ``common * (A + B) / 2 + opposite * (A - B) / 2`` for A
-    and ``common * (A + B) / 2 - opposite * (A - B) / 2`` for B. This takes two convolutions, as
-    many as one set of weights applied to each frame. Exchanging the frames exchanges the results
-    bit by bit.
-
-    Parameters
-    ----------
-    channels : int
-        Channels in and out.
-    gain : float, optional
-        Initial gain of standardised kernels; without it, kernels are ordinary weights.
-
-    References
-    ----------
-    Zaheer et al., "Deep Sets", NeurIPS 2017, lemma 3.
+    difference separately: the result is ``common * (A + B) / 2 + opposite * (A - B) / 2`` for A and
+    ``common * (A + B) / 2 - opposite * (A - B) / 2`` for B (Zaheer et al., "Deep Sets", NeurIPS
+    2017, lemma 3). This takes two convolutions, as many as one set of weights applied to each
+    frame. Exchanging the frames exchanges the results bit by bit. ``gain`` is the initial gain of
+    standardised kernels; without it, kernels are ordinary weights.
     """
 
     def __init__(self, channels: int, gain: float | None = None) -> None:
@@ -127,15 +97,10 @@ class ExchangeConv(nn.Module):
 
 
 class FrameConv(nn.Module):
-    """3x3 convolution applied to each frame separately.
+    """3x3 convolution applied to each frame separately; ``gain`` is that of `ExchangeConv`.
 
-    In place of `ExchangeConv` it shows what the exchange between frames contributes: it has as
-    many multiplications and half of the weights.
-
-    Parameters
-    ----------
-    channels, gain
-        See `ExchangeConv`.
+    In place of `ExchangeConv` it shows what the exchange between frames contributes: it has as many
+    multiplications and half of the weights.
     """
 
     def __init__(self, channels: int, gain: float | None = None) -> None:
@@ -156,13 +121,6 @@ class ExchangeBlock(nn.Module):
 
     No ReLU follows the sum, and the ReLU within the block is leaky. A channel that is negative
     everywhere would get no gradient through a ReLU, and whole scales behind it could stop learning.
-
-    Parameters
-    ----------
-    channels : int
-        Channels in and out.
-    conv : type
-        `ExchangeConv` or `FrameConv`.
     """
 
     def __init__(self, channels: int, conv: PairConv = ExchangeConv) -> None:

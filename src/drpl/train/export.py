@@ -38,16 +38,8 @@ ATTRIBUTION = "attribution.csv"
 def count_macs(network: nn.Module, size: int = 256) -> int:
     """Count the multiply-accumulates of the convolutions per pixel of a pair.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Network that takes two grey batches (B, 1, H, W).
-    size : int
-        Height and width in pixels of the pair that is counted.
-
-    Returns
-    -------
-    int
+    The network takes two grey batches (B, 1, H, W); a pair of ``size`` by ``size`` pixels is
+    counted.
     """
     source = torch.zeros(1, 1, size, size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -56,21 +48,10 @@ def count_macs(network: nn.Module, size: int = 256) -> int:
 
 
 def largest_difference(folder: Path, network: DRPL | DRPLFast) -> float:
-    """Compare the masks of an exported model with those of its network.
+    """Return the largest absolute difference between masks of an exported model and of its network.
 
     Random pairs of `ODD_SIZES` are decided in tiles of 128 pixels, on the path that fuses pictures.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the exported model.
-    network : DRPL or DRPLFast
-        Network in evaluation mode, on the CPU.
-
-    Returns
-    -------
-    float
-        Largest absolute difference.
+    The network is in evaluation mode, on the CPU.
     """
     model = load_model(str(folder), threads=1)
     rng = np.random.default_rng(0)
@@ -89,15 +70,8 @@ def canvas_masks(
 ) -> list[np.ndarray[Any, Any]]:
     """Decide a pair by PyTorch; `DRPLFast` gets the mirrored canvas that `decide_pair` lays out.
 
-    Parameters
-    ----------
-    network : DRPL or DRPLFast
-        Network in evaluation mode, on the CPU.
-    pair : ndarray, shape (2, H, W, 3), float32, in [0, 1]
-
-    Returns
-    -------
-    list of two ndarrays, each of shape (H, W), float32, in [0, 1]
+    The network is in evaluation mode, on the CPU. A pair (2, H, W, 3) gives two masks (H, W), all
+    float32 in [0, 1].
     """
     height, width = pair.shape[1:3]
     border = BORDER if isinstance(network, DRPLFast) else 0
@@ -130,15 +104,11 @@ def export_model(
         ``manifest.csv`` of the photos. Sources and licences go into the card, a line per photo
         into ``attribution.csv``.
 
-    Returns
-    -------
-    ModelCard
-
     Raises
     ------
     ModelError
         If a checkpoint cannot be read, the checkpoints hold several networks, or ONNX and PyTorch
-        differ by more than 1e-4.
+        differ by more than `TOLERANCE`.
     ConfigError
         If the recipe is invalid or describes another network, or the manifest is invalid.
     WriteError

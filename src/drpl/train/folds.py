@@ -24,19 +24,9 @@ def fold_pairs(scenes: Scenes, generator: torch.Generator) -> Scenes:
     """Turn stacks into pairs of a composite of some frames and one further frame.
 
     At each pixel, the composite takes the frame that is nearest to the truth in a window. The size
-    of the window varies, and some composites get wrong patches, like composites of a network.
-
-    Parameters
-    ----------
-    scenes : Scenes
-        Stacks of three or more frames. Pairs are returned unchanged.
-    generator : torch.Generator
-        Source of randomness, on the device of the scenes.
-
-    Returns
-    -------
-    Scenes
-        Scenes of two frames. The index map holds the frame nearer to the truth at each pixel.
+    of the window varies, and some composites get wrong patches, like composites of a network. The
+    index map of the pairs holds the frame nearer to the truth at each pixel. Scenes of two frames
+    are returned unchanged. The generator is on the device of the scenes.
     """
     batch, count = scenes.frames.shape[:2]
     if count == 2:

@@ -34,32 +34,18 @@ def write_scenes(
 ) -> Path:
     """Render scenes to folders ``scene_000``, ``scene_001``, ... and to one contact sheet.
 
+    Each folder holds the observed frames as ``frame_0.png``, ..., and ``truth.png``,
+    ``index_map.png`` and ``band.png``; the sheet, which is returned, has a row of them per scene.
+
     Parameters
     ----------
-    photos : Path
-        Folder of all-in-focus photos.
-    out : Path
-        Output folder. The folder of each scene receives the observed frames as ``frame_0.png``,
-        ..., and ``truth.png``, ``index_map.png`` and ``band.png``.
+    photos, masks : Path
+        Folder of all-in-focus photos, and of mask files to use as mattes besides the procedural
+        ones.
     config : Path, optional
         Training configuration or recipe that sets scenes and degradation.
-    scenes : int
-        Number of scenes.
-    size : int
-        Height and width of a scene in pixels.
-    frames : int
-        Frames per scene.
-    masks : Path, optional
-        Folder of mask files to use as mattes besides the procedural ones.
-    seed : int
-        Seed of the scenes; the same seed renders the same scenes.
-    overwrite : bool
-        True to replace existing files.
-
-    Returns
-    -------
-    Path
-        Contact sheet with a row per scene: frames, truth, index map and band.
+    scenes, size, frames : int
+        Number of scenes, their height and width in pixels, and frames per scene.
 
     Raises
     ------

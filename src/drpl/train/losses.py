@@ -30,19 +30,9 @@ def nearer_source(
 ) -> tuple[Tensor, Tensor]:
     """Find the source image nearer to the truth, and weigh each decision by its effect.
 
-    Depth is not the target: beside a blurred foreground, the frame focused on the background may
-    be further from the truth than the other frame.
-
-    Parameters
-    ----------
-    source_a, source_b, truth : Tensor, shape (B, C, H, W)
-        Clean, registered source images and the all-in-focus image.
-    window : int
-        Side in pixels of the square over which errors are averaged; odd.
-    scale : float
-        Difference of the root mean squared errors at which the weight reaches 1.
-    floor : float
-        Smallest weight.
+    Depth is not the target: beside a blurred foreground, the frame focused on the background may be
+    further from the truth than the other frame. The source images are clean and registered; errors
+    are averaged over squares of ``window`` pixels, odd.
 
     Returns
     -------
@@ -75,16 +65,8 @@ def coarse_cross_entropy(
 ) -> Tensor:
     """Cross-entropy of coarse mask logits, with target and weight averaged over square cells.
 
-    Parameters
-    ----------
-    logits : Tensor, shape (B, 1, ceil(H / cell), ceil(W / cell))
-    target, weight : Tensor, shape (B, 1, H, W)
-    cell : int
-        Side of a cell in pixels; the picture may cut cells at its lower and right edges.
-
-    References
-    ----------
-    Lee et al., "Deeply-supervised nets", AISTATS 2015.
+    The logits have shape (B, 1, ceil(H / cell), ceil(W / cell)), as the picture may cut cells at
+    its lower and right edges. Source: Lee et al., "Deeply-supervised nets", AISTATS 2015.
     """
     summed, weights = (F.avg_pool2d(v, cell, ceil_mode=True) for v in (target * weight, weight))
     return mask_cross_entropy(logits, summed / weights.clamp(min=EPSILON), weights)
@@ -112,10 +94,9 @@ def gradient(fused: Tensor, truth: Tensor) -> Tensor:
 
 
 def laplacian(fused: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute difference of fused image and truth, sharpened by a 4-neighbour Laplacian.
+    """Mean absolute difference of fused image and truth, each less its 4-neighbour Laplacian.
 
-    The operator is ``image - laplacian(image)`` on each channel, as in the paper's released
-    trainer.
+    This sharpening of each channel is that of the paper's released trainer.
     """
     difference = fused - truth
     kernel = difference.new_tensor([[0.0, -1.0, 0.0], [-1.0, 5.0, -1.0], [0.0, -1.0, 0.0]])
@@ -127,13 +108,9 @@ def laplacian(fused: Tensor, truth: Tensor) -> Tensor:
 def ssim(fused: Tensor, truth: Tensor, *, stride: int = 1) -> Tensor:
     """Loss ``1 - SSIM`` (11x11 Gaussian window, sigma 1.5, K1 0.01, K2 0.03, unit dynamic range).
 
-    A ``stride`` of k evaluates every k-th window in each direction: an estimate of the same mean
-    at a fraction of the cost.
-
-    References
-    ----------
-    Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE
-    TIP 13 (2004), doi:10.1109/TIP.2003.819861.
+    A ``stride`` of k evaluates every k-th window in each direction: an estimate of the same mean at
+    a fraction of the cost. Source: Wang et al., "Image quality assessment: from error visibility to
+    structural similarity", IEEE TIP 13 (2004), doi:10.1109/TIP.2003.819861.
     """
     rows, columns = (_window_matrix(size, fused)[::stride] for size in fused.shape[-2:])
 

@@ -37,23 +37,11 @@ VALIDATION_BATCH = 8
 def training_loss(
     levels: tuple[Pair, ...], scenes: Scenes, options: TrainOptions
 ) -> tuple[Tensor, dict[str, float]]:
-    """Sum the weighted losses of a pair.
+    """Sum the weighted losses of a pair; return the sum, and each loss without its factor by name.
 
-    Parameters
-    ----------
-    levels : tuple of pairs of Tensor
-        Mask logits of the observed pair: at full resolution, each (B, 1, H, W), then at coarser
-        levels if the network has any.
-    scenes : Scenes
-        Scenes of two frames. Images are fused from the clean frames.
-    options : TrainOptions
-
-    Returns
-    -------
-    total : Tensor
-        Scalar with a gradient.
-    values : dict
-        Each loss with a positive factor by name, without its factor.
+    ``levels`` are the mask logits of the observed pair: at full resolution, each (B, 1, H, W), then
+    at coarser levels if the network has any. Images are fused from the clean frames. Losses with a
+    factor of 0 are left out.
     """
     logit_a, logit_b = (value.float() for value in levels[0])
     mask_a, mask_b = logit_a.sigmoid(), logit_b.sigmoid()
@@ -102,21 +90,10 @@ def training_loss(
 
 
 def learning_rate(options: TrainOptions, progress: float, step: int) -> float:
-    """Compute the learning rate.
+    """Compute the learning rate at a step, ``progress`` being the elapsed share of the run.
 
-    Parameters
-    ----------
-    options : TrainOptions
-        The schedule ``"cosine"`` has a warm-up; ``"step"`` halves the rate after each 30/50 of the
-        run, as in the paper.
-    progress : float, in [0, 1]
-        Elapsed share of the run.
-    step : int
-        Steps taken so far.
-
-    Returns
-    -------
-    float
+    The schedule ``"cosine"`` has a warm-up; ``"step"`` halves the rate after each 30/50 of the run,
+    as in the paper.
     """
     if options.schedule == "step":
         return options.learning_rate * 0.5 ** math.floor(progress / 0.6)
@@ -137,36 +114,27 @@ def train(
     accelerator: str = "auto",
     workers: int = 1,
 ) -> dict[str, float]:
-    """Train a network on scenes rendered from photos.
+    """Train a network on scenes rendered from photos; return the scores of the last validation.
 
     Parameters
     ----------
-    photos : Path
-        Folder of all-in-focus photos.
-    options : TrainOptions
+    photos, masks : Path
+        Folder of all-in-focus photos, and of mask files to use as mattes besides the procedural
+        ones.
     out : Path
         Folder for ``last.ckpt``, ``best.ckpt`` (by validation PSNR), ``log.csv``, TensorBoard
         events and sample pictures.
     minutes : float, optional
         Length of the run in minutes. The learning rate then follows the time instead of the steps.
     resume : bool
-        True to continue from ``out/last.ckpt``. A finished run is left unchanged.
+        True to continue from ``out/last.ckpt``. A finished run is left unchanged, without scores.
     initial : Path, optional
         Checkpoint whose averaged weights the run starts from, or ``weights.safetensors`` of a
         model.
-    masks : Path, optional
-        Folder of mask files to use as mattes besides the procedural ones.
-    devices : int or str
-        Number of devices, or ``"auto"``; see `lightning.Fabric`.
-    accelerator : str
-        Kind of device, or ``"auto"``; see `lightning.Fabric`.
+    devices, accelerator : int or str
+        Number and kind of devices; see `lightning.Fabric`.
     workers : int
         Processes that draw batches and, on a CPU, render them.
-
-    Returns
-    -------
-    dict
-        Scores of the last validation; empty if the run was finished before.
 
     Raises
     ------
@@ -237,10 +205,7 @@ def _resume(run: Run, checkpoint: Path) -> None:
 def _validate_and_save(
     run: Run, held_out: list[Scenes], out: Path, log_file: TrainingLog | None
 ) -> dict[str, float]:
-    """Score the averaged weights of a run.
-
-    The process with the log file also writes checkpoints and samples.
-    """
+    """Score the averaged weights; where the log file is, write checkpoints and samples too."""
     scores = validate(run.average, held_out)
     if log_file is not None:
         log_file.scores(run, scores)
@@ -262,10 +227,7 @@ def _progress(run: Run, minutes: float | None) -> float:
 def _batches(
     run: Run, paths: list[Path], silhouettes: list[Photo], fabric: L.Fabric, workers: int
 ) -> Iterator[Scenes]:
-    """Training batches from the current step on; with several processes, the share of this one.
-
-    On a GPU, where rendering costs little, every scene is used once.
-    """
+    """Training batches from the current step on; with several processes, the share of this one."""
     on_cpu = fabric.device.type == "cpu"
     rendered = SceneBatches(
         load_photos(paths),
@@ -277,7 +239,7 @@ def _batches(
         silhouettes=silhouettes,
         rendered=on_cpu,
     )
-    uses = run.options.scene_uses if on_cpu else 1
+    uses = run.options.scene_uses if on_cpu else 1  # on a GPU, rendering costs little
     dataset = ReusedScenes(rendered, uses) if uses > 1 else rendered
     first = run.step * fabric.world_size + fabric.global_rank
     loader: DataLoader[Scenes | Drawn] = DataLoader(
@@ -312,27 +274,9 @@ def _validation_scenes(
 def training_step(
     run: Run, scenes: Scenes, fabric: L.Fabric, minutes: float | None
 ) -> dict[str, float]:
-    """Take one step of optimisation.
+    """Take one step of optimisation on a batch of pairs; return the value of each loss by name.
 
-    Parameters
-    ----------
-    run : Run
-        Changed in place.
-    scenes : Scenes
-        Batch of pairs, on the device of the run.
-    fabric : lightning.Fabric
-    minutes : float, optional
-        Length of the run in minutes; see `train`.
-
-    Returns
-    -------
-    dict
-        Value of each loss by name.
-
-    Raises
-    ------
-    ModelError
-        If the loss is not finite.
+    Raise ModelError if the loss is not finite.
     """
     options = run.options
     for group in run.optimiser.param_groups:

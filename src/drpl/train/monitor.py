@@ -21,18 +21,9 @@ log = logging.getLogger(__name__)
 
 
 def psnr(fused: Tensor, truth: Tensor, where: Tensor | None = None) -> Tensor:
-    """PSNR in dB of each picture of a batch.
+    """PSNR in dB, at most 100, of each picture (C, H, W) of a batch with values in [0, 1].
 
-    Parameters
-    ----------
-    fused, truth : Tensor, shape (B, C, H, W), in [0, 1]
-    where : Tensor of bool, shape (B, H, W), optional
-        Pixels to evaluate; all by default.
-
-    Returns
-    -------
-    Tensor, shape (B,)
-        At most 100 dB.
+    ``where`` (B, H, W) selects the pixels to evaluate; all by default.
     """
     squared = (fused - truth).square().mean(dim=1)
     if where is None:
@@ -46,19 +37,10 @@ def psnr(fused: Tensor, truth: Tensor, where: Tensor | None = None) -> Tensor:
 def validate(network: nn.Module, batches: list[Scenes]) -> dict[str, float]:
     """Score a network: decide the observed pairs, fuse the clean ones, compare with the truth.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Network in evaluation mode.
-    batches : list of Scenes
-        Batches of pairs.
-
-    Returns
-    -------
-    dict
-        Means over all scenes: ``psnr``, ``psnr_band``, ``psnr_outside`` and ``psnr_ceiling`` in
-        dB, each clipped to 60 dB (the ceiling takes at each pixel the source image nearer to the
-        truth), ``ssim``, and ``mask_error``, the weighted share of wrong decisions.
+    The network is in evaluation mode. The scores are means over all scenes: ``psnr``,
+    ``psnr_band``, ``psnr_outside`` and ``psnr_ceiling`` in dB, each clipped to 60 dB (the ceiling
+    takes at each pixel the source image nearer to the truth), ``ssim``, and ``mask_error``, the
+    weighted share of wrong decisions.
     """
     rows: list[dict[str, Tensor]] = []
     for scenes in batches:

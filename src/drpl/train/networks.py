@@ -29,18 +29,7 @@ LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 
 
 def luma(source: Tensor) -> Tensor:
-    """Compute Rec. 601 luma.
-
-    Parameters
-    ----------
-    source : Tensor, shape (B, 1 or 3, H, W)
-        Gamma-coded images, grey or RGB.
-
-    Returns
-    -------
-    Tensor, shape (B, 1, H, W)
-        Luma; grey images are returned unchanged.
-    """
+    """Compute Rec. 601 luma (B, 1, H, W) of gamma-coded RGB; return grey images unchanged."""
     if source.shape[1] == 1:
         return source
     weights = source.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
@@ -71,13 +60,9 @@ class DRPLFast(nn.Module):
     * ``decode`` (tiled): decision at 1/8 and 1/4, then details at 1/2, unfolded to masks at full
       resolution.
 
-    Parameters
-    ----------
-    widths : six ints
-        Channels at 1/2, 1/4, 1/8, 1/16, 1/32 and 1/64; multiples of 16 run fastest.
-    blocks : three ints
-        Exchange blocks at 1/16, 1/32 and 1/64. At 1/16 and 1/32 they come before the coarser
-        scales, and one more block follows after them.
+    ``widths`` are the channels at 1/2, 1/4, ..., 1/64; multiples of 16 run fastest. ``blocks`` are
+    the exchange blocks at 1/16, 1/32 and 1/64; at 1/16 and 1/32 they come before the coarser
+    scales, and one more block follows after them.
     """
 
     reaches = (16, 32)
@@ -153,16 +138,9 @@ class DRPLFast(nn.Module):
         return quarter, F.relu(self.down8(quarter))
 
     def encode(self, source: Tensor) -> Tensor:
-        """Compute the features of one frame.
+        """Compute the features (B, C, H / 16, W / 16) of one frame.
 
-        Parameters
-        ----------
-        source : Tensor, shape (B, 1, H, W)
-            Luma in [0, 1]; H and W multiples of 16.
-
-        Returns
-        -------
-        Tensor, shape (B, C, H / 16, W / 16)
+        The frame is luma (B, 1, H, W) in [0, 1]; H and W are multiples of 16.
         """
         features: Tensor = self.down16(self._fine(source)[1])
         return features
@@ -170,15 +148,8 @@ class DRPLFast(nn.Module):
     def trunk(self, features: Pair) -> Pair:
         """Compare the frames at 1/16 of the resolution and below.
 
-        Parameters
-        ----------
-        features : pair of Tensor, each (B, C, H / 16, W / 16)
-            Results of `encode`; H and W multiples of 64.
-
-        Returns
-        -------
-        pair of Tensor
-            Context features of each frame, of the same shapes.
+        Maps the results of `encode`, each (B, C, H / 16, W / 16) with H and W multiples of 64, to
+        context features of each frame, of the same shapes.
         """
         at16 = run(self.blocks16, features)
         at32 = run(self.blocks32, each(self.down32, at16))
@@ -189,19 +160,10 @@ class DRPLFast(nn.Module):
         return run(self.merge16, at16)
 
     def decode(self, sources: Pair, contexts: Pair) -> Pair:
-        """Decide a pair at full resolution.
+        """Decide a pair; return mask logits, each (B, 1, H, W).
 
-        Parameters
-        ----------
-        sources : pair of Tensor, each (B, 1, H, W)
-            Luma in [0, 1]; H and W multiples of 16.
-        contexts : pair of Tensor, each (B, C, H / 16, W / 16)
-            Results of `trunk`.
-
-        Returns
-        -------
-        pair of Tensor, each (B, 1, H, W)
-            Mask logits.
+        The sources are luma (B, 1, H, W) in [0, 1], with H and W multiples of 16; the contexts are
+        the results of `trunk`, each (B, C, H / 16, W / 16).
         """
         (a4, a8), (b4, b8) = (self._fine(source) for source in sources)
         at8 = each(
@@ -223,6 +185,8 @@ class DRPLFast(nn.Module):
 
     def _with_details(self, smooth: Pair, sources: Pair, at4: Pair) -> Pair:
         """Add the details of single pixels to mask logits (B, 1, H, W)."""
+        # (A - B) * (T - (A + B) / 2) is positive where frame A is nearer to the truth T than frame
+        # B; the second factor, predicted from both, is the same for both frames
         details = (sources[0] - sources[1]) * self._truth_above_mean(sources, at4)
         return smooth[0] + details, smooth[1] - details
 
@@ -232,11 +196,7 @@ class DRPLFast(nn.Module):
         return verdict_a - verdict_b, verdict_b - verdict_a
 
     def _truth_above_mean(self, sources: Pair, at4: Pair) -> Tensor:
-        """Predict the truth less the mean of the frames, (B, 1, H, W), up to a learned factor.
-
-        The sign of ``(A - B) * (T - (A + B) / 2)`` is positive where frame A is nearer to the
-        truth T than frame B. The second factor, predicted here, is the same for both frames.
-        """
+        """Predict the truth less the mean of the frames, (B, 1, H, W), up to a learned factor."""
         # with sum and difference instead of A and B, exchanging the frames changes no rounding
         a, b = (source - 0.5 for source in sources)
         both = torch.cat([a + b, a - b], dim=1)
@@ -255,17 +215,10 @@ class DRPLFast(nn.Module):
         return F.pixel_shuffle(CONTRAST * self.unfold2(shared), 2)
 
     def levels(self, source_a: Tensor, source_b: Tensor) -> tuple[Pair, ...]:
-        """Decide a pair for training.
+        """Decide a pair for training, given as in `forward`.
 
-        Parameters
-        ----------
-        source_a, source_b : Tensor, shape (B, 1 or 3, H, W), float, in [0, 1]
-
-        Returns
-        -------
-        tuple of two pairs of Tensor
-            Mask logits at full resolution, each (B, 1, H, W), and from the trunk alone, each
-            (B, 1, ceil(H / 16), ceil(W / 16)).
+        Returns mask logits at full resolution, each (B, 1, H, W), and from the trunk alone, each
+        (B, 1, ceil(H / 16), ceil(W / 16)).
         """
         height, width = source_a.shape[-2:]
         padding = (0, -width % self.size_multiple, 0, -height % self.size_multiple)
@@ -285,16 +238,10 @@ class DRPLFast(nn.Module):
         return self.levels(source_a, source_b)[0]
 
     def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
-        """Decide a pair.
+        """Decide a pair; return masks, each (B, 1, H, W), in [0, 1].
 
-        Parameters
-        ----------
-        source_a, source_b : Tensor, shape (B, 1 or 3, H, W), float, in [0, 1]
-            Gamma-coded source images, grey or RGB. The network sees their luma only.
-
-        Returns
-        -------
-        mask_a, mask_b : Tensor, shape (B, 1, H, W), in [0, 1]
+        The source images (B, 1 or 3, H, W), grey or RGB, are gamma-coded, in [0, 1]; the network
+        sees their luma only.
         """
         mask_a, mask_b = self.logits(source_a, source_b)
         return mask_a.sigmoid(), mask_b.sigmoid()

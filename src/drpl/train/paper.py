@@ -44,20 +44,9 @@ class DRPL(nn.Module):
 
     A 9x9 and two 3x3 convolutions of 64 channels, twelve residual blocks, two 3x3 convolutions of
     64 channels, one of 2 channels, sigmoid. 1,070,018 parameters; receptive field of 67x67 pixels.
-
-    Attributes
-    ----------
-    reach : int
-        Pixels around a tile that its masks depend on.
-    size_multiple : int
-        Factor that height and width must have.
-    colour : str
-        Colours that the network sees: RGB.
-
-    References
-    ----------
-    Li et al., "DRPL: Deep Regression Pair Learning for Multi-Focus Image Fusion", IEEE TIP 29
-    (2020), doi:10.1109/TIP.2020.2976190, section III.
+    ``reach`` and ``size_multiple`` are those of `drpl.train.networks.DRPLFast`. Source: Li et al.,
+    "DRPL: Deep Regression Pair Learning for Multi-Focus Image Fusion", IEEE TIP 29 (2020),
+    doi:10.1109/TIP.2020.2976190, section III.
     """
 
     reach = 33
@@ -97,16 +86,9 @@ class DRPL(nn.Module):
         return (self.logits(source_a, source_b),)
 
     def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
-        """Decide a pair.
+        """Decide a pair; return masks, each (B, 1, H, W), in [0, 1].
 
-        Parameters
-        ----------
-        source_a, source_b : Tensor, shape (B, 1 or 3, H, W), float, in [0, 1]
-            Gamma-coded source images, grey or RGB.
-
-        Returns
-        -------
-        mask_a, mask_b : Tensor, shape (B, 1, H, W), in [0, 1]
+        The source images (B, 1 or 3, H, W), grey or RGB, are gamma-coded, in [0, 1].
         """
         mask_a, mask_b = self.logits(source_a, source_b)
         return mask_a.sigmoid(), mask_b.sigmoid()

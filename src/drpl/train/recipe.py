@@ -18,61 +18,28 @@ from drpl.train.config import TrainOptions, read_config
 
 @dataclass(frozen=True)
 class Phase:
-    """Phase of training.
-
-    Attributes
-    ----------
-    commit : str
-        Hash of the commit whose code and configuration trained the phase.
-    config : str
-        Path of the configuration in that commit.
-    command : str
-        Command that ran the phase.
-    minutes : float
-        Planned length in minutes, which sets the schedule of the learning rate.
-    steps : int
-        Steps taken.
-    note : str
-        Anything else that repeating the phase needs.
-    """
+    """Phase of training: the command that ran it, with its code and configuration at a commit."""
 
     commit: str
-    config: str
+    config: str  # its path in that commit
     command: str
-    minutes: float
-    steps: int
-    note: str = ""
+    minutes: float  # planned; sets the schedule of the learning rate
+    steps: int  # taken
+    note: str = ""  # anything else that repeating the phase needs
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Recipe of a model.
 
-    Attributes
-    ----------
-    title : str
-    architecture : str
-        Dotted name of the class of the network.
-    licence : str
-        Licence of the weights.
-    training_data : str
-        Description of the training data.
-    phases : tuple of Phase
-        Phases of training, in order, each started from the weights of an earlier one.
-    options : TrainOptions
-        Configuration of the last phase.
-    export_command : str
-        Command that made the model from several checkpoints; empty for the export of the last
-        phase alone.
-    scores : dict
-        Scores by name, for the card.
-    scores_command : str
-        Command that prints the scores.
+    Each phase started from the weights of an earlier one; ``options`` is the configuration of the
+    last. ``export_command`` made the model from several checkpoints; it is empty if the last phase
+    alone was exported. ``scores_command`` prints the scores of the card.
     """
 
     title: str
-    architecture: str
-    licence: str
+    architecture: str  # dotted name of the class of the network
+    licence: str  # of the weights
     training_data: str
     phases: tuple[Phase, ...]
     options: TrainOptions
@@ -98,23 +65,10 @@ class Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe.
+    """Read a recipe: TOML with the fields of `Recipe`, among them a table ``[[phases]]`` per phase.
 
-    Parameters
-    ----------
-    path : Path
-        TOML file with the fields of `Recipe`: a table ``[[phases]]`` per phase, and the table
-        ``[options]``.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is not TOML, lacks a field, or has an unknown field or an
-        invalid option.
+    Raise ConfigError if the file cannot be read, is not TOML, lacks a field, or has an unknown
+    field or an invalid option.
     """
     table = read_toml(path)
     expected = f"expected a recipe with {', '.join(f.name for f in fields(Recipe))}"

@@ -22,22 +22,13 @@ SPACING = 24
 class ReusedScenes(Dataset[Scenes]):
     """Batches that mix scenes of several rendered batches and use each scene ``uses`` times.
 
-    Each use again rotates, mirrors, enlarges and degrades the scene, and folds stacks. Batch ``i``
-    depends on the seed and ``i`` only: a resumed run renders the scenes of its next batches again.
-    Every worker keeps its own ``SPACING * (uses - 1) + 1`` rendered batches (0.9 GB for 4 uses of
-    16 grey pairs of 192x192 pixels). Use one worker, since several would render the same scenes.
-
-    Parameters
-    ----------
-    rendered : SceneBatches
-        Batches of square scenes. Their degradation is applied at each use. Batch ``i`` needs
-        rendered batches up to ``i // uses + SPACING * (uses - 1)``.
-    uses : int
-        Number of uses of a scene; a divisor of the batch size.
-
-    References
-    ----------
-    Choi et al., "Faster neural network training with data echoing", arXiv:1907.05550 (2019).
+    Each use again rotates, mirrors, enlarges and degrades the scene, and folds stacks. ``uses``
+    divides the batch size, and scenes are square. Batch ``i`` depends on the seed and ``i`` only:
+    it needs rendered batches up to ``i // uses + SPACING * (uses - 1)``, and a resumed run renders
+    the scenes of its next batches again. Every worker keeps its own ``SPACING * (uses - 1) + 1``
+    rendered batches (0.9 GB for 4 uses of 16 grey pairs of 192x192 pixels). Use one worker, since
+    several would render the same scenes. Source: Choi et al., "Faster neural network training with
+    data echoing", arXiv:1907.05550 (2019).
     """
 
     def __init__(self, rendered: SceneBatches, uses: int) -> None:

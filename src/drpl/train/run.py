@@ -27,20 +27,9 @@ log = logging.getLogger(__name__)
 class Run:
     """State of a training run, saved in checkpoints.
 
-    Attributes
-    ----------
-    options : TrainOptions
-    network : torch.nn.Module
-        Network, wrapped by Lightning Fabric.
-    average : torch.nn.Module
-        Network with the exponential moving average of the weights.
-    optimiser : torch.optim.Optimizer
-    step : int
-        Number of steps taken.
-    seconds : float
-        Time spent, including runs before it was resumed.
-    best : float
-        Best validation PSNR in dB.
+    ``network`` is wrapped by Lightning Fabric; ``average`` holds the exponential moving average of
+    its weights. ``step`` counts the steps taken, ``seconds`` includes runs before it was resumed,
+    and ``best`` is the best validation PSNR in dB.
     """
 
     options: TrainOptions
@@ -86,22 +75,9 @@ class Run:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without executing code in it.
+    """Read a checkpoint, with the keys that `Run.save` writes, without executing code in it.
 
-    Parameters
-    ----------
-    path : Path
-        Checkpoint of `drpl train`.
-
-    Returns
-    -------
-    dict
-        State with the keys that `Run.save` writes.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing or is not a checkpoint of `drpl train`.
+    Raise ModelError if the file is missing or is not a checkpoint of `drpl train`.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -114,23 +90,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the averaged weights of a checkpoint, or the weights of an exported model.
+    """Read the averaged weights of a checkpoint, or ``weights.safetensors`` of an exported model.
 
-    Parameters
-    ----------
-    path : Path
-        Checkpoint, or ``weights.safetensors`` of a model. Shipped models have the latter in the
-        repository only, not in the wheel.
-
-    Returns
-    -------
-    dict
-        Tensors by their names in the network.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing or is neither.
+    Tensors are returned by their names in the network. Shipped models have their weights in the
+    repository only, not in the wheel. Raise ModelError if the file is missing or is neither.
     """
     if path.suffix != ".safetensors":
         weights: dict[str, Tensor] = read_checkpoint(path)["average"]
@@ -147,18 +110,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def start_run(options: TrainOptions, fabric: L.Fabric) -> Run:
-    """Create a run: network with seeded initial weights, their average, and the optimiser.
+    """Create a run at step 0, with seeded initial weights, their average and the optimiser.
 
-    Parameters
-    ----------
-    options : TrainOptions
-    fabric : lightning.Fabric
-        Launched; holds the device.
-
-    Returns
-    -------
-    Run
-        State at step 0.
+    The fabric is launched and holds the device.
     """
     torch.manual_seed(options.seed)
     network = NETWORKS[options.network]()
@@ -176,18 +130,7 @@ def start_from(run: Run, weights: dict[str, Tensor]) -> None:
     """Start a run from given weights wherever name and shape agree.
 
     Other weights of the network keep their initial values; they and unused weights are logged.
-
-    Parameters
-    ----------
-    run : Run
-        Changed in place.
-    weights : dict
-        Tensors by their names in the network.
-
-    Raises
-    ------
-    ModelError
-        If no weight fits.
+    Raise ModelError if no weight fits.
     """
     own = run.network.state_dict()
     used = {n: v for n, v in weights.items() if n in own and own[n].shape == v.shape}

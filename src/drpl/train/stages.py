@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,59 +13,24 @@ import torch
 from torch import Tensor, nn
 
 from drpl.models.cards import Stage
-from drpl.train.exchange import with_plain_layers
+from drpl.train.exchange import Pair, each, with_plain_layers
 from drpl.train.networks import DRPLFast
 from drpl.train.paper import DRPL
 
 OPSET = 17
+MASKS = ("mask_a", "mask_b")
+"""Outputs of the last stage."""
 
 
-class _Masks(nn.Module):
-    """Stage ``masks``: the whole network."""
+class _Stage(nn.Module):
+    """Part of a network's forward pass, as a module that can be exported."""
 
-    def __init__(self, network: DRPL) -> None:
+    def __init__(self, network: nn.Module, part: Callable[..., Tensor | Pair]) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.part = network, part
 
-    def forward(self, source_a: Tensor, source_b: Tensor) -> tuple[Tensor, Tensor]:
-        masks: tuple[Tensor, Tensor] = self.network(source_a, source_b)
-        return masks
-
-
-class _Encode(nn.Module):
-    """Stage ``encode`` for one frame."""
-
-    def __init__(self, network: DRPLFast) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, source: Tensor) -> Tensor:
-        return self.network.encode(source)
-
-
-class _Trunk(nn.Module):
-    """Stage ``trunk`` for a pair."""
-
-    def __init__(self, network: DRPLFast) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, features_a: Tensor, features_b: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network.trunk((features_a, features_b))
-
-
-class _Decode(nn.Module):
-    """Stage ``decode`` for a pair."""
-
-    def __init__(self, network: DRPLFast) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self, source_a: Tensor, source_b: Tensor, context_a: Tensor, context_b: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        logits = self.network.decode((source_a, source_b), (context_a, context_b))
-        return logits[0].sigmoid(), logits[1].sigmoid()
+    def forward(self, *inputs: Tensor) -> Tensor | Pair:
+        return self.part(*inputs)
 
 
 def write_stage(
@@ -104,16 +69,7 @@ def in_blocked_layout(graph: onnx.ModelProto) -> onnx.ModelProto:
     ONNX Runtime keeps convolutions, sums and ReLU in its blocked layout but leaves it for Sub and
     LeakyRelu. A pointwise convolution with one weight per channel scales features within the
     layout: ``a - b = a + (-1) b`` and ``leaky(x) = relu(x) + (-slope) relu((-1) x)``, bit by bit.
-
-    Parameters
-    ----------
-    graph : onnx.ModelProto
-        Changed in place.
-
-    Returns
-    -------
-    onnx.ModelProto
-        The same model.
+    The model is changed in place and returned.
     """
     inferred = onnx.shape_inference.infer_shapes(graph).graph
     channels = {
@@ -156,11 +112,22 @@ def in_blocked_layout(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 def write_stages(folder: Path, network: DRPL | DRPLFast) -> tuple[Stage, ...]:
     """Write all stages of a network; return their entries for the model card."""
-    masks = ("mask_a", "mask_b")
-    if isinstance(network, DRPL):
-        pair = {name: torch.zeros(1, 3, 96, 128) for name in ("source_a", "source_b")}
-        return (write_stage(folder, "masks", _Masks(network), pair, masks, network.reach),)
-    network = with_plain_layers(network)
+    if isinstance(network, DRPLFast):
+        return _write_fast(folder, with_plain_layers(network))
+    pair = {name: torch.zeros(1, 3, 96, 128) for name in ("source_a", "source_b")}
+    whole = _Stage(network, network.__call__)
+    return (write_stage(folder, "masks", whole, pair, MASKS, network.reach),)
+
+
+def _write_fast(folder: Path, network: DRPLFast) -> tuple[Stage, ...]:
+    """Write the stages of a network whose layers are plain."""
+
+    def trunk(features_a: Tensor, features_b: Tensor) -> Pair:
+        return network.trunk((features_a, features_b))
+
+    def decode(source_a: Tensor, source_b: Tensor, context_a: Tensor, context_b: Tensor) -> Pair:
+        return each(torch.sigmoid, network.decode((source_a, source_b), (context_a, context_b)))
+
     source = torch.zeros(1, 1, 128, 192)
     with torch.no_grad():
         features = network.encode(source)
@@ -168,11 +135,14 @@ def write_stages(folder: Path, network: DRPL | DRPLFast) -> tuple[Stage, ...]:
         kind: {f"{kind}_{which}": value for which in "ab"}
         for kind, value in (("source", source), ("features", features), ("context", features))
     }
-    encode, decode = network.reaches
+
+    encoding, comparing, deciding = (
+        _Stage(network, part) for part in (network.encode, trunk, decode)
+    )
+    inputs = pairs["source"] | pairs["context"]
+    encode_reach, decode_reach = network.reaches
     return (
-        write_stage(folder, "encode", _Encode(network), {"source": source}, ["features"], encode),
-        write_stage(folder, "trunk", _Trunk(network), pairs["features"], list(pairs["context"]), 0),
-        write_stage(
-            folder, "decode", _Decode(network), pairs["source"] | pairs["context"], masks, decode
-        ),
+        write_stage(folder, "encode", encoding, {"source": source}, ["features"], encode_reach),
+        write_stage(folder, "trunk", comparing, pairs["features"], list(pairs["context"]), 0),
+        write_stage(folder, "decode", deciding, inputs, MASKS, decode_reach),
     )

@@ -42,14 +42,7 @@ HEADERS = [
 
 
 class Guard:
-    """Application around the service that refuses unsafe requests.
-
-    Parameters
-    ----------
-    app : ASGIApp
-        Application to guard.
-    settings : Settings
-    """
+    """Application that refuses unsafe requests to another application."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app

@@ -17,16 +17,9 @@ LONGEST = 300
 
 
 class Refused(HTTPException):
-    """Refusal of a request, with the reason.
+    """Refusal of a request, with one sentence for the client.
 
-    Parameters
-    ----------
-    status : int
-        HTTP status.
-    words : str
-        One sentence for the client.
-    retry_after : int, optional
-        Seconds after which the client may try again.
+    ``retry_after`` is the time in seconds after which the client may try again.
     """
 
     def __init__(self, status: int, words: str, retry_after: int | None = None) -> None:
@@ -44,19 +37,7 @@ class RefusalLog:
         self._count = 0
 
     def note(self, status: int, words: str, *, client: str, request: str = "") -> None:
-        """Log a refusal.
-
-        Parameters
-        ----------
-        status : int
-            HTTP status.
-        words : str
-            Sentence for the client.
-        client : str
-            Address of the client.
-        request : str
-            Method and path, if known.
-        """
+        """Log a refusal with the client's address and, if known, the request's method and path."""
         now = time.monotonic()
         if now - self._since > PERIOD:
             if self._count > SHOWN:

@@ -111,13 +111,7 @@ class Results:
         return edits_as_json(Edits((job.width, job.height), ()))
 
     async def edit(self, job: Job, text: str) -> list[int]:
-        """Replay an edit list on the result.
-
-        Returns
-        -------
-        list of int
-            Left, top, width and height in pixels of the changed rectangle.
-        """
+        """Replay an edit list; return left, top, width and height of the changed pixels."""
         self._folder(job)
         key = f"edits-{next(self._count)}"
         making = self._begin(job, key, "retouch_result", text=text, **self._limits())
@@ -188,16 +182,8 @@ class Results:
     async def _outcome(
         self, making: asyncio.Task[Any], patience: float | None = None, *, status: int = 409
     ) -> Any:
-        """Return the result of a task, which runs to its end even if the request does not wait.
-
-        Raises
-        ------
-        TimeoutError
-            If it takes longer than ``patience`` seconds.
-        Refused
-            If its input is wrong, with ``status``; with 500 if it fails.
-        """
-        try:
+        """Return a task's result, or raise TimeoutError after ``patience`` seconds, or Refused."""
+        try:  # the task runs to its end even if the request does not wait
             return await asyncio.wait_for(asyncio.shield(making), patience)
         except TaskRefused as error:
             raise Refused(status, str(error)) from error

@@ -115,13 +115,7 @@ class Server(uvicorn.Server):
 
 
 def bind(settings: Settings) -> socket.socket:
-    """Return a socket bound to the host and port of the settings.
-
-    Raises
-    ------
-    ConfigError
-        If that fails, for example because the port is taken.
-    """
+    """Return a socket bound to host and port; raise ConfigError if, say, the port is taken."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM
@@ -142,10 +136,7 @@ def bind(settings: Settings) -> socket.socket:
 def make_server(settings: Settings, started: Callable[[], None]) -> Server:
     """Return the web server of a new service; it calls ``started`` once it listens.
 
-    Raises
-    ------
-    ConfigError, WriteError
-        If the store cannot be used.
+    Raise ConfigError or WriteError if the store cannot be used.
     """
     service = Service(settings)
     config = uvicorn.Config(

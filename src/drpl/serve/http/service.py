@@ -39,14 +39,7 @@ STACKS_KNOWN = 10.0
 class Service:
     """Jobs of the service, and the processes that work on them.
 
-    Parameters
-    ----------
-    settings : Settings
-
-    Raises
-    ------
-    ConfigError, WriteError
-        If the store cannot be used.
+    Raise ConfigError or WriteError if the store cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -242,17 +235,9 @@ class Service:
     ) -> None:
         """Check the options of a job and queue it.
 
-        Parameters
-        ----------
-        job : Job
-        order : list of int
-            Numbers of the frames to fuse, in the order of the stack.
-        reference : int or None
-            Number of the reference frame; None to choose it by focus.
-        preset : str or None
-            One of `drpl.core.options.PRESETS`.
-        options : dict
-            Options to set, by name; they override the preset.
+        ``order`` holds the numbers of the frames to fuse, in the order of the stack, and
+        ``reference`` one of them, or None to choose it by focus. ``options`` override the preset,
+        one of `drpl.core.options.PRESETS`.
 
         Raises
         ------

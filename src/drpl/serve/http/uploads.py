@@ -42,11 +42,8 @@ class Uploads:
     async def receive(self, job: Job, name: str, request: Request) -> Frame:
         """Receive one frame and add it to a job.
 
-        Raises
-        ------
-        Refused
-            If the file is not an image or too large, the job has too many frames, or there is no
-            room. Nothing of the file is kept.
+        Raise Refused, and keep nothing of the file, if it is not an image or too large, the job has
+        too many frames, or there is no room.
         """
         self.check_open(job)
         if self._arriving.total() >= AT_A_TIME:

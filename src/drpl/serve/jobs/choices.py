@@ -19,11 +19,8 @@ FEW = ("method", "align", "motion", "crop")
 def offered_options() -> list[dict[str, Any]]:
     """Describe the options that clients may choose.
 
-    Returns
-    -------
-    list of dict
-        For each option ``name``, ``type`` (choice, bool, int, float or text), ``default``,
-        ``help``, ``choices`` (any value if empty) and ``few``, true for one of `FEW`.
+    Each has ``name``, ``type`` (choice, bool, int, float or text), ``default``, ``help``,
+    ``choices`` (any value if empty) and ``few``, true for one of `FEW`.
     """
     hints = get_type_hints(FusionOptions)
     found = []
@@ -54,18 +51,7 @@ def offered_options() -> list[dict[str, Any]]:
 
 
 def check_choices(options: Mapping[str, Any]) -> None:
-    """Check the options that a client chose.
-
-    Parameters
-    ----------
-    options : mapping
-        Values by field of `FusionOptions`.
-
-    Raises
-    ------
-    ConfigError
-        If an option is unknown or hidden, or its value is wrong.
-    """
+    """Raise ConfigError if a chosen option is unknown or hidden, or its value is wrong."""
     names = [entry["name"] for entry in offered_options()]
     for name in options:
         if name not in names:

@@ -27,115 +27,50 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Frame:
-    """Frame of a job.
+    """Frame of a job."""
 
-    Attributes
-    ----------
-    n : int
-        Number in the job; never used again, even if the frame is removed.
-    name : str
-        Name of its file; see `safe_name`.
-    width, height : int
-        Size in pixels, upright.
-    bytes : int
-        Size of the file.
-    dtype : str
-        Sample type: ``"uint8"``, ``"uint16"`` or ``"float32"``.
-    channels : int
-        Number of channels, with transparency.
-    """
-
-    n: int
-    name: str
-    width: int
+    n: int  # number in the job; never used again, even if the frame is removed
+    name: str  # of its file; see `safe_name`
+    width: int  # in pixels, upright
     height: int
-    bytes: int
-    dtype: str
-    channels: int
+    bytes: int  # size of the file
+    dtype: str  # "uint8", "uint16" or "float32"
+    channels: int  # with transparency
 
 
 @dataclass
 class Progress:
-    """Progress of a running job.
+    """Progress of a running job."""
 
-    Attributes
-    ----------
-    stage : str
-        Stage of the work, such as ``"fuse"``.
-    done, of : int
-        Number of steps done in this stage, and their total.
-    eta_s : float or None
-        Estimated seconds until the last frame is fused; None if unknown.
-    """
-
-    stage: str
-    done: int
-    of: int
-    eta_s: float | None = None
+    stage: str  # of the work, such as "fuse"
+    done: int  # steps in this stage
+    of: int  # their total
+    eta_s: float | None = None  # estimated seconds until the last frame is fused; None if unknown
 
 
 @dataclass
 class Job:
-    """Stack to fuse; every field but ``frames`` and ``progress`` is kept in one row of the journal.
-
-    Attributes
-    ----------
-    id : str
-        Random id; see `JOB_ID`.
-    name : str
-        Name to show.
-    created, queued, ended : float
-        Times in seconds since 1970; 0 if not reached yet.
-    begun : int
-        Number of runs since the job was last queued by a client.
-    state : State
-    order : list of int
-        Numbers of the frames to fuse, in the order of the stack.
-    reference : int or None
-        Number of the reference frame; None to choose it by focus.
-    preset : str or None
-        One of `drpl.core.options.PRESETS`.
-    options : dict
-        Options that the client chose, by field of `drpl.core.options.FusionOptions`.
-    error : str or None
-        Reason of a failure.
-    width, height : int
-        Size of the result in pixels; 0 before there is one.
-    retouched : bool
-        True if strokes are painted over the result.
-    linked : bool
-        True if the frames are files of the operator's folder, which take no room in the store.
-    held : int
-        Bytes of the result.
-    numbered : int
-        Number of frames that the job ever had.
-    uploaded : int
-        Bytes of the frames.
-    frames : dict of int to Frame
-        Frames by number.
-    progress : Progress or None
-        Progress while the job runs.
-    """
+    """Stack to fuse; one row of the journal keeps all fields but ``frames`` and ``progress``."""
 
     id: str = field(default_factory=lambda: secrets.token_hex(16))
-    name: str = ""
-    created: float = field(default_factory=time.time)
-    queued: float = 0.0
+    name: str = ""  # to show
+    created: float = field(default_factory=time.time)  # in seconds since 1970, like the next two
+    queued: float = 0.0  # 0 if not reached yet
     ended: float = 0.0
-    begun: int = 0
+    begun: int = 0  # runs since a client last queued the job
     state: State = "draft"
-    order: list[int] = field(default_factory=list)
-    reference: int | None = None
-    preset: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    error: str | None = None
-    width: int = 0
+    order: list[int] = field(default_factory=list)  # frames to fuse, in the order of the stack
+    reference: int | None = None  # frame; None to choose it by focus
+    preset: str | None = None  # one of `drpl.core.options.PRESETS`
+    options: dict[str, Any] = field(default_factory=dict)  # chosen by the client
+    error: str | None = None  # reason of a failure
+    width: int = 0  # of the result, in pixels; 0 before there is one
     height: int = 0
-    retouched: bool = False
-    linked: bool = False
-    held: int = 0
-    numbered: int = 0
-    uploaded: int = 0
+    retouched: bool = False  # strokes are painted over the result
+    linked: bool = False  # frames are files of the operator, which take no room in the store
+    held: int = 0  # bytes of the result
+    numbered: int = 0  # frames that the job ever had
+    uploaded: int = 0  # bytes of the frames
     frames: dict[int, Frame] = field(default_factory=dict)
     progress: Progress | None = None
 
@@ -156,12 +91,8 @@ class Job:
     def view(self, place: int | None, *, short: bool = False) -> dict[str, Any]:
         """Return the JSON object that clients receive.
 
-        Parameters
-        ----------
-        place : int or None
-            Place in the queue, from 1; None if the job is not queued.
-        short : bool
-            True to leave out frames and order, for lists.
+        ``place`` is the place in the queue, from 1; None if the job is not queued. A short object,
+        for lists, lacks frames and order.
         """
         names = "id name state created reference preset options error width height retouched"
         return {

@@ -37,10 +37,7 @@ CREATE TABLE IF NOT EXISTS frames (job TEXT, n INTEGER, row TEXT NOT NULL, PRIMA
 class Store:
     """Jobs in memory and in the journal; for one thread of one process.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder of the store, made if need be; unless it is empty, it must be a store already.
+    The folder is made if need be; unless it is empty, it must be a store already.
 
     Raises
     ------

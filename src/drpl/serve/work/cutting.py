@@ -31,22 +31,9 @@ def cut_tiles(
 ) -> None:
     """Renew the tiles of a layer that show a part of the picture, each atomically.
 
-    Parameters
-    ----------
-    source : Source
-    folder : Path
-        Layer that `drpl.serve.work.layers.write_layer` wrote for a picture of this size.
-    window : tuple of two slices
-        Rows and columns of the part.
-    show : callable
-        Converts pixels to a pyvips image of 8 bits.
-    nearest : bool
-        True if smaller levels take one pixel of each block instead of its mean.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder holds no layer.
+    `drpl.serve.work.layers.write_layer` wrote the layer, for a picture of this size; if there is
+    none, raise FileNotFoundError. ``show`` converts pixels to a pyvips image of 8 bits. With
+    ``nearest``, smaller levels take one pixel of each block instead of its mean.
     """
     info = read_info(folder)
     if info is None:

@@ -26,16 +26,9 @@ PHOTO, EXACT = ".jpg[Q=92,subsample_mode=off]", ".png[compression=6]"
 def write_layer(image: Any, folder: Path, *, exact: bool = False, nearest: bool = False) -> None:
     """Cut a picture into tiles; the folder appears atomically and replaces an older one.
 
-    Parameters
-    ----------
-    image : pyvips.Image
-        Picture of 8 bits without transparency, read from top to bottom.
-    folder : Path
-        Folder of the layer; the folder above is made if need be.
-    exact : bool
-        True for PNG tiles, False for JPEG tiles.
-    nearest : bool
-        True if smaller levels take one pixel of four instead of their mean.
+    The picture, a `pyvips.Image`, has 8 bits and no transparency and is read from top to bottom.
+    Tiles are PNG files if ``exact``, else JPEG. With ``nearest``, smaller levels take one pixel of
+    four instead of their mean.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
@@ -88,11 +81,6 @@ def tile_file(folder: Path, level: int, column: int, row: int) -> Path | None:
     return path if path.is_file() else None
 
 
-def open_photo(path: Path) -> Any:
-    """Open a picture file for display: 8 bits, sRGB or grey, on white."""
-    return as_shown(open_map(path))
-
-
 def open_map(path: Path) -> Any:
     """Open a picture file unchanged, for reading from top to bottom."""
     return pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
@@ -110,13 +98,10 @@ def plain(pixels: Pixels) -> Any:
 
 
 def pixels_shown(pixels: Pixels, icc: bytes | None) -> Any:
-    """Convert pixels to an image for display; see `open_photo`.
+    """Convert pixels to an image for display; see `as_shown`.
 
-    Parameters
-    ----------
-    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32 in [0, 1]
-    icc : bytes or None
-        Colour profile of the pixels; None for sRGB or grey.
+    Pixels of shape (H, W) or (H, W, C) are uint8, uint16 or float32 in [0, 1]; without a colour
+    profile, they are sRGB or grey.
     """
     names = ("grey16", "rgb16") if pixels.dtype == np.uint16 else ("b-w", "srgb")
     grey = pixels.ndim == 2 or pixels.shape[2] <= 2

@@ -45,18 +45,8 @@ Planes = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 class Retouching:
     """Result of a job, and the strokes painted over it.
 
-    Parameters
-    ----------
-    stored : StoredResult
-    stack : FileStack
-        Frames of the job.
-    room : int
-        Bytes that planes and frames may take on disk.
-
-    Raises
-    ------
-    WriteError
-        From any method, if ``room`` is exceeded or a file cannot be written.
+    Its planes and frames may take ``room`` bytes on disk. If they take more, or a file cannot be
+    written, every method raises WriteError.
     """
 
     def __init__(self, stored: StoredResult, stack: FileStack, room: int) -> None:
@@ -75,17 +65,15 @@ class Retouching:
         if (self._folder / EDITS).exists():
             held = self.parse((self._folder / EDITS).read_text(encoding="utf-8"))
         if (self._folder / CHANGING).exists():
+            width, height = self._stored.size
             self._remove_planes()
-            self._paint(self._unretouched, held, self._whole())
+            self._paint(self._unretouched, held, (slice(0, height), slice(0, width)))
         return held
 
     def change(self, edits: Edits) -> Window | None:
         """Bring planes, tiles and report up to date with edits.
 
-        Returns
-        -------
-        tuple of two slices, or None
-            Rows and columns of the result that have changed; None if none have.
+        Returns rows and columns of the result that have changed; None if none have.
         """
         before = self.recover()
         if edits == before:
@@ -112,11 +100,6 @@ class Retouching:
             metadata=self._stack.metadata[reference],
             overwrite=True,
         )
-
-    def _whole(self) -> Window:
-        """Return all rows and columns of the result."""
-        width, height = self._stored.size
-        return slice(0, height), slice(0, width)
 
     def _paint(self, before: Edits, edits: Edits, changed: Window | None) -> None:
         """Bring the planes and everything made from them from one state of the edits to another."""
@@ -213,10 +196,7 @@ class Retouching:
 def open_result(max_pixels: int) -> tuple[StoredResult, FileStack]:
     """Open result and stack of the job whose ``frames`` folder is the working directory.
 
-    Raises
-    ------
-    ReadError, AlignmentError
-        If the report or the transforms are missing or damaged.
+    Raise ReadError or AlignmentError if the report or the transforms are missing or damaged.
     """
     stored = StoredResult.open(Path("..") / "result")
     paths = [Path(frame["name"]) for frame in stored.report["frames"]]
@@ -224,22 +204,10 @@ def open_result(max_pixels: int) -> tuple[StoredResult, FileStack]:
 
 
 def retouch_result(text: str, room: int, max_pixels: int) -> dict[str, Any]:
-    """Replay an edit list on the result of a job.
+    """Replay an edit list, as JSON, on the result of a job; see `Retouching`.
 
-    Parameters
-    ----------
-    text : str
-        Edit list, as JSON.
-    room : int
-        Bytes that planes and frames may take on disk.
-    max_pixels : int
-        Most pixels in a frame.
-
-    Returns
-    -------
-    dict
-        ``strokes``, their number, and ``changed``: left, top, width and height in pixels of the
-        changed rectangle.
+    Returns the number of ``strokes``, and ``changed``: left, top, width and height in pixels of the
+    changed rectangle.
     """
     retouching = Retouching(*open_result(max_pixels), room)
     edits = retouching.parse(text)

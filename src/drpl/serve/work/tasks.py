@@ -23,7 +23,6 @@ from drpl.serve.work.layers import (
     as_shown,
     open_index,
     open_map,
-    open_photo,
     pixels_shown,
     read_profile,
     write_layer,
@@ -42,7 +41,7 @@ THUMBNAIL = 320
 def write_result_layers(result: Path, progress: Progress) -> None:
     """Cut the fused image and the maps of a result into tiles."""
     progress("layers", 0, 4)
-    write_layer(open_photo(result / FUSED), result / "layers" / "fused")
+    write_layer(as_shown(open_map(result / FUSED)), result / "layers" / "fused")
     progress("layers", 1, 4)
     maps = result / MAPS
     write_layer(open_index(maps / INDEX_MAP), result / "layers" / "index", exact=True, nearest=True)
@@ -54,26 +53,11 @@ def write_result_layers(result: Path, progress: Progress) -> None:
 
 
 def inspect_frame(name: str, max_pixels: int, thumbnail: str | None = None) -> dict[str, Any]:
-    """Read the header of a frame, and write a thumbnail if one is wanted.
+    """Read the header of a frame, and write a thumbnail if a file is named for it.
 
-    Parameters
-    ----------
-    name : str
-        File of the frame.
-    max_pixels : int
-        Most pixels in a frame; a larger one is refused before it is decoded.
-    thumbnail : str, optional
-        File of the thumbnail.
-
-    Returns
-    -------
-    dict
-        ``width`` and ``height`` in pixels, ``dtype``, ``channels`` and ``bytes``, the file's size.
-
-    Raises
-    ------
-    ReadError
-        If the file is not an image, is damaged or too large.
+    Returns ``width`` and ``height`` in pixels, ``dtype``, ``channels`` and ``bytes``, the file's
+    size. Raise ReadError if the file is not an image, is damaged or too large; a frame of too many
+    pixels is refused before it is decoded.
     """
     like = read_header(name, max_pixels=max_pixels)
     if thumbnail is not None:

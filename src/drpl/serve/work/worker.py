@@ -81,20 +81,10 @@ def run_tasks(pipe: Connection) -> None:
 
 
 def run_job(pipe: Connection, folder: str, names: list[str], options: dict[str, Any]) -> None:
-    """Fuse the frames of a job and cut its pictures into tiles.
+    """Fuse the named files in ``frames`` of a job's folder, and cut its pictures into tiles.
 
     Progress is sent as ``{"stage": ..., "done": ..., "of": ...}``, the end as ``{"done": (width,
     height)}`` or ``{"failed": reason}``.
-
-    Parameters
-    ----------
-    pipe : Connection
-    folder : str
-        Folder of the job.
-    names : list of str
-        Files of the frames, within ``frames`` of the folder.
-    options : dict
-        Fields of `FusionOptions`.
     """
     _begin()
     try:

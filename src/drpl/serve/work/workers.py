@@ -60,10 +60,7 @@ def _end(process: BaseProcess) -> None:
 class Tasks:
     """Process for small tasks, one at a time; started when needed, ended when idle.
 
-    Parameters
-    ----------
-    limit : float
-        Seconds after which a task is given up and its process killed.
+    After ``limit`` seconds, a task is given up and the process killed.
     """
 
     def __init__(self, limit: float) -> None:
@@ -75,12 +72,8 @@ class Tasks:
     async def run(self, task: str, folder: Path, **arguments: Any) -> Any:
         """Run a task of `drpl.serve.work.tasks.TASKS` in a folder and return its result.
 
-        Raises
-        ------
-        TaskRefused
-            If its input is wrong.
-        TaskFailed
-            If it fails otherwise or takes too long, or its process dies.
+        Raise TaskRefused if its input is wrong, TaskFailed if it fails otherwise or takes too long,
+        or its process dies.
         """
         loop = asyncio.get_running_loop()
         message = {"task": task, "folder": str(folder), "arguments": arguments}
@@ -145,12 +138,7 @@ class Tasks:
 class Workers:
     """Runner of the jobs of a store, each in a process of its own.
 
-    Parameters
-    ----------
-    store : Store
-    settings : Settings
-    clear : callable
-        Coroutine function that removes an older result of a job.
+    The coroutine function ``clear`` removes an older result of a job.
     """
 
     def __init__(
@@ -200,10 +188,7 @@ class Workers:
     def options(self, job: Job) -> FusionOptions:
         """Return the options that a job is fused with, within the operator's limits.
 
-        Raises
-        ------
-        ConfigError
-            If the preset or an option of the job is wrong.
+        Raise ConfigError if the preset or an option of the job is wrong.
         """
         reference = None if job.reference is None else job.order.index(job.reference)
         given = {**job.options, "reference": reference}
@@ -284,13 +269,7 @@ class Workers:
 
 
 class Forecast:
-    """Estimate of the time that a job still takes, from the time that its frames took.
-
-    Parameters
-    ----------
-    frames : int
-        Number of frames.
-    """
+    """Estimate of the time that a job still takes, from the time that its frames took."""
 
     def __init__(self, frames: int) -> None:
         self._frames = frames
