@@ -32,7 +32,8 @@ from drpl.bench.scoring import Row, score
 from drpl.bench.settings import SEED
 from drpl.bench.summary import Values, bootstrap, mean
 from drpl.bench.tables import interval, markdown_table
-from drpl.compose.blend import compose, compose_select
+from drpl.compose.blend import compose_pyramid
+from drpl.compose.fold import NewFrame, merge_frame, start_composite
 from drpl.core.masks import PairDecision
 from drpl.core.options import COMPOSE_MODES
 from drpl.errors import ConfigError
@@ -149,11 +150,12 @@ def decide(network: DRPL | DRPLFast, frames: Sequence[Bytes]) -> PairDecision:
 
 def composed(frames: Sequence[Bytes], masks: PairDecision, mode: str) -> Bytes:
     """Fuse a pair by its masks, in one of `MODES`."""
-    if mode == HARD:
-        fused = compose_select(frames[0], frames[1], masks, band=0)
-    else:
-        fused = compose(frames[0], frames[1], masks, mode=mode, white=255.0)
-    return fused.astype(np.uint8)
+    source_a, source_b = frames
+    if mode == "pyramid":
+        return np.asarray(compose_pyramid(source_a, source_b, masks, white=255.0), np.uint8)
+    composite = start_composite(source_a.copy(), 0, count=2)
+    merge_frame(composite, NewFrame(source_b, source_b, 1), masks, mode="select", white=255.0)
+    return np.asarray(composite.seen if mode == HARD else composite.fused, np.uint8)
 
 
 def score_variant(name: str, network: DRPL | DRPLFast, scenes: Sequence[BenchScene]) -> list[Row]:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 import drpl
 from drawing import draw_texture, striped_stack
-from drpl.compose.blend import compose
 from drpl.compose.fold import NewFrame, merge_frame, start_composite
 from drpl.core.masks import PairDecision
 from drpl.core.options import FusionOptions
@@ -66,9 +65,9 @@ def test_a_pair_is_a_stack_of_two(model, pair):
     source_a, source_b, _ = pair
     masks = decide_pair(VerifiedModel(model), source_a, source_b)
     result = drpl.fuse([source_a, source_b], PLAIN, model=model)
-    assert np.array_equal(
-        result.fused, compose(source_a, source_b, masks, mode="select", white=255.0)
-    )
+    composite = start_composite(source_a.copy(), 0, count=2)
+    merge_frame(composite, NewFrame(source_b, source_b, 1), masks, mode="select", white=255.0)
+    assert np.array_equal(result.fused, composite.fused)
     assert np.abs(result.masks.mask_a - masks.mask_a).max() < 1e-3
 
 

@@ -17,37 +17,21 @@ BLOCK = 8
 
 
 def fuse_dct(views: Views) -> Fusion:
-    """Fuse by DCT variance with consistency verification.
+    """Fuse by DCT variance with consistency verification; the frames are read twice.
 
     Each 8x8 block is taken from the frame of largest variance there, unless most blocks of its 3x3
-    window are taken from another frame.
+    window are taken from another frame. The variance of a block is the sum of its squared AC
+    coefficients. By Parseval's theorem it equals the variance of the pixels, which is computed
+    instead. Colours follow the luma.
 
-    Parameters
-    ----------
-    views : Views
-        Read twice.
-
-    Returns
-    -------
-    Fusion
-
-    Notes
-    -----
-    The variance of a block is the sum of its squared AC coefficients. By Parseval's theorem it
-    equals the variance of the pixels, which is computed instead. Colours follow the luma.
-
-    References
-    ----------
-    Haghighat, Aghagolzadeh and Seyedarabi, "Multi-focus image fusion for visual sensor networks in
-    DCT domain", Computers and Electrical Engineering 37 (2011),
-    doi:10.1016/j.compeleceng.2011.04.016.
+    Reference: Haghighat, Aghagolzadeh and Seyedarabi 2011, doi:10.1016/j.compeleceng.2011.04.016.
     """
     ranking = Ranking()
     shape = (0, 0)
     for view in views:
         shape = (view.pixels.shape[0], view.pixels.shape[1])
         variance = measure_block_variance(view.luma)
-        ranking.add(variance, view.coverage_at((variance.shape[0], variance.shape[1])))
+        ranking.add(variance, view.coverage_like(variance))
     labels = (majority(ranking.index), ranking.index)
     verified, measured = (_pixels(blocks, shape) for blocks in labels)
     fused, index = pick(views, verified, measured)
@@ -55,17 +39,7 @@ def fuse_dct(views: Views) -> Fusion:
 
 
 def measure_block_variance(plane: Plane) -> Plane:
-    """Measure the variance of each 8x8 block.
-
-    Parameters
-    ----------
-    plane : ndarray, shape (H, W), float32
-        Mirrored at the borders to whole blocks.
-
-    Returns
-    -------
-    ndarray, shape (ceil(H / 8), ceil(W / 8)), float32
-    """
+    """Return the variance of each 8x8 block of a plane, mirrored at the borders to whole blocks."""
     height, width = plane.shape
     whole = cv2.copyMakeBorder(plane, 0, -height % BLOCK, 0, -width % BLOCK, cv2.BORDER_REFLECT)
     blocks = whole.reshape(whole.shape[0] // BLOCK, BLOCK, whole.shape[1] // BLOCK, BLOCK)

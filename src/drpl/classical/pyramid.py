@@ -19,28 +19,13 @@ LEAST = 16
 def fuse_laplacian(views: Views) -> Images:
     """Fuse Laplacian pyramids: each coefficient comes from the frame of most local energy.
 
-    All channels follow one choice. The base, 8 to 15 pixels high or wide, is averaged.
+    All channels follow one choice. The base, 8 to 15 pixels high or wide, is averaged. The frames
+    are read once. The energy is Burt and Kolczynski's, in a window of 5x5. Their match measure,
+    which averages where two frames are alike, is defined for pairs only and is left out: a maximum
+    over N frames can be updated frame by frame.
 
-    Parameters
-    ----------
-    views : Views
-        Read once.
-
-    Returns
-    -------
-    ndarray, shape (H, W, C), float32
-
-    Notes
-    -----
-    The energy is Burt and Kolczynski's, in a window of 5x5. Their match measure, which averages
-    where two frames are alike, is defined for pairs only and is left out: a maximum over N frames
-    can be updated frame by frame.
-
-    References
-    ----------
-    Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans. Communications 31
-    (1983), doi:10.1109/TCOM.1983.1095851. Burt and Kolczynski, "Enhanced image capture through
-    fusion", ICCV 1993, doi:10.1109/ICCV.1993.378222.
+    References: Burt and Adelson 1983, doi:10.1109/TCOM.1983.1095851; Burt and Kolczynski 1993,
+    doi:10.1109/ICCV.1993.378222.
     """
     bands: list[StrongestBand] = []
     base = Mean()
@@ -52,7 +37,7 @@ def fuse_laplacian(views: Views) -> Images:
                 bands.append(StrongestBand(WINDOW))
             bands[number].add(image - _enlarged(smaller, image), view)
             image, number = smaller, number + 1
-        base.add(image, view)
+        base.add(image, view.coverage_like(image))
     fused = base.mean()
     for band in reversed(bands):
         fused = band.detail + _enlarged(fused, band.detail)
@@ -67,15 +52,8 @@ def _enlarged(small: Images, like: Images) -> Images:
 class StrongestBand:
     """Coefficients of one band, each from the frame of largest local energy so far.
 
-    Parameters
-    ----------
-    window : int
-        Side, in coefficients, of the window over which energy is summed.
-
-    Attributes
-    ----------
-    detail : ndarray, shape (h, w, C), float32
-        Empty before the first frame.
+    Energy is summed over windows of ``window`` coefficients a side. ``detail``, shape (h, w, C), is
+    empty before the first frame.
     """
 
     def __init__(self, window: int) -> None:
@@ -86,26 +64,14 @@ class StrongestBand:
     def add(self, detail: Images, view: View) -> None:
         """Take the coefficients of one more frame where they are stronger."""
         energy = measure_energy(detail, self._window)
-        better = self._energy.add(energy, view.coverage_at((energy.shape[0], energy.shape[1])))
+        better = self._energy.add(energy, view.coverage_like(energy))
         if not self.detail.size:
             self.detail = np.zeros_like(detail)
         cv2.copyTo(detail, better.view(np.uint8), self.detail)
 
 
 def measure_energy(detail: Images, size: int = 5) -> Plane:
-    """Measure local energy: squares summed over channels and a square window.
-
-    Parameters
-    ----------
-    detail : ndarray, shape (H, W, C), float32
-        Coefficients of one band.
-    size : int
-        Side of the window in coefficients.
-
-    Returns
-    -------
-    ndarray, shape (H, W), float32
-    """
+    """Return local energy, shape (H, W): squares summed over channels and a square window."""
     squared = np.square(detail).sum(axis=2)
     energy = cv2.boxFilter(squared, -1, (size, size), normalize=False)
     return np.asarray(energy, np.float32)

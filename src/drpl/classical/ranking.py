@@ -15,30 +15,15 @@ NEAR = 1e-3
 
 
 class Maximum:
-    """Running maximum of a focus measure over frames.
-
-    Attributes
-    ----------
-    best : ndarray, shape (H, W), float32
-        Largest measure so far; empty before the first frame.
-    """
+    """Running maximum ``best`` of a focus measure, shape (H, W); empty before the first frame."""
 
     def __init__(self) -> None:
         self.best: Plane = np.zeros((0, 0), np.float32)
 
     def add(self, measure: Plane, covered: Coverage | None = None) -> Coverage:
-        """Add one more frame.
+        """Add a frame's measure (H, W), 0 or more, and return where it is larger than any before.
 
-        Parameters
-        ----------
-        measure : ndarray, shape (H, W), float32, 0 or more
-        covered : ndarray of bool, shape (H, W), optional
-            True where the frame may win; everywhere by default.
-
-        Returns
-        -------
-        ndarray of bool, shape (H, W)
-            True where its measure is larger than any before.
+        The frame may win where ``covered`` (H, W) is True; everywhere by default.
         """
         if not self.best.size:
             self.best = np.full_like(measure, -1)
@@ -52,10 +37,8 @@ class Maximum:
 class Ranking(Maximum):
     """Running maximum with the index map and confidence of its frames.
 
-    Attributes
-    ----------
-    index : ndarray, shape (H, W), uint16
-        Place, from 0, of the frame of largest measure; of equal ones, the first.
+    ``index``, shape (H, W), holds the place, from 0, of the frame of largest measure; of equal
+    ones, the first.
     """
 
     def __init__(self) -> None:
@@ -85,28 +68,14 @@ class Ranking(Maximum):
         """
         share = self._second / np.maximum(self.best, np.finfo(np.float32).tiny)
         share[self.best <= 0] = 1
-        lead: NDArray[np.uint8] = np.rint(255 * (1 - np.minimum(share, 1))).astype(np.uint8)
-        return lead
+        return np.asarray(np.rint(255 * (1 - np.minimum(share, 1))), np.uint8)
 
 
 def majority(labels: Labels, side: int = 3) -> Labels:
-    """Verify consistency: give each pixel the label of the majority of its window.
+    """Give each pixel the label that more than half of its window shares, if there is one.
 
-    Parameters
-    ----------
-    labels : ndarray, shape (H, W), uint16
-    side : int
-        Side of the square window in pixels, odd.
-
-    Returns
-    -------
-    ndarray, shape (H, W), uint16
-        Label that more than half of the window shares; if there is none, the pixel's own.
-
-    References
-    ----------
-    Li, Manjunath and Mitra, "Multisensor image fusion using the wavelet transform", Graphical
-    Models and Image Processing 57 (1995), doi:10.1006/gmip.1995.1022.
+    This verifies consistency; ``side`` is the odd side of the square window in pixels. Reference:
+    Li, Manjunath and Mitra 1995, doi:10.1006/gmip.1995.1022.
     """
     verified = labels.copy()
     for label in np.unique(labels):
@@ -116,21 +85,10 @@ def majority(labels: Labels, side: int = 3) -> Labels:
 
 
 def pick(views: Views, labels: Labels, fallback: Labels) -> tuple[Images, Labels]:
-    """Take each pixel from the frame of its label.
+    """Take each pixel from the frame of its label; return the fused image and its index map.
 
-    Parameters
-    ----------
-    views : Views
-        Read once.
-    labels : ndarray, shape (H, W), uint16
-        Places of frames, from 0.
-    fallback : ndarray, shape (H, W), uint16
-        Labels to follow where the labelled frame does not show the scene.
-
-    Returns
-    -------
-    fused : ndarray, shape (H, W, C), float32
-    index_map : ndarray, shape (H, W), uint16
+    Labels (H, W) are places of frames, from 0. Where the labelled frame does not show the scene,
+    the pixel follows ``fallback``. The views are read once.
     """
     fused: Images = np.zeros((0, 0, 1), np.float32)
     index = fallback.copy()
@@ -149,19 +107,10 @@ def pick(views: Views, labels: Labels, fallback: Labels) -> tuple[Images, Labels
 
 
 def nearest(views: Views, fused: Images) -> tuple[Labels, NDArray[np.uint8]]:
-    """Find the frame nearest in value to each pixel of a fused image.
+    """Find the frame nearest in value to each pixel of a fused image; the views are read once.
 
-    Parameters
-    ----------
-    views : Views
-        Read once.
-    fused : ndarray, shape (H, W, C), float32
-
-    Returns
-    -------
-    index_map : ndarray, shape (H, W), uint16
-    confidence : ndarray, shape (H, W), uint8
-        255 where the nearest frame is clear, 0 where another is as near.
+    Return the index map and a confidence of 255 where the nearest frame is clear, 0 where another
+    is as near.
     """
     ranking = Ranking()
     for view in views:

@@ -26,28 +26,14 @@ def fuse_dsift(views: Views) -> Fusion:
     The activity of a pixel is the sum of its descriptor before normalisation. A block slides over
     the picture and votes for one frame; a pixel is decided where all blocks that contain it agree.
     Small decided regions follow their neighbourhood. Undecided pixels, along the boundaries, are
-    taken from the frame with the largest gradients nearby.
+    taken from the frame with the largest gradients nearby. The frames are read twice.
 
-    Parameters
-    ----------
-    views : Views
-        Read twice.
-
-    Returns
-    -------
-    Fusion
-
-    Notes
-    -----
     Descriptors have 16 pixels (Lowe's size) instead of the 48 of the authors' demonstration, and
     small regions are those below a thousandth of the picture, which scores higher on rendered
     scenes. The authors' search for matching pixels in undecided regions is left out, because frames
     are registered already.
 
-    References
-    ----------
-    Liu, Liu and Wang, "Multi-focus image fusion with dense SIFT", Information Fusion 23 (2015),
-    doi:10.1016/j.inffus.2014.05.004.
+    Reference: Liu, Liu and Wang 2015, doi:10.1016/j.inffus.2014.05.004.
     """
     rough, fine = Ranking(), Ranking()
     for view in views:
@@ -62,23 +48,11 @@ def fuse_dsift(views: Views) -> Fusion:
 
 
 def measure_sift_activity(plane: Plane, descriptor: int = DESCRIPTOR) -> Plane:
-    """Measure the sum (L1 norm) of each pixel's dense SIFT descriptor before normalisation.
+    """Return the sum (L1 norm) of each pixel's dense SIFT descriptor before normalisation.
 
-    Parameters
-    ----------
-    plane : ndarray, shape (H, W), float32
-    descriptor : int
-        Side of the descriptor in pixels, a multiple of 4.
-
-    Returns
-    -------
-    ndarray, shape (H, W), float32
-        Sum divided by the number of pixels.
-
-    Notes
-    -----
-    Each gradient is distributed over orientations and, bilinearly, over 4x4 cells. In the sum, only
-    the magnitude of the gradients remains, times the sum of the cells' triangles along each axis: a
+    The side of the descriptor is a multiple of 4; the sum is divided by its number of pixels. Each
+    gradient is distributed over orientations and, bilinearly, over 4x4 cells. In the sum, only the
+    magnitude of the gradients remains, times the sum of the cells' triangles along each axis: a
     trapezium, which equals two box filters in sequence.
     """
     across, down = (
@@ -106,14 +80,7 @@ def _unanimous(votes: Labels) -> Coverage:
 
 
 def _without_small_regions(labels: Labels, decided: Coverage) -> tuple[Labels, Coverage]:
-    """Give small decided regions the label of the nearest large one.
-
-    Returns
-    -------
-    labels : ndarray, shape (H, W), uint16
-    changed : ndarray of bool, shape (H, W)
-        True in the small regions.
-    """
+    """Give small decided regions the label of the nearest large one; also return their mask."""
     small = np.zeros(labels.shape, np.bool_)
     for label in np.unique(labels):
         region = ((labels == label) & decided).view(np.uint8)

@@ -40,28 +40,18 @@ BASE_MB, MAPS = 130.0, 8
 class ClassicalMethod:
     """A classical `drpl.compose.method.Method`, which fuses all frames at once.
 
-    Attributes
-    ----------
-    id, title : str
-    doi : str
-        DOI of the paper; empty for plain averaging.
-    passes : int
-        Passes over the frames, not counting alignment.
-    images, planes : float
-        Most float32 images (of all channels) and float32 planes held, for any number of frames.
-    decide_all : callable, optional
-        Function that decides which frame each pixel is taken from. Give this or ``compose_all``.
-    compose_all : callable, optional
-        Function that fuses without deciding; the index map then holds the frame nearest in value to
-        each pixel.
+    ``doi`` is empty for plain averaging. At most ``images`` float32 images (of all channels) and
+    ``planes`` float32 planes are held, for any number of frames; ``passes`` over the frames do not
+    count alignment. Give ``decide_all``, or ``compose_all``, which fuses without deciding; the
+    index map then holds the frame nearest in value to each pixel.
     """
 
     id: str
     title: str
     doi: str
-    passes: int
     images: float
     planes: float
+    passes: int = 2
     decide_all: Decider | None = None
     compose_all: Composer | None = None
 
@@ -71,13 +61,7 @@ class ClassicalMethod:
         return self.decide_all is not None
 
     def resolve(self, options: FusionOptions) -> FusionOptions:
-        """See `Method`; every pixel is fused at full resolution.
-
-        Raises
-        ------
-        ConfigError
-            If an option needs decisions of pairs.
-        """
+        """See `Method`; every pixel is fused at full resolution."""
         self._refuse_if(options.compose != "select", f"compose {options.compose}")
         self._refuse_if(options.scale > 1, f"scale {options.scale}")
         return replace(options, scale=1)
@@ -99,8 +83,6 @@ class ClassicalMethod:
     def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
         """See `Method`; three frames are held, besides the images and planes in the table.
 
-        Notes
-        -----
         The constants were fitted to measured peaks of 1, 6 and 24 megapixels (``drpl fuse --json``,
         three frames of 8 and 16 bits).
         """
@@ -124,36 +106,17 @@ class ClassicalMethod:
         return Composite(fused, fused, index_map, doubt, None, 1, masks)
 
     def fuse_views(self, views: Views) -> Fusion:
-        """Fuse registered frames.
-
-        Parameters
-        ----------
-        views : Views
-            Two or more, alike in shape and white; read ``passes`` times.
-        """
+        """Fuse two or more registered frames, alike in shape and white, in ``passes`` passes."""
         if self.decide_all is not None:
             return self.decide_all(views)
         fused = self._fused(views)
         return Fusion(fused, *nearest(views, fused))
 
     def fuse_arrays(self, sources: Sequence[Pixels], *, value_range: float | None = None) -> Pixels:
-        """Fuse registered frames in memory, without maps.
+        """Fuse registered frames in memory, without maps, to an image of their shape and dtype.
 
-        Parameters
-        ----------
-        sources : sequence of ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        value_range : float, optional
-            Value of white in float32 images, by default 1.
-
-        Returns
-        -------
-        ndarray
-            Array of the sources' shape and dtype.
-
-        Raises
-        ------
-        StackError
-            If there are fewer than two sources, or they differ in shape or dtype.
+        White in float32 images is ``value_range``, by default 1. Raises StackError if there are
+        fewer than two sources, or they differ in shape or dtype.
         """
         check_stack(sources)
         white = full_scale(sources[0], value_range)
@@ -162,12 +125,7 @@ class ClassicalMethod:
 
     def describe(self) -> dict[str, Any]:
         """See `Method`."""
-        return {
-            "id": self.id,
-            "sha256": {},
-            "doi": self.doi,
-            "decides": self.decides,
-        }
+        return {"id": self.id, "sha256": {}, "doi": self.doi, "decides": self.decides}
 
     def _fused(self, views: Views) -> Images:
         """Return the fused image alone."""
@@ -189,14 +147,11 @@ class _FrameViews:
 
 
 _TABLE = (
-    ClassicalMethod(
-        "average", "Plain averaging", "", passes=2, images=4, planes=3, compose_all=fuse_average
-    ),
+    ClassicalMethod("average", "Plain averaging", "", images=4, planes=3, compose_all=fuse_average),
     ClassicalMethod(
         "laplacian-pyramid",
         "Laplacian pyramid, strongest 5x5 energy (Burt and Adelson 1983)",
         "10.1109/TCOM.1983.1095851",
-        passes=2,
         images=5,
         planes=2,
         compose_all=fuse_laplacian,
@@ -205,7 +160,6 @@ _TABLE = (
         "wavelet",
         "Shift-invariant wavelets, strongest energy (Rockinger 1997; Starck et al. 2007)",
         "10.1109/TIP.2006.887733",
-        passes=2,
         images=12.5,
         planes=6,
         compose_all=fuse_wavelet,
@@ -214,7 +168,6 @@ _TABLE = (
         "gff",
         "Guided-filter fusion (Li, Kang and Hu 2013)",
         "10.1109/TIP.2013.2244222",
-        passes=2,
         images=5.5,
         planes=27,
         decide_all=fuse_guided,
@@ -223,7 +176,6 @@ _TABLE = (
         "dsift",
         "Dense SIFT with consistency verification (Liu, Liu and Wang 2015)",
         "10.1016/j.inffus.2014.05.004",
-        passes=2,
         images=4.5,
         planes=7.5,
         decide_all=fuse_dsift,
@@ -232,7 +184,6 @@ _TABLE = (
         "dct",
         "DCT variance with consistency verification (Haghighat et al. 2011)",
         "10.1016/j.compeleceng.2011.04.016",
-        passes=2,
         images=4,
         planes=1.5,
         decide_all=fuse_dct,

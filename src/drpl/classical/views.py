@@ -20,15 +20,9 @@ Labels = NDArray[np.uint16]
 class View(NamedTuple):
     """A registered frame.
 
-    Attributes
-    ----------
-    pixels : ndarray, shape (H, W, C), float32
-        Pixels in the units of the source, so that selected pixels stay exact.
-    white : float
-        Value of white.
-    covered : ndarray of bool, shape (H, W), or None
-        True where the frame shows the scene, and may be taken; None if it does everywhere, like the
-        reference frame of a stack.
+    ``pixels``, shape (H, W, C), are in the units of the source, so that selected pixels stay exact.
+    ``covered``, shape (H, W), is True where the frame shows the scene, and may be taken; None if it
+    does everywhere, like the reference frame of a stack.
     """
 
     pixels: Images
@@ -46,8 +40,9 @@ class View(NamedTuple):
         colours = self.pixels[..., : 3 if self.pixels.shape[2] > 2 else 1]
         return np.asarray(colours.mean(axis=2) / np.float32(self.white), np.float32)
 
-    def coverage_at(self, shape: tuple[int, int]) -> Coverage | None:
-        """Return the coverage at a smaller height and width."""
+    def coverage_like(self, plane: NDArray[Any]) -> Coverage | None:
+        """Return the coverage at the height and width of a band or plane, which may be smaller."""
+        shape = plane.shape[:2]
         if self.covered is None or self.covered.shape == shape:
             return self.covered
         whole = self.covered.astype(np.float32)
@@ -62,14 +57,9 @@ Views = Iterable[View]
 class Fusion(NamedTuple):
     """Result of a classical method.
 
-    Attributes
-    ----------
-    fused : ndarray, shape (H, W, C), float32
-        Fused image in the units of the sources.
-    index_map : ndarray, shape (H, W), uint16
-        Place, from 0, of the frame that a pixel is (mostly) taken from.
-    confidence : ndarray, shape (H, W), uint8
-        255 where the choice is clear, 0 where another frame would serve as well.
+    ``fused``, shape (H, W, C), is in the units of the sources. ``index_map`` holds the place, from
+    0, of the frame that a pixel is (mostly) taken from; ``confidence`` is 255 where the choice is
+    clear, 0 where another frame would serve as well.
     """
 
     fused: Images
@@ -95,21 +85,7 @@ def as_view(pixels: Pixels, white: float, covered: Coverage | None = None) -> Vi
 
 
 def as_pixels(fused: Images, like: Pixels, white: float) -> Pixels:
-    """Convert a fused image to the shape and dtype of a source; integers are rounded and clipped.
-
-    Parameters
-    ----------
-    fused : ndarray, shape (H, W, C), float32
-    like : ndarray
-        A source image, or an array of its shape and dtype.
-    white : float
-        Upper bound of integers.
-
-    Returns
-    -------
-    ndarray
-        Array of the shape and dtype of ``like``.
-    """
+    """Convert a fused image to a source's shape and dtype; integers are rounded and clipped."""
     if like.dtype.kind == "u":
         fused = np.rint(np.clip(fused, 0, np.float32(white)))
     return fused.reshape(like.shape).astype(like.dtype)

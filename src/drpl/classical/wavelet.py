@@ -19,27 +19,13 @@ def fuse_wavelet(views: Views) -> Images:
     """Fuse shift-invariant wavelets: each coefficient comes from the frame of most local energy.
 
     All channels follow one choice. The smoothest band, blurred over some 64 pixels, is averaged.
+    The frames are read once. The transform is the second-generation isotropic undecimated wavelet
+    transform (filters "with holes", B3 spline, 6 scales). Energy is summed over the pixels that 5x5
+    coefficients span, with the holes between them. Reconstruction smooths, so a wrong choice leaves
+    no edge.
 
-    Parameters
-    ----------
-    views : Views
-        Read once.
-
-    Returns
-    -------
-    ndarray, shape (H, W, C), float32
-
-    Notes
-    -----
-    The transform is the second-generation isotropic undecimated wavelet transform (filters "with
-    holes", B3 spline, 6 scales). Energy is summed over the pixels that 5x5 coefficients span, with
-    the holes between them. Reconstruction smooths, so a wrong choice leaves no edge.
-
-    References
-    ----------
-    Starck, Fadili and Murtagh, "The undecimated wavelet decomposition and its reconstruction", IEEE
-    TIP 16 (2007), doi:10.1109/TIP.2006.887733. Rockinger, "Image sequence fusion using a
-    shift-invariant wavelet transform", ICIP 1997, doi:10.1109/ICIP.1997.632093.
+    References: Starck, Fadili and Murtagh 2007, doi:10.1109/TIP.2006.887733; Rockinger 1997,
+    doi:10.1109/ICIP.1997.632093.
     """
     bands: list[StrongestBand] = []
     base = Mean()
@@ -51,7 +37,7 @@ def fuse_wavelet(views: Views) -> Images:
             smoother = _smoothed(image, scale)
             bands[scale].add(image - _smoothed(smoother, scale), view)
             image = smoother
-        base.add(image, view)
+        base.add(image, view.covered)
     fused = base.mean()
     for scale in reversed(range(SCALES)):
         fused = bands[scale].detail + _smoothed(fused, scale)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import cv2
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from drpl.core.frames import Pixels, Plane
 from drpl.core.masks import PairDecision, decision_map
-from drpl.core.strips import each_strip
 from drpl.core.tiling import cover
 
 SoftRows = Callable[[slice], Plane]
@@ -22,119 +20,32 @@ LEVELS = 4
 """Halvings of a blending pyramid."""
 
 
-def compose(
-    source_a: Pixels, source_b: Pixels, masks: PairDecision, *, mode: str, white: float
-) -> Pixels:
-    """Fuse a pair by its decision masks.
-
-    Parameters
-    ----------
-    source_a, source_b : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-    masks : PairDecision
-    mode : str
-        ``"select"`` or ``"pyramid"``; see `drpl.FusionOptions`.
-    white : float
-        Value of white; bounds the result of ``"pyramid"`` for integer sources.
-
-    Returns
-    -------
-    ndarray
-        Array of the sources' shape and dtype. Alpha is composed like a colour.
-    """
-    if mode == "pyramid":
-        return compose_pyramid(source_a, source_b, masks, white=white)
-    return compose_select(source_a, source_b, masks)
-
-
-def compose_select(
-    source_a: Pixels,
-    source_b: Pixels,
-    masks: PairDecision,
-    *,
-    band: int | None = BAND,
-) -> Pixels:
-    """Select source pixels by the decision map, and blend them in a band along its boundaries.
-
-    Parameters
-    ----------
-    source_a, source_b : ndarray, shape (H, W) or (H, W, C)
-    masks : PairDecision
-    band : int or None
-        Half the width of the band in pixels; 0 selects hard, None blends everywhere.
-
-    Returns
-    -------
-    ndarray
-        Array of the sources' shape and dtype; each value lies between the two sources' values.
-    """
-    fused = np.empty_like(source_a, order="C")
-
-    def fuse(rows: slice) -> None:
-        soft, blended = weights(partial(decision_map, masks), len(source_a), rows, band)
-        fused[rows] = source_a[rows]
-        mix(fused[rows], source_b[rows], soft, blended)
-
-    each_strip(fuse, source_a.shape[0])
-    return fused
-
-
 def take(pixels: Pixels, source: Pixels, chosen: NDArray[np.bool_]) -> None:
-    """Copy the chosen pixels of a source into a picture.
-
-    Parameters
-    ----------
-    pixels, source : ndarray, shape (h, W) or (h, W, C)
-        Arrays of one dtype; the rows of ``pixels`` must be contiguous.
-    chosen : ndarray of bool, shape (h, W)
-    """
+    """Copy the chosen pixels of a source into a picture of its dtype, whose rows are contiguous."""
     # several times faster than np.copyto with a mask that has no channels
     cv2.copyTo(source, chosen.view(np.uint8), pixels)
 
 
-def weights(
-    decision: SoftRows, height: int, rows: slice, band: int | None
-) -> tuple[Plane, NDArray[np.bool_]]:
+def weights(decision: SoftRows, height: int, rows: slice) -> tuple[Plane, NDArray[np.bool_]]:
     """Return some rows of a decision map, and the mask of their pixels to blend.
 
-    Parameters
-    ----------
-    decision : callable
-        Returns rows of the decision map.
-    height : int
-        Height of the picture in pixels.
-    rows : slice
-    band : int or None
-        Half the width of the band in pixels; 0 selects hard, None blends everywhere.
-
-    Returns
-    -------
-    soft : ndarray, shape (h, W), float32, in [0, 1]
-    blended : ndarray of bool, shape (h, W)
-        True where sources are blended, False where the better one is selected.
+    Sources are blended in a band along the boundaries; elsewhere the better one is selected. The
+    picture is ``height`` pixels high.
     """
-    reach = 0 if band is None else band + 1
-    wide = slice(max(0, rows.start - reach), min(height, rows.stop + reach))
+    wide = slice(max(0, rows.start - BAND - 1), min(height, rows.stop + BAND + 1))
     soft = decision(wide)
     inner = slice(rows.start - wide.start, rows.stop - wide.start)
-    if not band:
-        return soft[inner], np.full(soft[inner].shape, band is None)
     hard = (soft >= 0.5).astype(np.uint8)
     near = cv2.morphologyEx(hard, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    near = cv2.dilate(near, np.ones((2 * band + 1, 2 * band + 1), np.uint8))
+    near = cv2.dilate(near, np.ones((2 * BAND + 1, 2 * BAND + 1), np.uint8))
     return soft[inner], near[inner] > 0
 
 
 def mix(pixels: Pixels, source: Pixels, soft: Plane, blended: NDArray[np.bool_]) -> None:
     """Merge a source into a picture, in place: select its better pixels, and blend along seams.
 
-    Parameters
-    ----------
-    pixels, source : ndarray, shape (h, W) or (h, W, C)
-        Arrays of one dtype; the rows of ``pixels`` must be contiguous.
-    soft : ndarray, shape (h, W)
-        Weight of ``pixels``, in [0, 1]; below one half the source is better.
-    blended : ndarray of bool, shape (h, W)
-        True where the two are blended.
+    Both are (h, W) or (h, W, C), of one dtype; the rows of ``pixels`` are contiguous. ``soft``, in
+    [0, 1], is the weight of ``pixels``; below one half the source is better.
     """
     # flat indices are several times faster than a mask
     places = np.flatnonzero(blended)
@@ -163,26 +74,8 @@ def compose_pyramid(
 ) -> Pixels:
     """Blend the Laplacian pyramids of the sources by the Gaussian pyramid of the decision map.
 
-    Parameters
-    ----------
-    source_a, source_b : ndarray, shape (H, W) or (H, W, C)
-    masks : PairDecision
-    white : float
-        Upper bound of integer results.
-    levels : int
-        Halvings of the pyramid.
-    tile : int
-        Side of a tile, a multiple of ``2 ** levels``; the result does not depend on it.
-
-    Returns
-    -------
-    ndarray
-        Array of the sources' shape and dtype.
-
-    References
-    ----------
-    Burt and Adelson, "A multiresolution spline with application to image mosaics", ACM TOG 2
-    (1983), doi:10.1145/245.247.
+    Integer results are at most ``white``. The side of a ``tile`` is a multiple of ``2 ** levels``;
+    the result does not depend on it. Reference: Burt and Adelson 1983, doi:10.1145/245.247.
     """
     fused = np.empty_like(source_a)
     height, width = source_a.shape[:2]
@@ -200,21 +93,9 @@ def blend_pyramids(
 ) -> Pixels:
     """Blend the Laplacian pyramids of two pictures by the Gaussian pyramid of a weight.
 
-    Parameters
-    ----------
-    source_a, source_b : ndarray, shape (H, W) or (H, W, C)
-    weight : ndarray, shape (H, W)
-        Weight of ``source_b``, in [0, 1]. Where it is 0 or 1 and does not change within
-        `pyramid_reach` pixels, the result is one of the sources.
-    white : float
-        Upper bound of integer results.
-    levels : int
-        Halvings of the pyramid; 0 blends pixel by pixel.
-
-    Returns
-    -------
-    ndarray
-        Array of the sources' shape and dtype.
+    The weight (H, W), in [0, 1], is that of ``source_b``. Where it is 0 or 1 and does not change
+    within `pyramid_reach` pixels, the result is one of the sources. Integer results are at most
+    ``white``; 0 ``levels`` blend pixel by pixel.
     """
     a = source_a.astype(np.float32)
     difference = source_b.astype(np.float32) - a

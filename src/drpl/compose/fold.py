@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drpl.align.prepare import RegisteredFrames
-from drpl.compose.blend import BAND, compose_pyramid, mix, take, weights
+from drpl.compose.blend import compose_pyramid, mix, take, weights
 from drpl.core.composite import Composite, Coverage, Maps, Prepared
 from drpl.core.frames import Pixels, full_scale
 from drpl.core.masks import PairDecision, clearness, decision_map
@@ -30,33 +29,17 @@ def start_composite(
     covered: Coverage | None = None,
     maps: Maps | None = None,
 ) -> Composite:
-    """Return the composite of a single frame.
+    """Return the composite of a single frame, or slab, whose arrays it owns and may change.
 
-    Parameters
-    ----------
-    frame : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        The composite becomes its owner and may change it.
-    number : int
-        Number of the frame, below ``count``.
-    count : int
-        Number of frames in the stack.
-    scale : int
-        Pixels of the picture per pixel of a decision, along an axis.
-    covered : ndarray of bool, shape (H, W), optional
-        True where the frame shows the scene; everywhere by default.
-    maps : Maps, optional
-        Index map and doubt of a slab, in place of ``number``; the composite owns them too.
+    ``number`` is below ``count``, the number of frames in the stack. A decision covers ``scale``
+    pixels along an axis. The frame shows the scene where ``covered`` (H, W) is True, everywhere by
+    default. A slab's ``maps`` stand in place of ``number``.
     """
-    shape = frame.shape[:2]
-    index_map, doubt = maps or _single_frame_maps(shape, number, count)
-    return Composite(reduced(frame, scale), frame, index_map, doubt, covered, scale)
-
-
-def _single_frame_maps(shape: Sequence[int], number: int, count: int) -> Maps:
-    """Return index map and doubt of one frame; zeros take no memory until written to."""
-    dtype = np.uint8 if count <= 256 else np.uint16
-    index_map: NDArray[Any] = np.full(shape, number, dtype) if number else np.zeros(shape, dtype)
-    return index_map, np.zeros(shape, np.uint8)
+    if maps is None:
+        shape, dtype = frame.shape[:2], np.uint8 if count <= 256 else np.uint16
+        zeros = np.zeros(shape, dtype)  # they take no memory until written to
+        maps = (np.full_like(zeros, number) if number else zeros), np.zeros(shape, np.uint8)
+    return Composite(reduced(frame, scale), frame, *maps, covered, scale)
 
 
 def _subsampled(covered: Coverage | None, scale: int) -> Coverage | None:
@@ -66,20 +49,10 @@ def _subsampled(covered: Coverage | None, scale: int) -> Coverage | None:
 
 @dataclass(frozen=True)
 class NewFrame:
-    """A frame or slab to compare with the composite.
+    """A registered frame, or a slab with its ``maps``, to compare with the composite.
 
-    Attributes
-    ----------
-    frame : ndarray
-        Registered frame, of the composite's shape and dtype.
-    seen : ndarray
-        The same frame reduced to the scale of decisions.
-    number : int
-        Number of the frame or slab, from 0.
-    covered : ndarray of bool, shape (H, W), or None
-        True where the frame shows the scene; None if it does everywhere.
-    maps : Maps or None
-        Index map and doubt of a slab.
+    ``seen`` is the frame reduced to the scale of decisions. It shows the scene where ``covered``
+    (H, W) is True; None if it does everywhere.
     """
 
     frame: Pixels
@@ -98,26 +71,11 @@ def merge_frame(
     white: float,
     last: bool = False,
 ) -> Decision:
-    """Merge into the composite the pixels of a new frame that are better.
+    """Merge into the composite, in place, the pixels of a new frame that are better.
 
-    Parameters
-    ----------
-    composite : Composite
-        Changed in place.
-    new : NewFrame
-    masks : PairDecision
-        Masks of `Composite.seen` (A) and `NewFrame.seen` (B).
-    mode : str
-        ``"select"`` or ``"pyramid"``; see `drpl.FusionOptions`.
-    white : float
-        Value of white.
-    last : bool
-        True if no frame follows; `Composite.seen` is then not updated.
-
-    Returns
-    -------
-    Decision
-        Decision that was followed; it holds ``masks`` themselves, not a copy.
+    The masks compare `Composite.seen` (A) and `NewFrame.seen` (B); the decision returned holds
+    them, not a copy. ``mode`` is ``"select"`` or ``"pyramid"``; see `drpl.FusionOptions`. With the
+    ``last`` frame, `Composite.seen` is not updated.
     """
     frame, covered = new.frame, new.covered
     height, width = frame.shape[:2]
@@ -130,7 +88,7 @@ def merge_frame(
         composite.fused = compose_pyramid(composite.fused, frame, full, white=white)
 
     def merge(rows: slice) -> None:
-        soft, blended = weights(decision, height, rows, BAND)
+        soft, blended = weights(decision, height, rows)
         better = soft < 0.5
         if mode != "pyramid":
             mix(composite.fused[rows], frame[rows], soft, blended)
@@ -166,18 +124,8 @@ def _take_maps(composite: Composite, new: NewFrame, rows: slice, soft: NDArray[n
 class Decision:
     """Soft decision map of composite (1) and new frame (0), evaluated by rows.
 
-    Where only one of the two shows the scene, that one wins.
-
-    Attributes
-    ----------
-    masks : PairDecision
-        Masks of the composite (A) and the frame (B), at the scale of decisions.
-    shape : tuple of two ints
-        Height and width of the picture in pixels.
-    scale : int
-        Pixels of the picture per pixel of a decision, along an axis.
-    composite_covered, frame_covered : ndarray of bool, shape (H, W), or None
-        Coverage of the composite before the merge, and of the frame.
+    Masks of the composite (A) and the frame (B) are at the scale of decisions; ``shape`` is the
+    height and width of the picture. Where only one of the two shows the scene, that one wins.
     """
 
     masks: PairDecision
@@ -225,38 +173,17 @@ is None for the first frame, which is taken whole."""
 
 @dataclass(frozen=True)
 class Folding:
-    """Fold of frames, one by one, into a composite.
-
-    Attributes
-    ----------
-    load : callable
-        Returns the model that decides pairs.
-    frames : RegisteredFrames
-        Stack, plan, options and clock of the fold.
-    observe : Observer, optional
-    """
+    """Fold of frames, one by one, into a composite; ``load`` returns the model that decides."""
 
     load: Callable[[], DecisionModel]
     frames: RegisteredFrames
     observe: Observer | None = None
 
     def fold(self, frames: Iterator[Prepared], *, last: int) -> Composite:
-        """Fold frames, or fused slabs.
+        """Fold frames, or fused slabs, up to number ``last``.
 
-        Parameters
-        ----------
-        frames : iterator of Prepared
-        last : int
-            Number of the last frame or slab.
-
-        Returns
-        -------
-        Composite
-            Its ``masks`` compare the last frame with the composite of all before it.
-
-        Raises
-        ------
-        ReadError, StackError, AlignmentError, ModelError
+        The composite's ``masks`` compare the last frame with the composite of all before it. Raises
+        ReadError, StackError, AlignmentError or ModelError.
         """
         lap, options, scale = self.frames.clock.lap, self.frames.options, self.frames.plan.scale
         model = self.load()

@@ -21,16 +21,9 @@ MARGIN = 1.08
 class Needs:
     """Resources that a method needs for frames of one size.
 
-    Attributes
-    ----------
-    passes : int
-        Passes over the frames, not counting alignment.
-    tile_multiple : int
-        Multiple, in pixels, that sides of tiles must be; 0 if frames are fused whole.
-    fixed_mb : float
-        Megabytes that do not depend on the size of the frames.
-    bytes_per_pixel : float
-        Bytes per pixel of a frame, result and maps included.
+    ``passes`` over the frames do not count alignment. Sides of tiles must be multiples of
+    ``tile_multiple`` pixels; 0 if frames are fused whole. ``fixed_mb`` does not depend on the size
+    of frames; ``bytes_per_pixel`` of a frame include result and maps.
     """
 
     passes: int
@@ -50,41 +43,24 @@ class Method(Protocol):
     @property
     def id(self) -> str:
         """Name of the method in ``FusionOptions.method``."""
-        ...
 
     def resolve(self, options: FusionOptions) -> FusionOptions:
-        """Return the options that the method will follow.
-
-        Raises
-        ------
-        ConfigError
-            If the method does not support one of the options.
-        """
-        ...
+        """Return the options that the method will follow; raise ConfigError if it cannot."""
 
     def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
         """Return the resources needed for ``count`` frames shaped like ``like``."""
-        ...
 
     def extended(self, *, observe: Observer | None, slabs: SlabOutput | None) -> Method:
         """Return the method with an observer of its decisions, and with slabs.
 
-        Raises
-        ------
-        ConfigError
-            If either is given and the method does not decide pairs.
+        Raises ConfigError if either is given and the method does not decide pairs.
         """
-        ...
 
     def fuse(self, frames: RegisteredFrames, plan: Plan, options: FusionOptions) -> Composite:
         """Fuse the frames that the plan uses.
 
-        Raises
-        ------
-        ReadError, StackError, AlignmentError, ModelError, WriteError
+        Raises ReadError, StackError, AlignmentError, ModelError or WriteError.
         """
-        ...
 
     def describe(self) -> dict[str, Any]:
         """Return the method's entry in a report: its id, and its hashes or DOI."""
-        ...

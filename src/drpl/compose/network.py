@@ -34,19 +34,9 @@ CONTEXT = 64
 class NetworkMethod:
     """A `drpl.compose.method.Method` that decides pairs by a network.
 
-    Attributes
-    ----------
-    id : str
-    load : callable
-        Loads the network for a number of threads; called once per scale.
-    staged : bool
-        True if the network runs in stages, one tile per thread; False if each tile uses all cores.
-    sha256 : mapping
-        SHA-256 of each file of the network, by name.
-    observe : Observer, optional
-        Callback that receives every decision.
-    slabs : SlabOutput, optional
-        Slabs to fuse apart; all frames in one fold by default.
+    ``load`` loads the network for a number of threads; it is called once per scale. A ``staged``
+    network runs one tile per thread; else each tile uses all cores. ``sha256`` holds the hash of
+    each file by name. Without ``slabs``, all frames are in one fold.
     """
 
     id: str
@@ -63,10 +53,8 @@ class NetworkMethod:
     def needs(self, options: FusionOptions, like: Pixels, count: int) -> Needs:
         """See `Method`.
 
-        Notes
-        -----
-        Memory holds four frames (the result, the newest, and the next before and after its warp);
-        a fifth at the scale of decisions, with masks and features; index map, confidence and
+        Memory holds four frames (the result, the newest, and the next before and after its warp); a
+        fifth at the scale of decisions, with masks and features; index map, confidence and
         coverage; and two bytes per block and frame. A slab adds its maps. The constants were fitted
         to measured peaks of 1, 6 and 24 megapixels (``drpl fuse --json --scale 1``, four frames of
         8 and 16 bits).

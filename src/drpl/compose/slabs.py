@@ -22,20 +22,9 @@ from drpl.errors import ConfigError, WriteError
 class Slabs:
     """Cut of a stack into slabs, runs of frames that are fused apart.
 
-    Attributes
-    ----------
-    size : int
-        Frames of a slab, 2 or more; the last slab may have fewer.
-    overlap : int
-        Frames that a slab shares with the previous one, fewer than ``size``.
+    Each slab shares ``overlap`` frames with the previous one; the last may have fewer than
+    ``size``. Raises ConfigError if a slab has fewer than two frames, or none of its own.
 
-    Raises
-    ------
-    ConfigError
-        If a slab has fewer than two frames, or none of its own.
-
-    Examples
-    --------
     >>> Slabs(4, 1).runs(range(9))
     [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8]]
     """
@@ -68,13 +57,8 @@ class Slabs:
 class SlabOutput:
     """Slabs to fuse apart, and the output of their pictures.
 
-    Attributes
-    ----------
-    slabs : Slabs
-    folder : Path
-        Folder for a temporary file with the slabs' exact pixels.
-    write : callable
-        Writes the picture and metadata of a slab, by its number from 0, and returns its file.
+    A temporary file in ``folder`` holds the slabs' exact pixels. ``write`` writes the picture and
+    metadata of a slab, by its number from 0, and returns its file.
     """
 
     slabs: Slabs
@@ -85,14 +69,8 @@ class SlabOutput:
 def fold_slabs(folding: Folding, output: SlabOutput) -> Composite:
     """Fuse slabs apart, write their pictures, and fuse the slabs with each other.
 
-    Returns
-    -------
-    Composite
-        Its index map holds frame numbers, its ``slabs`` the files written.
-
-    Raises
-    ------
-    ReadError, StackError, AlignmentError, ModelError, WriteError
+    The composite's index map holds frame numbers, its ``slabs`` the files written. Raises
+    ReadError, StackError, AlignmentError, ModelError or WriteError.
     """
     plan, stack = folding.frames.plan, folding.frames.stack
     runs = output.slabs.plan_runs(plan)

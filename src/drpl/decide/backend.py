@@ -22,32 +22,17 @@ class Session(Protocol):
 
     def run(self, inputs: dict[str, Tensor]) -> list[Tensor]:
         """Run the stage on named inputs and return its outputs in the order of the graph."""
-        ...
 
     def release(self) -> None:
         """Free the memory of earlier runs, whose outputs become invalid."""
-        ...
 
 
 class OnnxSession:
-    """A stage in ONNX Runtime, on the CPU.
+    """A stage in ONNX Runtime, on the CPU, from an ``.onnx`` file.
 
-    The stage is planned again whenever the size of its inputs changes: with sizes known, ONNX
-    Runtime fuses more operators.
-
-    Parameters
-    ----------
-    path : Path
-        An ``.onnx`` file.
-    threads : int
-        Threads of one run; several runs may go on at the same time.
-
-    Raises
-    ------
-    BackendUnavailable
-        If ONNX Runtime is not installed.
-    ModelError
-        If the file cannot be read, or is not a graph that ONNX Runtime can run.
+    One run uses ``threads``; several runs may go on at the same time. The stage is planned again
+    whenever the size of its inputs changes: with sizes known, ONNX Runtime fuses more operators.
+    Raises BackendUnavailable without ONNX Runtime, ModelError if the file cannot be read or run.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
@@ -113,18 +98,12 @@ class OnnxSession:
         return int(self._output_shape[1])
 
     def release(self) -> None:
-        """Free the memory of earlier runs, whose outputs become invalid."""
+        """See `Session`."""
         with self._planning:
             self._session, self._sizes = None, {}
 
     def run(self, inputs: dict[str, Tensor]) -> list[Tensor]:
-        """Run the stage on named inputs and return its outputs in the order of the graph.
-
-        Raises
-        ------
-        ModelError
-            If the inputs do not fit the graph.
-        """
+        """See `Session`; raises ModelError if the inputs do not fit the graph."""
         try:
             session = self._planned(inputs)
             outputs: list[Tensor] = session.run(None, inputs)

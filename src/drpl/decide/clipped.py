@@ -32,19 +32,8 @@ frame must show more light: resampling mixes other values into the edges of clip
 def clipped_ceilings(exposures: Sequence[Exposure], like: Pixels, white: float) -> Ceilings | None:
     """Return the value of clipped pixels in each frame after exposure matching.
 
-    Parameters
-    ----------
-    exposures : sequence of Exposure
-        Exposure of each frame. A frame with compressed highlights has no ceiling.
-    like : ndarray, shape (H, W) or (H, W, C)
-        Array shaped like the frames, of their dtype; float frames have no ceiling.
-    white : float
-        Value of white.
-
-    Returns
-    -------
-    Ceilings or None
-        None if no frame has a ceiling below white.
+    A frame with compressed highlights has no ceiling, nor have float frames. None if no frame has a
+    ceiling below ``white``. ``like`` has the shape and dtype of the frames.
     """
     colours = 1 if like.ndim == 2 else like.shape[2] - (like.shape[2] in (2, 4))
     found = np.empty((len(exposures), colours), np.float32)
@@ -64,18 +53,10 @@ def prefer_unclipped(
     owners: tuple[Owners, Owners],
     white: float,
 ) -> None:
-    """Decide for the source that shows more light where the other is clipped.
+    """Decide, in place, for the source that shows more light where the other is clipped.
 
-    Parameters
-    ----------
-    masks : PairDecision
-        Masks of the two sources; changed in place.
-    sources : pair of ndarray, shape (h, w) or (h, w, C)
-    ceilings : Ceilings
-    owners : pair of ndarray, shape (h, w)
-        Index map of each source: number of the frame that a pixel is taken from.
-    white : float
-        Value of white.
+    Masks, sources and ``owners`` are of one shape (h, w); owners are the sources' index maps, which
+    hold the number of the frame that a pixel is taken from.
     """
     height = masks.mask_a.shape[0]
     colours = ceilings.shape[1]

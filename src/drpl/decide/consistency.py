@@ -39,14 +39,7 @@ TINY = 1e-9
 
 @dataclass(frozen=True)
 class VerifiedModel:
-    """A model with consistency verification of its decisions.
-
-    Attributes
-    ----------
-    model : DecisionModel
-    neighbourhood_weight : float
-        Weight of the neighbourhood's decision; see `verify_consistency`.
-    """
+    """A model with consistency verification of its decisions; see `verify_consistency`."""
 
     model: DecisionModel
     neighbourhood_weight: float = PAIR_WEIGHT
@@ -64,23 +57,14 @@ class VerifiedModel:
 
 
 def verify_consistency(masks: PairDecision, neighbourhood_weight: float = PAIR_WEIGHT) -> None:
-    """Make low-confidence decisions follow their neighbourhood, and remove specks.
+    """Make low-confidence decisions follow their neighbourhood, and remove specks of single pixels.
 
-    Parameters
-    ----------
-    masks : PairDecision
-        Changed in place; complements afterwards.
-    neighbourhood_weight : float
-        Weight of the neighbourhood's decision; a confident pixel weighs 1.
+    Masks are changed in place and are complements afterwards. The decision of the neighbourhood has
+    a weight of ``neighbourhood_weight``; a confident pixel weighs 1. Decisions are averaged by
+    confidence on the levels of a pyramid, and filled in from coarse to fine where confidence is low
+    ("pull-push").
 
-    Notes
-    -----
-    Decisions are averaged by confidence on the levels of a pyramid, and filled in from coarse to
-    fine where confidence is low ("pull-push"). Specks of single pixels are then removed.
-
-    References
-    ----------
-    Gortler et al., "The lumigraph", SIGGRAPH 1996, section 3.4.
+    Reference: Gortler et al., "The lumigraph", SIGGRAPH 1996, section 3.4.
     """
     height, width = masks.mask_a.shape
     size = (-(-height // COARSE), -(-width // COARSE))

@@ -48,17 +48,9 @@ standard deviation of detail; the larger holds. Beyond it, patches of another co
 class Contenders:
     """Detail of the frames of a stack, and the blocks in which each may be the sharpest.
 
-    Memory is a few bits per pixel and frame: two bytes per block of `BLOCK` x `BLOCK` pixels.
-
-    Parameters
-    ----------
-    count : int
-        Number of frames in the stack.
-    white : float
-        Value of white.
-    preferred : int, optional
-        Number of the frame to take where its detail is nearly the most, or where no frame has
-        visible detail: the reference, if other frames were resampled or matched in exposure.
+    Memory is a few bits per pixel and frame: two bytes per block of `BLOCK` x `BLOCK` pixels. The
+    ``preferred`` frame is taken where its detail is nearly the most, or where no frame has visible
+    detail: the reference, if other frames were resampled or matched in exposure.
     """
 
     def __init__(self, count: int, white: float, preferred: int | None = None) -> None:
@@ -68,16 +60,9 @@ class Contenders:
         self._places = np.zeros(count, np.intp)
 
     def add(self, number: int, seen: Pixels, covered: NDArray[np.bool_] | None = None) -> None:
-        """Measure the detail of one more frame.
+        """Measure the detail of one more frame, seen at the scale of decisions.
 
-        Parameters
-        ----------
-        number : int
-            Number of the frame.
-        seen : ndarray, shape (h, w) or (h, w, C)
-            The frame at the scale of decisions.
-        covered : ndarray of bool, shape (h, w), optional
-            True where the frame shows the scene; elsewhere it has no detail.
+        It has none where ``covered`` (h, w) is False; everywhere is covered by default.
         """
         self._places[number] = len(self._codes)
         codes = _codes(seen, self._white, covered)
@@ -92,19 +77,11 @@ class Contenders:
         owners: NDArray[np.unsignedinteger],
         sources: tuple[Pixels, Pixels],
     ) -> None:
-        """Overrule the network where the detail of the last frame added leaves no doubt.
+        """Overrule the network, in place, where the detail of the last frame added leaves no doubt.
 
         A side wins where it alone contends. It also wins where both sides have the same block means
-        throughout a window in which it alone is the sharpest.
-
-        Parameters
-        ----------
-        masks : PairDecision
-            Masks of the composite (A) and the last frame (B); changed in place.
-        owners : ndarray, shape (h, w)
-            Number of the frame that each pixel of the composite is taken from.
-        sources : pair of ndarray, shape (h, w) or (h, w, C)
-            The composite and the frame.
+        throughout a window in which it alone is the sharpest. Masks and sources are those of the
+        composite (A) and the last frame (B); ``owners`` is the composite's index map.
         """
         height, width = owners.shape
         most = reduce(np.maximum, self._codes)

@@ -35,24 +35,14 @@ class DecisionModel(Protocol):
     def decide(
         self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
     ) -> None:
-        """Fill the masks of a pair.
+        """Fill the masks (H, W) of a pair.
 
-        Parameters
-        ----------
-        source_a, source_b : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-            Alike in shape and dtype; alpha is ignored.
-        white : float
-            Value of white.
-        tile : int
-            Side of a tile in pixels, a multiple of 64.
-        masks : PairDecision
-            Masks (H, W) to write into.
+        The sources, (H, W) or (H, W, C), are alike in shape and dtype; alpha is ignored. The side
+        of a ``tile`` is a multiple of 64 pixels.
         """
-        ...
 
     def release(self) -> None:
         """Free the memory of earlier decisions."""
-        ...
 
 
 def decide_pair(
@@ -110,13 +100,8 @@ def decide_pair(
 class PairNetwork:
     """One graph from an RGB pair to its masks, like the paper's network; pads with zeros.
 
-    Attributes
-    ----------
-    masks : Session
-        Inputs ``source_a, source_b`` (1, 3, H, W) in [0, 1]; outputs ``mask_a, mask_b``
-        (1, 1, H, W).
-    contexts : tuple of one int
-        Pixels around a tile that its masks depend on.
+    Inputs ``source_a`` and ``source_b``, shape (1, 3, H, W), are in [0, 1]; outputs ``mask_a`` and
+    ``mask_b``, one channel each, depend on ``contexts[0]`` pixels around a tile.
     """
 
     staged: ClassVar[bool] = False
@@ -143,19 +128,10 @@ class PairNetwork:
 class StagedNetwork:
     """Three graphs on luma: encode tiles, compare once at 1/16, decode tiles.
 
-    The picture lies on a canvas with a mirrored border. Only the encoded features, at 1/16 of the
-    resolution, are held for all of the canvas.
-
-    Attributes
-    ----------
-    encode, trunk, decode : Session
-        Stages exported from `drpl.train.networks.DRPLFast`.
-    contexts : tuple of three ints
-        Pixels around a tile that each stage depends on; the trunk's is not used.
-    channels : int
-        Channels of the encoded features.
-    threads : int
-        Tiles computed at a time.
+    The stages are exported from `drpl.train.networks.DRPLFast`. The picture lies on a canvas with a
+    mirrored border. Only the encoded features, ``channels`` at 1/16 of the resolution, are held for
+    all of the canvas. ``contexts`` are the pixels around a tile that each stage depends on; the
+    trunk's is not used. Each of ``threads`` computes one tile at a time.
     """
 
     staged: ClassVar[bool] = True

@@ -30,12 +30,8 @@ class TwoScaleModel:
 
     A network trained on blur of a few pixels judges strong blur by noise, pixel by pixel; at
     quarter resolution the same blur is small. Where frames differ by little blur, the coarse
-    decision is undecided instead. The logits of both are added.
-
-    Attributes
-    ----------
-    model, coarse_model : DecisionModel
-        Models of the same weights, one per scale, because a session is planned for one size.
+    decision is undecided instead. The logits of both are added. Both models have the same weights;
+    there is one per scale, because a session is planned for one size.
     """
 
     model: DecisionModel
@@ -48,14 +44,7 @@ class TwoScaleModel:
         height, width = source_a.shape[:2]
         if height * width < SMALLEST:
             self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
-        else:
-            self._decide_twice(source_a, source_b, white=white, tile=tile, masks=masks)
-
-    def _decide_twice(
-        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
-    ) -> None:
-        """Decide at quarter and at full resolution, and add the logits."""
-        height, width = source_a.shape[:2]
+            return
         small_a, small_b = reduced(source_a, FACTOR), reduced(source_b, FACTOR)
         coarse = PairDecision(*(np.empty(small_a.shape[:2], np.float32) for _ in range(2)))
         self.coarse_model.decide(small_a, small_b, white=white, tile=tile, masks=coarse)

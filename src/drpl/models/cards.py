@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from drpl.decide.backend import OnnxSession
 from drpl.decide.networks import DecisionModel, PairNetwork, StagedNetwork
 from drpl.errors import ModelError
 
+SHIPPED = Path(__file__).parent
+"""Folder of the shipped models."""
 CARD = "card.json"
 """Name of the card in a model's folder."""
 STAGES = (("masks",), ("encode", "trunk", "decode"))
@@ -22,18 +23,10 @@ STAGES = (("masks",), ("encode", "trunk", "decode"))
 
 @dataclass(frozen=True)
 class Stage:
-    """One exported graph of a model.
+    """One exported graph of a model, in a file beside the card.
 
-    Attributes
-    ----------
-    name : str
-        ``"masks"``, or ``"encode"``, ``"trunk"``, ``"decode"``.
-    file : str
-        Name of the file, beside the card.
-    sha256 : str
-        SHA-256 of the file.
-    context : int
-        Pixels around a tile that the stage's output depends on.
+    Its name is ``"masks"``, or ``"encode"``, ``"trunk"``, ``"decode"``. Its output depends on
+    ``context`` pixels around a tile.
     """
 
     name: str
@@ -46,24 +39,10 @@ class Stage:
 class ModelCard:
     """Card of a model: its kind, origin, licence and scores.
 
-    Attributes
-    ----------
-    id, title, architecture : str
-    colour : str
-        Input of the network: ``"rgb"`` or ``"luma"``.
-    stages : tuple of Stage
-        One (``masks``) or three (``encode``, ``trunk``, ``decode``).
-    parameters, macs_per_pixel : int
-        Number of weights, and multiply-accumulates per pixel of a pair.
-    licence, training_data, training_command, training_commit : str
-    training : dict
-        Resolved configuration, steps and minutes of the training run.
-    scores : dict
-        Scores by name.
-    scores_command : str
-        Command that reproduces the scores.
-    attribution : str
-        Attribution of the training data.
+    ``colour`` is the network's input, ``"rgb"`` or ``"luma"``; ``macs_per_pixel`` counts
+    multiply-accumulates per pixel of a pair; ``training`` holds the resolved configuration, steps
+    and minutes of the run. ``scores_command`` reproduces the scores; ``attribution`` is that of the
+    training data.
     """
 
     id: str
@@ -84,13 +63,7 @@ class ModelCard:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """Read the card of a model.
-
-    Raises
-    ------
-    ModelError
-        If the card is missing or not JSON, or a field is missing or unknown.
-    """
+    """Read a model's card; raise ModelError if it cannot be read, or its fields are wrong."""
     path = folder / CARD
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -116,28 +89,17 @@ def available_models() -> tuple[str, ...]:
     >>> "drpl-fast" in drpl.available_models()
     True
     """
-    return tuple(sorted(path.name for path in _shipped().iterdir() if (path / CARD).is_file()))
-
-
-def _shipped() -> Path:
-    """Return the folder of the shipped models."""
-    return Path(str(files("drpl.models")))
+    return tuple(sorted(path.name for path in SHIPPED.iterdir() if (path / CARD).is_file()))
 
 
 def find_folder(model: str) -> Path | None:
     """Return the folder of a model, by its id or path; None if there is no such model."""
-    folder = _shipped() / model if model in available_models() else Path(model)
+    folder = SHIPPED / model if model in available_models() else Path(model)
     return folder if (folder / CARD).is_file() else None
 
 
 def model_folder(model: str) -> Path:
-    """Return the folder of a model, by its id or path.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model.
-    """
+    """Return the folder of a model, by its id or path; raise ModelError if there is none."""
     folder = find_folder(model)
     if folder is None:
         known = ", ".join(available_models())

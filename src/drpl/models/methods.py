@@ -25,21 +25,10 @@ def available_methods() -> tuple[str, ...]:
 
 
 def find_method(method: str) -> Method:
-    """Find a fusion method by its id; a network is loaded when it fuses.
+    """Find a fusion method by its id, or by the path of a folder with a ``card.json``.
 
-    Parameters
-    ----------
-    method : str
-        Id of a shipped network or of a classical method, or path of a folder with a ``card.json``.
-
-    Returns
-    -------
-    Method
-
-    Raises
-    ------
-    ModelError
-        If there is no such method, or its card cannot be read.
+    A network is loaded when it fuses. Raises ModelError if there is no such method, or its card
+    cannot be read.
     """
     if method in CLASSICAL_METHODS:
         return CLASSICAL_METHODS[method]
@@ -55,12 +44,5 @@ def find_method(method: str) -> Method:
 
 
 def network_method(model: DecisionModel, id: str = "custom") -> NetworkMethod:
-    """Return the fusion method of a loaded network, which is not loaded again.
-
-    Parameters
-    ----------
-    model : DecisionModel
-    id : str
-        Id of the method in reports.
-    """
+    """Return the method of a loaded network, which is not loaded again; reports call it ``id``."""
     return NetworkMethod(id, lambda _: model, staged=getattr(model, "staged", True))

@@ -79,28 +79,13 @@ def fuse_stack(
 ) -> FusionResult:
     """Fuse a stack whose frames are read one at a time; memory does not grow with their number.
 
-    Parameters
-    ----------
-    stack : Stack
-    options : FusionOptions
-    method : Method, optional
-        Method to use in place of ``options.method``.
-    known : StackTransforms, optional
-        Alignment and exposure to use instead of estimating them.
-    edits : Edits, optional
-        Strokes to retouch the result with; pictures of slabs and masks of a pair are not retouched.
-    progress : callable, optional
+    ``method`` is used in place of ``options.method``, and ``known`` alignment and exposure instead
+    of estimates. ``edits`` retouch the result, but neither pictures of slabs nor the masks of a
+    pair.
 
-    Returns
-    -------
-    FusionResult
-
-    Raises
-    ------
-    ReadError, StackError, AlignmentError, ModelError, WriteError
-    ConfigError
-        If ``max_memory`` is too small, the method does not support an option, or the edits belong
-        to another result.
+    Raises ReadError, StackError, AlignmentError, ModelError or WriteError; ConfigError if
+    ``max_memory`` is too small, the method does not support an option, or the edits belong to
+    another result.
     """
     clock = Clock()
     method = method or find_method(options.method)

@@ -21,26 +21,8 @@ def within_memory(
 ) -> FusionOptions:
     """Return options whose tiles and threads keep the fusion within ``max_memory``.
 
-    Tiles shrink before threads are given up; large tiles are faster.
-
-    Parameters
-    ----------
-    method : Method
-    options : FusionOptions
-    like : ndarray
-        A frame, or an array of its shape and dtype.
-    count : int
-        Number of frames.
-
-    Returns
-    -------
-    FusionOptions
-        Options with ``threads`` of 1 or more; ``tile`` and ``threads`` are reduced as needed.
-
-    Raises
-    ------
-    ConfigError
-        If even the smallest tile on one thread needs more than ``max_memory``.
+    Tiles shrink before threads are given up; large tiles are faster. The options returned have
+    ``threads`` of 1 or more. Raises ConfigError if even the smallest tile on one thread needs more.
     """
     options = replace(options, threads=options.threads or usable_cores())
 
