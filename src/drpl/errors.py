@@ -1,27 +1,13 @@
 """Exceptions that drpl raises on purpose.
 
-::
-
-    DrplError
-    |-- ReadError            3   a file cannot be read
-    |-- StackError           4   the frames do not make a stack
-    |-- AlignmentError       5   frames cannot be aligned
-    |-- ModelError           6   a method is unknown, or a model damaged
-    |-- BackendUnavailable   7   an optional library is missing
-    |-- WriteError           8   a file cannot be written
-    |-- ConfigError          9   an option has a wrong value
-    |-- BatchError          10   some stacks of a batch failed
-    `-- MetricError         11   images cannot be compared
-
-The number is the exit code of the command line. A message names the file or argument, what was
-found, what was expected and what to do.
+A message names the file or argument, what was found, what was expected and what to do.
 """
 
 from __future__ import annotations
 
 
 class DrplError(Exception):
-    """Base class of all exceptions that drpl raises on purpose."""
+    """Base class of all; ``exit_code`` is the exit code of the command line."""
 
     exit_code = 1
 

@@ -13,18 +13,7 @@ OPTIONAL = ("fastapi", "rawpy", "torch", "uvicorn")
 
 
 def versions(*, optional: bool = False) -> dict[str, str | None]:
-    """Return the versions of drpl, Python and the libraries.
-
-    Parameters
-    ----------
-    optional : bool
-        True to include the optional libraries.
-
-    Returns
-    -------
-    dict of str to (str or None)
-        Version by name; None if a library is not installed.
-    """
+    """Return the versions of drpl, Python and the libraries; None if one is not installed."""
     found: dict[str, str | None] = {"drpl": __version__, "python": platform.python_version()}
     for name in LIBRARIES + (OPTIONAL if optional else ()):
         try:

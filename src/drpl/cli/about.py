@@ -11,9 +11,7 @@ from rich.table import Table
 from drpl.cli.terminal import console
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show what this installation can do: versions, memory, formats, methods."""
     from drpl.cli.doctor import examine
 

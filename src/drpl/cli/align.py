@@ -36,12 +36,7 @@ def align(
 
     with progress_bar(quiet=quiet) as progress:
         plan = align_files(
-            sources,
-            output,
-            options,
-            suffix=suffix,
-            overwrite=overwrite,
-            progress=progress,
+            sources, output, options, suffix=suffix, overwrite=overwrite, progress=progress
         )
     if not quiet:
         show_alignments(plan)

@@ -15,14 +15,10 @@ from drpl.version import versions
 
 
 def examine() -> dict[str, dict[str, Any]]:
-    """Return what this installation can do, by section and name.
+    """Return what this installation can do, as JSON types by section and name.
 
-    Returns
-    -------
-    dict
-        Sections ``versions``, ``machine``, ``formats`` and ``methods``; values are JSON types. A
-        library that is not installed has the version None; a method has "ok" or the reason why
-        it does not load.
+    A library that is not installed has the version None; a method has "ok" or the reason why it
+    does not load.
     """
     return {
         "versions": versions(optional=True),

@@ -51,18 +51,11 @@ def with_options(command: Command) -> Command:
 def with_fields(
     kind: type, name: str, *, only: Sequence[str] = (), skip: Sequence[str] = ()
 ) -> Callable[[Command], Command]:
-    """Replace a parameter of a command by one flag per field of a dataclass.
+    """Replace the parameter ``name`` of a command by one flag per field of a dataclass.
 
-    The command receives the dataclass as a `functools.partial` that holds the given values.
-
-    Parameters
-    ----------
-    kind : type
-        Dataclass whose fields carry `drpl.core.options.described` metadata.
-    name : str
-        Parameter to replace.
-    only, skip : sequence of str
-        Fields to take (all if empty), and fields to leave out.
+    The command receives the dataclass as a `functools.partial` that holds the given values. The
+    fields carry `drpl.core.options.described` metadata; ``only`` (all if empty) and ``skip`` select
+    them.
     """
     added = flags_of(kind, only=only, skip=skip)
 

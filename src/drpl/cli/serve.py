@@ -23,10 +23,7 @@ from drpl.serve.settings import Settings, is_loopback
 @with_fields(Settings, "settings", skip=("folder", "token"))
 def serve(
     folder: Annotated[Path | None, typer.Argument(help=help_of(Settings, "folder"))] = None,
-    token: Annotated[
-        str,
-        typer.Option(envvar="DRPL_TOKEN", help=help_of(Settings, "token")),
-    ] = "",
+    token: Annotated[str, typer.Option(envvar="DRPL_TOKEN", help=help_of(Settings, "token"))] = "",
     open_page: Annotated[
         bool,
         typer.Option("--open/--no-open", help="Open the page in a browser if there is a desktop."),

@@ -66,7 +66,9 @@ def show_report(report: dict[str, Any]) -> None:
     parts = [f"{used} of {len(frames)} frames"]
     parts += [f"decided at 1/{scale}"] if scale > 1 else []
     parts += [f"{len(report['slabs'])} slabs next to it"] if report["slabs"] else []
-    parts += [f"retouched by {_counted(report['edits']['strokes'])}"] if report["edits"] else []
+    if report["edits"]:
+        strokes = sum(report["edits"]["strokes"])
+        parts.append(f"retouched by {strokes} stroke{'s' * (strokes != 1)}")
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items())
     parts.append(f"{sum(report['seconds'].values()):.1f} s ({seconds})")
     say(f"{report['output']}: {width}x{height}, {', '.join(parts)}")
@@ -80,11 +82,6 @@ def show_report(report: dict[str, Any]) -> None:
         if frame["status"] in ("rejected", "unaligned", "simpler"):
             notes = "; ".join(frame["notes"])
             say(f"{frame['name']}: {frame['status']} ({notes})", style="yellow")
-
-
-def _counted(strokes: list[int]) -> str:
-    """Return the total number of strokes, with its noun."""
-    return f"{sum(strokes)} stroke{'s' * (sum(strokes) != 1)}"
 
 
 def show_alignments(plan: Plan) -> None:
@@ -128,13 +125,7 @@ def log_to_terminal() -> None:
 
 
 def load_extra(name: str, extra: str) -> Any:
-    """Import a module that needs an extra.
-
-    Raises
-    ------
-    BackendUnavailable
-        If the extra is not installed.
-    """
+    """Import a module that needs an extra; raise BackendUnavailable without it."""
     import importlib
 
     try:

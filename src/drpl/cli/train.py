@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -30,7 +30,7 @@ def synth(
     overwrite: Overwrite = False,
 ) -> None:
     """Render training scenes to image files, with a contact sheet."""
-    write_scenes = _training("drpl.train.gallery").write_scenes
+    write_scenes = load_extra("drpl.train.gallery", "train").write_scenes
     sheet = write_scenes(
         photos,
         output,
@@ -64,7 +64,8 @@ def train(
     devices: Annotated[str, typer.Option(help="Number of devices, or auto.")] = "auto",
 ) -> None:
     """Train a network on scenes rendered from photos; after Ctrl-C, --resume continues."""
-    module, settings = _training("drpl.train.module"), _training("drpl.train.config")
+    module = load_extra("drpl.train.module", "train")
+    settings = load_extra("drpl.train.config", "train")
     log_to_terminal()
     scores = module.train(
         photos,
@@ -97,11 +98,6 @@ def export(
 ) -> None:
     """Export a checkpoint as ONNX, safetensors and model card, if ONNX agrees with PyTorch."""
     log_to_terminal()
-    export_model = _training("drpl.train.export").export_model
+    export_model = load_extra("drpl.train.export", "train").export_model
     card = export_model(checkpoints, output, recipe=recipe, manifest=manifest)
     say(f"{output}: {card.id}, {card.parameters:,} parameters")
-
-
-def _training(name: str) -> Any:
-    """Load a module that needs the extra ``train``."""
-    return load_extra(name, "train")

@@ -21,15 +21,8 @@ Maps = tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint8]]
 class Prepared(NamedTuple):
     """Frame or fused slab, registered to the reference frame and matched to its exposure.
 
-    Attributes
-    ----------
-    number : int
-        Number of the frame or slab, from 0.
-    frame : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-    covered : Coverage or None
-        None if the frame shows the scene everywhere.
-    maps : Maps or None
-        Index map and doubt of a slab; None for a single frame.
+    Frames and slabs are numbered from 0. ``covered`` is None if the frame shows the scene
+    everywhere; ``maps`` is None for a single frame.
     """
 
     number: int
@@ -40,15 +33,7 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slab:
-    """Run of frames that were fused by themselves and written to a file.
-
-    Attributes
-    ----------
-    file : Path
-        Picture of the slab.
-    frames : tuple of int
-        Numbers of the frames.
-    """
+    """Run of frames, by number, that were fused by themselves into the picture ``file``."""
 
     file: Path
     frames: tuple[int, ...]
@@ -76,8 +61,6 @@ class Composite:
         Picture pixels per decision, along each axis.
     masks : PairDecision or None
         Masks of the last decision: composite (A) against last frame (B).
-    slabs : tuple of Slab
-        Slabs that were fused by themselves.
     """
 
     seen: Pixels

@@ -26,15 +26,7 @@ FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Colour profile and metadata of an image file.
-
-    Attributes
-    ----------
-    icc, exif, xmp : bytes or None
-        Raw blocks, as read from the file; None if it has none.
-    resolution : tuple of two floats
-        Pixels per millimetre, horizontal and vertical.
-    """
+    """Colour profile, EXIF and XMP blocks of an image file, as read; pixels per mm (x, y)."""
 
     icc: bytes | None = None
     exif: bytes | None = None
@@ -46,17 +38,9 @@ class Metadata:
 class Frame:
     """Source image.
 
-    Attributes
-    ----------
-    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Upright; 2 channels are grey and alpha, 3 are RGB, 4 are RGB and alpha.
-    name : str
-        Name for messages.
-    path : Path or None
-        Source file; None if the frame was not read from one.
-    metadata : Metadata
-    notes : tuple of str
-        Changes made on reading that the user should know, such as a conversion from CMYK.
+    Pixels are upright, shape (H, W) or (H, W, C), uint8, uint16 or float32; 2 channels are grey and
+    alpha, 3 are RGB, 4 are RGB and alpha. ``name`` is for messages; ``notes`` tell the user of
+    changes made on reading, such as a conversion from CMYK.
     """
 
     pixels: Pixels
@@ -76,18 +60,9 @@ def full_scale(pixels: Pixels, value_range: float | None) -> float:
 def check_stack(sources: Sequence[Pixels], names: Sequence[str] | None = None) -> None:
     """Check that arrays form a stack that can be fused.
 
-    Parameters
-    ----------
-    sources : sequence of ndarray
-        Source images.
-    names : sequence of str, optional
-        Names of the images for messages; by default those of `source_names`.
-
-    Raises
-    ------
-    StackError
-        If there are fewer than two images, if shapes or dtypes differ or are not supported, or if
-        a float image holds NaN or infinity.
+    Raise StackError if there are fewer than two images, if shapes or dtypes differ or are not
+    supported, or if a float image holds NaN or infinity. Names for messages are by default those of
+    `source_names`.
     """
     names = names or source_names(len(sources))
     check_count(len(sources))
@@ -112,15 +87,16 @@ def check_count(count: int) -> None:
 
 def check_alike(first: Pixels, other: Pixels, names: tuple[str, str]) -> None:
     """Check that two frames agree in size, channels and sample type."""
-    for what, found_first, found_other in (
-        ("size", first.shape[:2], other.shape[:2]),
-        ("channels", _channels(first), _channels(other)),
-        ("sample type", first.dtype, other.dtype),
-    ):
-        if found_first != found_other:
-            shown = [_shown(what, found) for found in (found_first, found_other)]
+    pair = (first, other)
+    properties: dict[str, list[Any]] = {
+        "size": [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in pair],
+        "channels": [_channels(pixels) for pixels in pair],
+        "sample type": [pixels.dtype for pixels in pair],
+    }
+    for what, (found, other_found) in properties.items():
+        if found != other_found:
             raise StackError(
-                f"{names[0]} and {names[1]} differ in {what}: {shown[0]} and {shown[1]}; "
+                f"{names[0]} and {names[1]} differ in {what}: {found} and {other_found}; "
                 "expected frames from one camera, saved with the same settings"
             )
 
@@ -140,8 +116,3 @@ def check_frame(pixels: Pixels, name: str) -> None:
 def _channels(pixels: Pixels) -> int:
     """Return the number of channels; a plane has one."""
     return 1 if pixels.ndim == 2 else pixels.shape[2]
-
-
-def _shown(what: str, found: Any) -> str:
-    """Format a property for a message; a size as width x height."""
-    return f"{found[1]}x{found[0]}" if what == "size" else str(found)

@@ -12,19 +12,9 @@ LUMA_ROWS = 32
 
 
 def luma_plane(pixels: Pixels, white: float) -> Plane:
-    """Return the Rec. 601 luma of gamma-coded pixels.
+    """Return the Rec. 601 luma of gamma-coded pixels, float32, white at 1.
 
-    Parameters
-    ----------
-    pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        With one or two channels, the first is the luma; alpha is ignored.
-    white : float
-        Value of white.
-
-    Returns
-    -------
-    ndarray, shape (H, W), float32
-        Luma, white at 1.
+    With one or two channels, the first is the luma; alpha is ignored.
     """
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         plane = np.empty(pixels.shape[:2], np.float32)

@@ -16,15 +16,13 @@ ARENA_MAX = -8
 def share_heap() -> None:
     """Let all threads of this process allocate from one heap, if the C library is glibc.
 
-    This changes the whole process: programs may call it; a library should do so only under a
-    memory limit. Existing heaps stay, so call it before threads start. ``MALLOC_ARENA_MAX`` in
-    the environment overrides it.
+    glibc assigns up to eight heaps per core to threads as these start, and each keeps room for the
+    largest arrays ever freed in it: where each frame starts new threads, peak memory grows until
+    every heap has served every kind of work.
 
-    Notes
-    -----
-    glibc creates up to eight heaps per core and assigns them to threads as these start. A heap
-    keeps room for the largest arrays ever freed in it. Where each frame starts new threads, peak
-    memory therefore grows until every heap has served every kind of work.
+    This changes the whole process: programs may call it; a library should do so only under a memory
+    limit. Existing heaps stay, so call it before threads start. ``MALLOC_ARENA_MAX`` in the
+    environment overrides it.
     """
     if sys.platform != "linux" or "MALLOC_ARENA_MAX" in os.environ:
         return
@@ -41,13 +39,8 @@ def usable_cores() -> int:
 
 
 def begin_child() -> None:
-    """Set up a child process that fuses one stack."""
+    """Set up a child process that fuses one stack; it ends with its parent, even a killed one."""
     share_heap()
-    _end_with_parent()
-
-
-def _end_with_parent() -> None:
-    """End this process as soon as its parent ends, even if the parent is killed."""
     parent = parent_process()
 
     def follow() -> None:

@@ -25,12 +25,9 @@ def decision_map(masks: PairDecision, rows: slice = slice(None)) -> Plane:
 
 @dataclass(frozen=True, slots=True)
 class PairDecision:
-    """Complementary decision masks of a pair of source images.
+    """Complementary decision masks of source A and source B: weights in [0, 1], shape (H, W).
 
-    Attributes
-    ----------
-    mask_a, mask_b : ndarray, shape (H, W), floating point, in [0, 1]
-        Weights of source A and source B; they add up to about 1.
+    They are floating point and add up to about 1.
     """
 
     mask_a: NDArray[np.floating[Any]]

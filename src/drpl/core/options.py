@@ -41,17 +41,9 @@ def described(
 ) -> dict[str, Any]:
     """Return the metadata of a field that terminal, page and TOML files derive an option from.
 
-    Parameters
-    ----------
-    words : str
-        Help text.
-    choices : tuple
-        Accepted values; empty accepts any.
-    short : str
-        Short flag of the terminal, such as ``"-m"``.
-    flag : str
-        Name of the long flag; by default that of the field. A boolean option with a flag of its
-        own has no ``--no-`` form.
+    ``words`` are the help text; empty ``choices`` accept any value; ``short`` is a short flag, such
+    as ``"-m"``. ``flag`` names the long flag if it is not the field's name; a boolean option with a
+    flag of its own has no ``--no-`` form.
     """
     return {"help": words, "choices": choices, "short": short, "flag": flag}
 
@@ -106,8 +98,7 @@ class FusionOptions:
         ),
     )
     exposure: bool = field(
-        default=True,
-        metadata=described("Match brightness and colour to the reference frame."),
+        default=True, metadata=described("Match brightness and colour to the reference frame.")
     )
     unaligned: Unaligned = field(
         default="reject",
@@ -157,11 +148,9 @@ class FusionOptions:
             found, choices = getattr(self, entry.name), entry.metadata["choices"]
             if choices and found not in choices:
                 raise ConfigError(f"{entry.name} is {found!r}; expected one of {choices}")
-        for name in ("threads", "max_memory"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more")
-        if self.max_pixels < 1:
-            raise ConfigError(f"max_pixels is {self.max_pixels}; expected 1 or more")
+        for name, least in (("threads", 0), ("max_memory", 0), ("max_pixels", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected {least} or more")
         if self.tile < TILE_MULTIPLE or self.tile % TILE_MULTIPLE:
             raise ConfigError(f"tile is {self.tile}; expected a multiple of {TILE_MULTIPLE} pixels")
         if self.reference is not None and self.reference < 0:
@@ -173,25 +162,11 @@ class FusionOptions:
 def resolve_options(
     given: Mapping[str, Any], *, preset: str | None = None, config: Path | None = None
 ) -> FusionOptions:
-    """Merge explicit options over a configuration file over a preset.
+    """Merge explicit options over a TOML file over a preset.
 
-    Parameters
-    ----------
-    given : mapping
-        Explicit options by field of `FusionOptions`; None leaves an option to file and preset.
-    preset : str, optional
-        One of `PRESETS`; overrides the ``preset`` that a file names.
-    config : Path, optional
-        TOML file with fields of `FusionOptions`.
-
-    Returns
-    -------
-    FusionOptions
-
-    Raises
-    ------
-    ConfigError
-        If the preset or a field is unknown, a value is wrong, or the file cannot be read.
+    None in ``given`` leaves an option to file and preset; ``preset`` overrides that of the file.
+    Raise ConfigError if the preset or a field is unknown, a value is wrong, or the file cannot be
+    read.
     """
     table = _file_options(config) if config is not None else {}
     in_file = table.pop("preset", None)
@@ -223,13 +198,7 @@ def _file_options(path: Path) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or is not TOML.
-    """
+    """Read a TOML file; raise ConfigError if it cannot be read or is not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -239,13 +208,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def check_options(table: Mapping[str, Any]) -> None:
-    """Check the names and types of options, by field of `FusionOptions`.
-
-    Raises
-    ------
-    ConfigError
-        If a field is unknown or a value has the wrong type.
-    """
+    """Raise ConfigError if `FusionOptions` lacks a field or a value has the wrong type."""
     known = {entry.name: entry for entry in fields(FusionOptions)}
     for name, value in table.items():
         if name not in known:

@@ -10,13 +10,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class Clock:
-    """Stopwatch that adds up the time of named steps.
-
-    Parameters
-    ----------
-    seconds : dict, optional
-        Seconds by step, to which the clock adds; a new dict by default.
-    """
+    """Stopwatch that adds up the seconds of named steps in a dict, its own or a given one."""
 
     def __init__(self, seconds: dict[str, float] | None = None) -> None:
         self.seconds = {} if seconds is None else seconds

@@ -24,21 +24,10 @@ def each_strip(work: Callable[[slice], None], height: int) -> None:
 
 
 def enlarged_rows(small: Plane, rows: slice, scale: int, width: int) -> Plane:
-    """Return rows of a plane enlarged bilinearly, with the edges of both planes aligned.
+    """Return rows (float32) of a plane enlarged bilinearly, the edges of both planes aligned.
 
-    Parameters
-    ----------
-    small : ndarray, shape (h, w), float32
-    rows : slice
-        Rows of the enlarged plane.
-    scale : int
-        Factor of enlargement.
-    width : int
-        Width of the enlarged plane in pixels, at most ``scale * w``.
-
-    Returns
-    -------
-    ndarray, shape (rows, width), float32
+    ``rows`` and ``width`` count pixels of the enlarged plane, at most ``scale`` times as wide as
+    ``small``.
     """
     first = max(0, rows.start // scale - 1)
     stop = min(len(small), -(-rows.stop // scale) + 1)

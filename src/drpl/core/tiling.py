@@ -14,16 +14,9 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Tile of a canvas.
+    """Tile of a canvas: the window it is computed from, context included, and the one it yields.
 
-    Attributes
-    ----------
-    read : pair of slices
-        Rows and columns of the canvas that the tile is computed from, context included.
-    write : pair of slices
-        Rows and columns of the canvas that the tile yields.
-    crop : pair of slices
-        Rows and columns of the written window within the read window.
+    ``crop`` holds the rows and columns of the written window within the read window.
     """
 
     read: Window
@@ -43,24 +36,14 @@ class Tile:
 def cover(height: int, width: int, *, tile: int, context: int) -> Iterator[Tile]:
     """Yield tiles, row by row, whose written windows cover a canvas exactly once.
 
-    Parameters
-    ----------
-    height, width : int
-        Size of the canvas in pixels.
-    tile : int
-        Side of a written window in pixels; the last of a row or column may be smaller.
-    context : int
-        Pixels to read around each written window, up to the edges of the canvas.
-
-    Yields
-    ------
-    Tile
+    ``tile`` is the side of a written window; the last of a row or column may be smaller.
+    ``context`` pixels around it are read too, up to the edges of the canvas.
     """
     for top in range(0, height, tile):
         for left in range(0, width, tile):
             rows = _span(top, tile, context, height)
             cols = _span(left, tile, context, width)
-            yield Tile(*((r, c) for r, c in zip(rows, cols, strict=True)))
+            yield Tile(*zip(rows, cols, strict=True))
 
 
 def _span(start: int, tile: int, context: int, length: int) -> tuple[slice, slice, slice]:
@@ -80,10 +63,10 @@ def cover_evenly(
     multiple: int,
     at_least: int = 1,
 ) -> list[Tile]:
-    """Return tiles of one size that cover a region of a canvas exactly once.
+    """Return tiles of one size, row by row, that cover a region of a canvas exactly once.
 
-    All read windows have the same size, so that a network is planned for one shape; at the edges
-    of the canvas they are moved inwards.
+    All read windows have the same size, so that a network is planned for one shape; at the edges of
+    the canvas they are moved inwards.
 
     Parameters
     ----------
@@ -101,18 +84,13 @@ def cover_evenly(
     at_least : int
         Number of tiles to aim for where fewer would suffice, as long as each stays larger than
         its context.
-
-    Returns
-    -------
-    list of Tile
-        Tiles row by row.
     """
     cols = _even_spans(region[1], tile, context, width, multiple)
     extent = region[0].stop - region[0].start
     shared = extent // max(1, at_least // len(cols))
     side = min(tile, max(shared, 2 * context, multiple))
     rows = _even_spans(region[0], side, context, height, multiple)
-    return [Tile(*((r, c) for r, c in zip(row, col, strict=True))) for row in rows for col in cols]
+    return [Tile(*zip(row, col, strict=True)) for row in rows for col in cols]
 
 
 def _even_spans(
@@ -133,22 +111,10 @@ def _even_spans(
 
 
 def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Return indices into an axis for positions that may lie outside it.
+    """Return indices into an axis for the positions [start, stop), which may lie outside it.
 
-    Outside, the axis is mirrored with its edge repeated, as often as needed: any length works,
-    1 included.
-
-    Parameters
-    ----------
-    start, stop : int
-        First position, and the one after the last.
-    length : int
-        Length of the axis.
-
-    Returns
-    -------
-    ndarray, shape (stop - start,), intp
-        Indices in [0, length).
+    Outside, the axis is mirrored with its edge repeated, as often as needed: any length works, 1
+    included.
     """
     position = np.arange(start, stop) % (2 * length)
     return np.where(position < length, position, 2 * length - 1 - position)

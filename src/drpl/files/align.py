@@ -28,24 +28,10 @@ def align_files(
 ) -> Plan:
     """Align source files to the reference frame; write aligned frames and transforms.
 
-    Parameters
-    ----------
-    paths : sequence of paths
-        Files, folders of them, or patterns; see `drpl.io.sources.find_sources`.
-    output : str or Path
-        Folder, created if missing, for `TRANSFORMS` and a picture of each frame that is not
-        rejected, named after its source.
-    options : FusionOptions, optional
-    suffix : str
-        Suffix of the pictures, which selects their format.
-    overwrite : bool
-        True if existing files may be replaced; an input never is.
-    progress : callable, optional
-
-    Returns
-    -------
-    Plan
-        Alignment and exposure of each frame.
+    The folder ``output``, created if missing, receives `TRANSFORMS` and a picture of each frame
+    that is not rejected, named after its source, in the format of ``suffix``. With ``overwrite``,
+    existing files may be replaced, but never an input. ``paths`` are files, folders or patterns;
+    see `drpl.io.sources.find_sources`.
 
     Raises
     ------

@@ -39,16 +39,9 @@ Status = Literal["done", "failed", "skipped", "left out"]
 class Outcome:
     """Outcome of one stack of a batch.
 
-    Attributes
-    ----------
-    item : BatchItem
-    status : str
-        ``"done"``; ``"failed"``; ``"skipped"`` if an earlier run fused the same sources with the
-        same options; ``"left out"`` for a single picture.
-    seconds : float
-        Duration of fusing; 0 for a stack that was not fused.
-    message : str
-        Reason why the stack was not fused; empty for ``"done"`` and ``"skipped"``.
+    A stack is skipped if an earlier run fused the same sources with the same options; a single
+    picture is left out. ``seconds`` is the duration of fusing, or 0; ``message`` says why a stack
+    failed or was left out.
     """
 
     item: BatchItem
@@ -77,33 +70,26 @@ def run_batch(
     overwrite: bool = False,
     show: Callable[[BatchItem], AbstractContextManager[Progress | None]] | None = None,
 ) -> Iterator[Outcome]:
-    """Fuse stacks; one that fails does not stop the others.
+    """Fuse stacks and yield outcomes as they end; one that fails does not stop the others.
 
     Each step is logged in ``output/batch.jsonl``. A batch that was stopped, even killed, resumes
-    when it is run again.
+    when it is run again; results of other options are then fused again.
 
     Parameters
     ----------
     items : iterable of BatchItem or None
         Stacks; None while there is nothing to fuse, see `drpl.files.find.watch_stacks`.
-    options : FusionOptions
-        Options of all stacks; results of other options are fused again. The jobs share ``threads``
-        and ``max_memory``.
     output : Path
         Folder of the journal, created if missing.
     jobs : int
-        Number of stacks to fuse at a time. Several jobs run in a process each.
+        Number of stacks to fuse at a time. Several jobs run in a process each and share ``threads``
+        and ``max_memory``.
     overwrite : bool
         True if files may be replaced that the batch does not own: those it did not write, and
         pictures changed since.
     show : callable, optional
         Returns the context in which a stack is fused and that provides its ``progress``; not used
         with several jobs.
-
-    Yields
-    ------
-    Outcome
-        Outcomes in the order in which stacks end.
 
     Raises
     ------

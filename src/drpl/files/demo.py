@@ -33,38 +33,19 @@ FILES = (
 
 @dataclass(frozen=True)
 class Demo:
-    """Result of the demonstration.
-
-    Attributes
-    ----------
-    result : FusionResult
-    psnr : dict
-        PSNR against the truth in dB: ``source A``, ``source B``, ``fused``.
-    """
+    """Result, and PSNR against the truth in dB: ``source A``, ``source B``, ``fused``."""
 
     result: FusionResult
     psnr: dict[str, float]
 
 
 def run_demo(out: Path, options: FusionOptions, *, overwrite: bool = False) -> Demo:
-    """Draw the scene, fuse it, and write the pictures and a contact sheet.
-
-    Parameters
-    ----------
-    out : Path
-        Folder for `FILES`, created if missing.
-    options : FusionOptions
-    overwrite : bool
-        True if existing files may be replaced.
-
-    Returns
-    -------
-    Demo
+    """Draw the scene, fuse it, and write `FILES` to a folder, created if missing.
 
     Raises
     ------
     WriteError
-        If a file exists already or cannot be written.
+        If a file exists already, without ``overwrite``, or cannot be written.
     ModelError
         If the method is unknown or its files are damaged.
     """

@@ -18,15 +18,9 @@ def evaluate_files(
 ) -> dict[str, Any]:
     """Score a fused image in a file by every metric that applies.
 
-    Parameters
-    ----------
-    fused : str or Path
-        All-in-focus image.
-    sources : sequence of paths
-        Source images for the no-reference metrics: files, folders of them, or patterns; see
-        `drpl.io.sources.find_sources`.
-    truth : str or Path, optional
-        True image for the metrics with reference.
+    Sources (files, folders of them, or patterns) serve the no-reference metrics, the true image
+    those with reference. Raise ReadError if a file cannot be read, MetricError if the images differ
+    in size, channels or sample type.
 
     Returns
     -------
@@ -34,13 +28,6 @@ def evaluate_files(
         Plain values for JSON: ``fused``, ``sources``, ``truth``, ``metrics`` (by name: ``symbol``,
         ``value``, ``better``, ``reference``; an infinite value is the text ``"Infinity"``) and
         ``left_out`` (reason by name).
-
-    Raises
-    ------
-    ReadError
-        If a file cannot be read.
-    MetricError
-        If the images differ in size, channels or sample type.
     """
     paths = find_sources(sources)
     truths = [] if truth is None else [Path(truth)]
@@ -63,10 +50,9 @@ def evaluate_files(
 def _entry(name: str, value: float) -> dict[str, Any]:
     """Return a score with the facts needed to read it."""
     card = METRICS[name]
-    shown: float | str = value if math.isfinite(value) else "Infinity"
     return {
         "symbol": card.symbol,
-        "value": shown,
+        "value": value if math.isfinite(value) else "Infinity",
         "better": card.better,
         "reference": card.reference,
     }

@@ -21,17 +21,8 @@ GroupBy = Literal["folder", "time"]
 class BatchItem:
     """One stack of a batch.
 
-    Attributes
-    ----------
-    name : str
-        Path below the root, with ``/``, that names the result; a number follows if a folder is
-        split by time.
-    sources : tuple of Path
-        Source images; a single one is not fused.
-    output : Path
-        Picture of the result.
-    trouble : str
-        Reason why the stack cannot be fused; empty if none is known.
+    Its name is the path below the root, with ``/``; a number follows if a folder is split by time.
+    A single source is not fused. ``trouble`` says why the stack cannot be fused, if that is known.
     """
 
     name: str
@@ -52,28 +43,19 @@ class BatchItem:
 def find_stacks(
     root: Path, output: Path, *, suffix: str = "", group_by: GroupBy = "folder", gap: float = 5.0
 ) -> list[BatchItem]:
-    """Find the stacks below a folder.
+    """Find the stacks below a folder, in natural order of their folders.
+
+    Hidden folders and ``output``, the folder for results, are not searched. Single pictures are
+    included, and so are folders that make no stack, with the reason.
 
     Parameters
     ----------
-    root : Path
-        Folder to search, subfolders included; hidden ones are skipped.
-    output : Path
-        Folder for results; not searched.
     suffix : str
-        Suffix of the results; by default the suffix of the sources, or ``.tif`` if that format is
-        not written.
+        Suffix of the results; by default that of the sources, or ``.tif`` if that format is not
+        written.
     group_by : str
         ``"folder"``: the images of a folder are a stack. ``"time"``: they are split wherever more
         than ``gap`` seconds lie between two EXIF times.
-    gap : float
-        Seconds.
-
-    Returns
-    -------
-    list of BatchItem
-        Stacks in natural order of their folders; single pictures are included, and folders that
-        make no stack, with the reason.
 
     Raises
     ------
@@ -156,20 +138,9 @@ def watch_stacks(
 ) -> Iterator[BatchItem | None]:
     """Yield stacks while their folders fill, each when its sources stop changing; endlessly.
 
-    Parameters
-    ----------
-    find : callable
-        Returns the stacks that exist now.
-    settle : float
-        Seconds without a change after which a stack is complete.
-    poll : float
-        Seconds between two searches.
-
-    Yields
-    ------
-    BatchItem or None
-        None after each search, so that the caller can attend to other work. A stack comes again
-        if its sources change.
+    A stack is complete after ``settle`` seconds without a change, and comes again if its sources
+    change. None follows each search, every ``poll`` seconds, so that the caller can attend to other
+    work.
     """
     changes: dict[Path, tuple[list[list[Any]], float]] = {}
     yielded: dict[Path, list[list[Any]]] = {}

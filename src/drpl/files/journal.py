@@ -19,17 +19,8 @@ FIELDS = {"step", "output", "sources", "options", "own", "result"}
 class Journal:
     """Log of a batch: a line of JSON for each step, flushed to disk before the work goes on.
 
-    Parameters
-    ----------
-    path : Path
-        File, created if missing. An incomplete last line is ignored.
-    options : FusionOptions
-        Options of this run; a result fused with others is not done. `EFFORT` makes no difference.
-
-    Raises
-    ------
-    WriteError
-        If the file cannot be read or written.
+    The file is created if missing; an incomplete last line is ignored. A result fused with other
+    options is not done, `EFFORT` apart. Raise WriteError if the file cannot be read or written.
     """
 
     def __init__(self, path: Path, options: FusionOptions) -> None:

@@ -27,17 +27,9 @@ from drpl.results.sheet import DECISIONS, DecisionSheet
 
 @dataclass(frozen=True)
 class Inputs:
-    """Contents of the files that a fusion reads.
+    """Contents of the files that a fusion reads; the frames are still to be read.
 
-    Attributes
-    ----------
-    stack : FileStack
-        Frames, still to be read.
-    options : FusionOptions
-    known : StackTransforms or None
-        Alignment and exposure to use instead of estimating them.
-    edits : Edits or None
-        Strokes to retouch the result with.
+    ``known`` replaces the estimates of alignment and exposure; ``edits`` retouch the result.
     """
 
     stack: FileStack
@@ -96,11 +88,8 @@ class Outputs:
     def check(self, inputs: Inputs) -> None:
         """Check that every file can be written, before any work is done.
 
-        Raises
-        ------
-        WriteError
-            If a file is an input, exists and may not be replaced, is named twice, or cannot be
-            written.
+        Raise WriteError if a file is an input, exists and may not be replaced, is named twice, or
+        cannot be written.
         """
         count, like = len(inputs.stack.paths), inputs.stack.like
         pictures = [self.result]
@@ -116,18 +105,9 @@ class Outputs:
         _check_distinct([*pictures, *beside])
 
     def extend(self, method: Method, inputs: Inputs) -> tuple[Method, DecisionSheet | None]:
-        """Extend a method by the slabs and the decision sheet to write.
+        """Extend a method by the slabs and the sheet to write; return both, the sheet for `write`.
 
-        Returns
-        -------
-        method : Method
-        sheet : DecisionSheet or None
-            Sheet that the method fills; to be passed to `write`.
-
-        Raises
-        ------
-        ConfigError
-            If the method does not decide pairs, which slabs and sheet depend on.
+        Raise ConfigError if the method does not decide pairs, which slabs and sheet depend on.
         """
         sheet = slabs = None
         if self.sheet is not None:
@@ -141,25 +121,10 @@ class Outputs:
     def write(
         self, result: FusionResult, inputs: Inputs, sheet: DecisionSheet | None = None
     ) -> dict[str, Any]:
-        """Write a result and return its report.
+        """Write a result and return its report; ``result.seconds`` gain the step ``write``.
 
-        Parameters
-        ----------
-        result : FusionResult
-            Result; its ``seconds`` gain the step ``write``.
-        inputs : Inputs
-        sheet : DecisionSheet, optional
-            Sheet from `extend`.
-
-        Returns
-        -------
-        dict
-            Report; without hashes of the source files unless it is written to a file.
-
-        Raises
-        ------
-        WriteError
-            If a file cannot be written.
+        ``sheet`` is that of `extend`. The report is without hashes of the source files unless it is
+        written to a file. Raise WriteError if a file cannot be written.
         """
         clock = Clock(result.seconds)
         stack = inputs.stack
@@ -217,11 +182,7 @@ class Outputs:
         return self._slab(number)
 
     def _write_image(
-        self,
-        guarded: Sequence[Path],
-        path: Path,
-        pixels: Pixels,
-        metadata: Metadata | None = None,
+        self, guarded: Sequence[Path], path: Path, pixels: Pixels, metadata: Metadata | None = None
     ) -> None:
         """Write a picture, never over a guarded file."""
         write_image(path, pixels, metadata=metadata, inputs=guarded, overwrite=self.overwrite)
@@ -240,10 +201,7 @@ def _check_distinct(files: Sequence[Path]) -> None:
 def cut_slabs(size: int | None, overlap: int = 0) -> Slabs | None:
     """Return the slabs of ``size`` frames that share ``overlap``; None without a size.
 
-    Raises
-    ------
-    ConfigError
-        If `drpl.compose.slabs.Slabs` refuses the numbers, or there is an overlap without a size.
+    Raise ConfigError if `drpl.compose.slabs.Slabs` refuses the numbers, or an overlap has no size.
     """
     if size is not None:
         return Slabs(size, overlap)

@@ -30,17 +30,10 @@ MOST_STROKES, MOST_POINTS = 10_000, 200_000
 class Stroke:
     """A disc swept along points; the pixels it covers are taken from one frame.
 
-    Attributes
-    ----------
-    frame : int
-        Number of the frame in the order of the sources, from 0.
-    radius : float
-        Radius of the disc in pixels, from 1 to the longer side of the result.
-    softness : float
-        Width of the soft edge as a share of the radius, in [0, 1].
-    points : tuple of pairs of float
-        x (to the right) and y (down), in pixels of the result; centres of pixels are at whole
-        numbers.
+    Frames are numbered in the order of the sources, from 0. The radius is in pixels, from 1 to the
+    longer side of the result; ``softness`` is the width of the soft edge as a share of the radius,
+    in [0, 1]. Points are x (to the right) and y (down) in pixels of the result, whose centres are
+    at whole numbers.
     """
 
     frame: int
@@ -51,12 +44,7 @@ class Stroke:
     def window(self, height: int, width: int, *, margin: int = 0) -> Window:
         """Return the rows and columns of a picture that the stroke can reach; may be empty.
 
-        Parameters
-        ----------
-        height, width : int
-            Size of the picture, in pixels.
-        margin : int
-            Pixels to add on all sides.
+        A margin in pixels is added on all sides.
         """
         xs, ys = zip(*self.points, strict=True)
         reach = self.radius + margin
@@ -74,15 +62,8 @@ def span_near(places: Sequence[float], reach: float, length: int) -> slice:
 class Edits:
     """Strokes on a result, in the order of drawing.
 
-    Attributes
-    ----------
-    size : tuple of two ints
-        Width and height of the result, in pixels.
-    strokes : tuple of Stroke
-    name : str
-        Name in messages: the path of the file, if there is one.
-    sha256 : str
-        Hash of the file's bytes; empty without a file.
+    ``size`` is the width and height of the result in pixels; ``name`` is for messages: the path of
+    the file, if there is one; ``sha256`` is the hash of its bytes, or empty.
     """
 
     size: tuple[int, int]
@@ -97,21 +78,9 @@ class Edits:
 
 
 def read_edits(path: str | Path) -> Edits:
-    """Read an edit list from a file.
+    """Read an edit list from a JSON file; see `parse_edits`.
 
-    Parameters
-    ----------
-    path : str or Path
-        JSON file, as docs/edits.md describes.
-
-    Returns
-    -------
-    Edits
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, or any part of it is invalid.
+    Raise ConfigError if the file cannot be read, or any part of it is invalid.
     """
     try:
         content = Path(path).read_bytes()
@@ -122,23 +91,9 @@ def read_edits(path: str | Path) -> Edits:
 
 
 def parse_edits(content: bytes, *, name: str = "edits") -> Edits:
-    """Parse the bytes of an edit list.
+    """Parse the JSON of an edit list, as docs/edits.md describes; ``name`` is for messages.
 
-    Parameters
-    ----------
-    content : bytes
-        JSON, as docs/edits.md describes.
-    name : str
-        Name in messages.
-
-    Returns
-    -------
-    Edits
-
-    Raises
-    ------
-    ConfigError
-        If any part of the list is invalid.
+    Raise ConfigError if any part of the list is invalid.
     """
     try:
         tree = json.loads(content)
@@ -227,18 +182,9 @@ def _is_number(value: Any, low: float, high: float) -> bool:
 def check_edits(edits: Edits, alignments: Sequence[Alignment], window: Window) -> None:
     """Check that edits belong to a result.
 
-    Parameters
-    ----------
-    edits : Edits
-    alignments : sequence of Alignment
-        Alignment of each frame of the stack.
-    window : tuple of two slices
-        Rows and columns of the reference frame that the result shows.
-
-    Raises
-    ------
-    ConfigError
-        If the size differs, or a stroke takes from a frame that does not exist or was left out.
+    ``alignments`` are those of all frames; ``window`` holds the rows and columns of the reference
+    frame that the result shows. Raise ConfigError if the size differs, or a stroke takes from a
+    frame that does not exist or was left out.
     """
     rows, cols = window
     size = (cols.stop - cols.start, rows.stop - rows.start)
@@ -277,20 +223,11 @@ def edits_as_json(edits: Edits) -> str:
 def changed_window(before: Edits, after: Edits) -> Window | None:
     """Return the window where a result may differ between two states of its edits.
 
-    Parameters
-    ----------
-    before, after : Edits
-        Edits of one size. Strokes that both begin with are ignored.
-
-    Returns
-    -------
-    tuple of two slices, or None
-        Rows and columns of the result; None if nothing differs.
+    Strokes that both begin with are ignored; None if nothing differs.
     """
     pairs = zip(before.strokes, after.strokes, strict=False)
-    same = next((n for n, (a, b) in enumerate(pairs) if a != b), None)
-    if same is None:
-        same = min(len(before.strokes), len(after.strokes))
+    shorter = min(len(before.strokes), len(after.strokes))
+    same = next((n for n, (a, b) in enumerate(pairs) if a != b), shorter)
     width, height = after.size
     strokes = (*before.strokes[same:], *after.strokes[same:])
     windows = [stroke.window(height, width) for stroke in strokes]

@@ -19,15 +19,7 @@ MASKS = ("mask_a.png", "mask_b.png")
 
 
 def map_names(count: int, *, heights: bool = False) -> list[str]:
-    """List the maps of a stack of ``count`` frames.
-
-    Parameters
-    ----------
-    count : int
-        Number of frames; a pair has decision masks too.
-    heights : bool
-        True for a height map, which needs the distance between frames.
-    """
+    """List the maps of a stack of ``count`` frames; a pair has decision masks too."""
     names = [INDEX_MAP, CONFIDENCE, DEPTH]
     names += [HEIGHT] if heights else []
     names += MASKS if count == 2 else ()
@@ -35,7 +27,7 @@ def map_names(count: int, *, heights: bool = False) -> list[str]:
 
 
 def draw_map(name: str, result: FusionResult, z_step: float | None = None) -> Pixels:
-    """Draw a map of a result.
+    """Draw a map, shape (H, W), of the size of the result.
 
     Parameters
     ----------
@@ -49,11 +41,6 @@ def draw_map(name: str, result: FusionResult, z_step: float | None = None) -> Pi
     result : FusionResult
     z_step : float, optional
         Micrometres between frames, for ``height_um.tif``.
-
-    Returns
-    -------
-    ndarray, shape (H, W)
-        Picture of the size of the result.
     """
     if name == INDEX_MAP:
         return result.index_map

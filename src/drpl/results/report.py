@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,18 +41,7 @@ def build_report(
 ) -> dict[str, Any]:
     """Describe sources, work and result as plain values for JSON.
 
-    Parameters
-    ----------
-    result : FusionResult
-    stack : FileStack
-        Stack that was fused; its notes are those of reading.
-    options : FusionOptions
-    output : Path
-        Picture of the result.
-    edits : Edits, optional
-        Strokes that the result was retouched with.
-    hashed : bool
-        True to hash the source files, which reads them once more.
+    ``hashed`` reads the source files once more, for their hashes.
 
     Returns
     -------
@@ -76,7 +64,7 @@ def build_report(
             **_describe_alignment(plan.alignments[number]),
             "exposure": _describe_exposure(plan.exposures[number]),
             "coverage": round(share, 6),
-            "notes": _notes(stack.notes.get(number, ()), plan.alignments[number]),
+            "notes": [*stack.notes.get(number, ()), *filter(None, [plan.alignments[number].note])],
         }
         for number, share in enumerate(result.coverage())
     ]
@@ -106,11 +94,6 @@ def describe_edits(edits: Edits, count: int) -> dict[str, Any]:
     return {"file": edits.name, "sha256": edits.sha256 or None, "strokes": edits.counts(count)}
 
 
-def _notes(reading: Sequence[str], alignment: Alignment) -> list[str]:
-    """Return the notes of reading and aligning a frame."""
-    return [*reading, *filter(None, [alignment.note])]
-
-
 def _describe_alignment(alignment: Alignment) -> dict[str, Any]:
     """Return the report's fields of an alignment."""
     return {
@@ -124,11 +107,7 @@ def _describe_alignment(alignment: Alignment) -> dict[str, Any]:
 
 def _describe_exposure(exposure: Exposure) -> dict[str, Any]:
     """Return the report's fields of a change in exposure."""
-    return {
-        "gain": [round(value, 5) for value in exposure.gain],
-        "offset": [round(value, 5) for value in exposure.offset],
-        "highlights": [round(value, 5) for value in exposure.highlights],
-    }
+    return {name: [round(v, 5) for v in values] for name, values in asdict(exposure).items()}
 
 
 def _finite(value: float) -> float | None:
@@ -148,19 +127,7 @@ def as_json(report: dict[str, Any]) -> str:
 
 
 def in_words(report: dict[str, Any]) -> list[str]:
-    """Summarise a report in sentences; frames are counted from 1.
-
-    Parameters
-    ----------
-    report : dict
-        Report from `build_report`.
-
-    Returns
-    -------
-    list of str
-        Frames used, frames with a note, order of focus, cropping, scale of decisions, seconds;
-        only what applies.
-    """
+    """Summarise a report in sentences, as far as they apply; frames are counted from 1."""
     frames, scale = report["frames"], report["decision_scale"]
     width, height = report["size"]
     used = len(frames) - len(report["rejected"])

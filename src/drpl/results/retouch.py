@@ -54,7 +54,7 @@ def retouch(
     white: float,
     progress: Progress | None = None,
 ) -> None:
-    """Replay strokes on a result in place.
+    """Replay strokes, checked by `drpl.results.edits.check_edits`, on a result in place.
 
     Strokes that take from one frame are drawn together where the order allows it, so frames are
     read as rarely as possible. One frame is held at a time.
@@ -63,19 +63,14 @@ def retouch(
     ----------
     fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
         Fused image, unretouched or with all strokes before those of ``edits``.
-    index_map : ndarray, shape (H, W), uint8 or uint16
-        Index map; set to the stroke's frame where that has more than half the weight.
-    confidence : ndarray, shape (H, W), uint8
-        Confidence map; set to 255 at the same pixels.
-    edits : Edits
-        Strokes that passed `drpl.results.edits.check_edits`.
+    index_map, confidence : ndarray, shape (H, W), unsigned
+        Maps, set to the stroke's frame and to 255 where that has more than half the weight.
     read : Reader
-        `drpl.align.prepare.prepared_frame` bound to a stack and its plan; its arrays are not
-        changed. A stroke takes nothing where a frame does not show the scene.
+        Its arrays are not changed. A stroke takes nothing where a frame does not show the scene.
     white : float
         Value of white; see `drpl.core.frames.full_scale`.
     progress : callable, optional
-        Receives the number of frames drawn.
+        Receives the number of runs of strokes drawn; see `frame_runs`.
 
     Raises
     ------
@@ -107,20 +102,9 @@ def retouch(
 
 
 def frame_runs(strokes: Sequence[Stroke], height: int, width: int) -> list[list[Stroke]]:
-    """Group strokes by frame as far as the picture stays the same.
+    """Group strokes, in the order of drawing, by frame as far as the picture stays the same.
 
-    Parameters
-    ----------
-    strokes : sequence of Stroke
-        Strokes in the order of drawing.
-    height, width : int
-        Size of the picture, in pixels.
-
-    Returns
-    -------
-    list of lists of Stroke
-        Runs of strokes that take from one frame each. A stroke joins the last run of its frame
-        unless a later run comes near it.
+    A stroke joins the last run of its frame unless a later run comes near it.
     """
     runs: list[list[tuple[Stroke, Window]]] = []
     for stroke in strokes:

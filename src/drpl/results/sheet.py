@@ -31,13 +31,6 @@ class DecisionSheet:
     A row shows the registered frame, the decision map (white where the composite was kept, black
     where the frame was taken, grey where the decision is soft; black for the first frame), and the
     composite after the decision.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names of the frames.
-    value_range : float, optional
-        Value of white in float images; 1 by default.
     """
 
     def __init__(self, names: Sequence[str], *, value_range: float | None = None) -> None:

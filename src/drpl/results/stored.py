@@ -35,10 +35,7 @@ STRIP = 4_000_000
 def read_report(folder: Path) -> dict[str, Any]:
     """Read the report from the folder of a result.
 
-    Raises
-    ------
-    ReadError
-        If it is missing, damaged or of another version.
+    Raise ReadError if it is missing, damaged or of another version.
     """
     path = folder / REPORT
     try:
@@ -54,14 +51,11 @@ def read_report(folder: Path) -> dict[str, Any]:
 def store_result(
     folder: Path, result: FusionResult, report: dict[str, Any], names: Sequence[str]
 ) -> None:
-    """Complete a folder with picture, maps and report so that `StoredResult` can open it.
+    """Complete a folder with picture and maps so that `StoredResult` can open it.
 
-    Raises
-    ------
-    WriteError
+    Raise WriteError if a file cannot be written.
     """
-    relative = report | {"output": FUSED}
-    write_text(folder / REPORT, as_json(relative), overwrite=True)
+    write_text(folder / REPORT, as_json(report | {"output": FUSED}), overwrite=True)
     write_transforms(folder / TRANSFORMS, result.plan.transforms(names))
 
 
@@ -69,13 +63,8 @@ def store_result(
 class StoredResult:
     """A result in a folder: `FUSED`, `REPORT`, `MAPS` and `drpl.align.transforms.TRANSFORMS`.
 
-    Attributes
-    ----------
-    folder : Path
-    report : dict
-        Report; see `drpl.results.report.build_report`.
-    known : StackTransforms
-        Exact alignment and exposure of each frame; the report has them rounded.
+    The fields of ``report`` are those of `drpl.results.report.build_report`; it has alignment and
+    exposure of each frame rounded, ``known`` has them exactly.
     """
 
     folder: Path
@@ -86,12 +75,7 @@ class StoredResult:
     def open(cls, folder: Path) -> StoredResult:
         """Open the result in a folder.
 
-        Raises
-        ------
-        ReadError
-            If the report is missing, damaged or of another version.
-        AlignmentError
-            If the transforms are missing or damaged.
+        Raise ReadError for a bad report (see `read_report`), AlignmentError for bad transforms.
         """
         return cls(folder, read_report(folder), read_transforms(folder / TRANSFORMS))
 
@@ -125,13 +109,7 @@ class StoredResult:
         return prepared_frame(stack, self.plan, options, number, window=self.window)
 
     def parse_edits(self, text: str, name: str) -> Edits:
-        """Parse an edit list for this result.
-
-        Raises
-        ------
-        ConfigError
-            If it is invalid or belongs to another result.
-        """
+        """Parse an edit list; raise ConfigError if it is invalid or for another result."""
         edits = parse_edits(text.encode(), name=name)
         check_edits(edits, self.known.alignments, self.window)
         return edits
