@@ -23,24 +23,11 @@ BAND_RADIUS = 12
 def boundary_band(
     index_map: NDArray[np.integer[Any] | np.bool_], *, radius: int = BAND_RADIUS
 ) -> NDArray[np.bool_]:
-    """Find the pixels near a focus boundary, where the index map changes.
+    """Find the pixels near a focus boundary, where the index map changes; True within the band.
 
-    Parameters
-    ----------
-    index_map : ndarray of int or bool, shape (H, W)
-        Number of the frame in focus at each pixel, or the hard decision mask of a pair.
-    radius : int
-        Largest chessboard distance to a boundary in pixels, at least 1.
-
-    Returns
-    -------
-    ndarray of bool, shape (H, W)
-        True within the band.
-
-    Raises
-    ------
-    MetricError
-        If the map is not a plane of integers, or the radius is below 1.
+    The map has shape (H, W) and holds the number of the frame in focus, or the hard decision mask
+    of a pair (integers or bool). ``radius`` is the largest chessboard distance to a boundary in
+    pixels, at least 1. Raise MetricError for any other map or radius.
 
     Examples
     --------
@@ -70,24 +57,7 @@ def psnr_band(
 ) -> float:
     """Compute the PSNR in dB inside the focus-boundary band; higher is better.
 
-    Parameters
-    ----------
-    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype.
-    band : ndarray of bool, shape (H, W)
-        Focus-boundary band; see `boundary_band`.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
-
-    Returns
-    -------
-    float
-        PSNR, infinite for equal images, NaN if the band is empty.
-
-    Raises
-    ------
-    MetricError
-        If the images differ in shape or dtype, or the band does not fit them.
+    Infinite for equal images, NaN if the band is empty.
     """
     return psnr(fused, truth, value_range=value_range, where=band)
 
@@ -101,23 +71,6 @@ def psnr_outside(
 ) -> float:
     """Compute the PSNR in dB outside the focus-boundary band; higher is better.
 
-    Parameters
-    ----------
-    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype.
-    band : ndarray of bool, shape (H, W)
-        Focus-boundary band; see `boundary_band`.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
-
-    Returns
-    -------
-    float
-        PSNR, infinite for equal images, NaN if the band covers the whole image.
-
-    Raises
-    ------
-    MetricError
-        If the images differ in shape or dtype, or the band does not fit them.
+    Infinite for equal images, NaN if the band covers the whole image.
     """
     return psnr(fused, truth, value_range=value_range, where=np.logical_not(band))

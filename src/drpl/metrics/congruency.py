@@ -35,15 +35,11 @@ TINY = np.finfo(np.float32).tiny
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Phase congruency of an image.
+    """Phase congruency of an image, float32, each map of shape (H, W).
 
-    Attributes
-    ----------
-    congruency : ndarray, shape (H, W), float32, in [0, 1]
-        Ratio of energy to amplitude, each summed over the orientations.
-    maximum, minimum : ndarray, shape (H, W), float32
-        Largest and smallest moment of the congruency over the orientations: strength of edges and
-        of corners.
+    ``congruency``, in [0, 1], is the ratio of energy to amplitude, each summed over the
+    orientations; ``maximum`` and ``minimum`` are its largest and smallest moment over the
+    orientations: strength of edges and of corners.
     """
 
     congruency: Tensor
@@ -55,15 +51,9 @@ class Features:
 class OrientedFilters:
     """Log-Gabor filters of one orientation in the frequency domain.
 
-    Attributes
-    ----------
-    angle : float
-        Orientation in radians, in [0, pi).
-    kernels : list of ndarray, shape (H, W), float32
-        Filters from fine to coarse.
-    noise_gain : float
-        Ratio of the energy's noise threshold to the median amplitude of the finest filter's
-        response.
+    ``angle`` is in radians, in [0, pi); ``kernels`` run from fine to coarse, each of shape (H, W).
+    ``noise_gain`` is the ratio of the energy's noise threshold to the median amplitude of the
+    finest filter's response.
     """
 
     angle: float
@@ -89,27 +79,13 @@ def oriented_filters(shape: tuple[int, int]) -> list[OrientedFilters]:
 
 
 def phase_congruency(image: Plane, filters: list[OrientedFilters]) -> Features:
-    """Compute the phase congruency of an image.
+    """Compute the phase congruency of an image with the filters for its shape.
 
-    Parameters
-    ----------
-    image : ndarray, shape (H, W), float64
-    filters : list of OrientedFilters
-        Result of `oriented_filters` for the shape of the image.
-
-    Returns
-    -------
-    Features
-
-    Notes
-    -----
     The product moment enters with a quarter of Kovesi's weight, as in the code that produced the
     published values of Q_P. With his weight, Q_P is slightly larger on photographs.
 
-    References
-    ----------
-    Kovesi, "Image features from phase congruency", Videre 1 (1999), and "Phase congruency detects
-    corners and edges", DICTA (2003), no DOIs.
+    References: Kovesi, "Image features from phase congruency", Videre 1 (1999), and "Phase
+    congruency detects corners and edges", DICTA (2003), no DOIs.
     """
     spectrum = _dft(image.astype(np.complex64)) * np.float32(1 / image.size)
     energies, amplitudes, across, down, product = np.zeros((5, *image.shape), np.float32)

@@ -25,34 +25,15 @@ SMALLEST_HAAR = 4
 def q_abf(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the edge preservation Q^AB/F (also Q_G), in [0, 1]; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Preserved strength times preserved orientation of the Sobel gradients (zero padding), weighted
+    by the gradients of the sources. Perfect copies score 0.9748 rather than 1, the limit of the
+    paper's sigmoids.
 
-    Returns
-    -------
-    float
-        Preserved strength times preserved orientation of the Sobel gradients (zero padding),
-        weighted by the gradients of the sources. Perfect copies score 0.9748 rather than 1, the
-        limit of the paper's sigmoids.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype.
-
-    Notes
-    -----
     Constants and weights are the paper's (L = 1), as in Y. Liu's revision of the field's MATLAB
     code; Z. Liu's first version has others.
 
-    References
-    ----------
-    Xydeas and Petrovic, "Objective image fusion performance measure", Electronics Letters 36
-    (2000), doi:10.1049/el:20000267, equations 2 to 8.
+    Reference: Xydeas and Petrovic, "Objective image fusion performance measure", Electronics
+    Letters 36 (2000), doi:10.1049/el:20000267, equations 2 to 8.
     """
     f, planes = pair_up(fused, sources, value_range)
     strength, angle = _gradient(f)
@@ -70,36 +51,15 @@ def q_abf(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> 
 def q_m(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the multi-scale detail preservation Q_M, in [0, 3]; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more, at least 4 pixels high and
-        wide; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Product of the qualities of two Haar wavelet levels, to the powers 2/3 and 1/3. The quality of
+    a level is the sum of ``exp(-|difference|)`` of the coefficients over three orientations,
+    weighted by the energy of the sources' coefficients. Images are at least 4x4 pixels.
 
-    Returns
-    -------
-    float
-        Product of the qualities of two Haar wavelet levels, to the powers 2/3 and 1/3. The quality
-        of a level is the sum of ``exp(-|difference|)`` of the coefficients over three orientations,
-        weighted by the energy of the sources' coefficients.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype,
-        or are too small.
-
-    Notes
-    -----
     The sum over the orientations, and with it the range to 3, follows the field's MATLAB code. As
     there, an odd last row or column is left out.
 
-    References
-    ----------
-    Wang and Liu, "A novel image fusion metric based on multi-scale analysis", ICSP (2008),
-    doi:10.1109/ICOSP.2008.4697288.
+    Reference: Wang and Liu, "A novel image fusion metric based on multi-scale analysis", ICSP
+    (2008), doi:10.1109/ICOSP.2008.4697288.
     """
     f, planes = pair_up(fused, sources, value_range, least=SMALLEST_HAAR)
     quality = 1.0

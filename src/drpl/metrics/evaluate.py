@@ -20,15 +20,9 @@ UNDEFINED = "is not defined for these images"
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of one fused image.
+    """Scores of one fused image by metric, and the reasons why others do not apply.
 
-    Attributes
-    ----------
-    scores : dict of str to float
-        Score by metric, in the order in which they were requested. PSNR of equal images is
-        infinite.
-    left_out : dict of str to str
-        Reason by metric, for metrics that do not apply.
+    ``scores`` keep the order in which they were requested; the PSNR of equal images is infinite.
     """
 
     scores: dict[str, float]
@@ -44,30 +38,10 @@ def evaluate(
     metrics: Iterable[str] = tuple(METRICS),
     names: Sequence[str] | None = None,
 ) -> Evaluation:
-    """Score a fused image by every metric that applies.
+    """Score a fused image by every metric that applies, or by those named in ``metrics``.
 
-    Parameters
-    ----------
-    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype; white is 1 in float32.
-    sources : sequence of ndarray
-        Two source images or more, of the shape and dtype of the fused image; none for a comparison
-        with the truth only.
-    band : ndarray of bool, shape (H, W), optional
-        Focus-boundary band; see `drpl.metrics.boundary.boundary_band`.
-    metrics : iterable of str
-        Names in `drpl.metrics.cards.METRICS`; by default all.
-    names : sequence of str, optional
-        Names of the sources and the truth in messages.
-
-    Returns
-    -------
-    Evaluation
-
-    Raises
-    ------
-    MetricError
-        If the images differ in shape or dtype, or one is not an image.
+    Give no source or at least two. ``names`` are those of the sources and the truth in messages.
+    Raise MetricError if the images differ in shape or dtype, or one is not an image.
 
     Examples
     --------

@@ -11,10 +11,10 @@ SLOPE, PLAIN = np.array([1.0, 0.0, -1.0]), np.ones(3)
 """Prewitt filter along and across the derivative."""
 
 
-def sobel(image: Plane) -> tuple[Plane, Plane]:
-    """Return the horizontal and the vertical Sobel derivative (weights 1 2 1, zero padding)."""
+def sobel(image: Plane, border: int = cv2.BORDER_CONSTANT) -> tuple[Plane, Plane]:
+    """Return the horizontal and the vertical Sobel derivative (weights 1 2 1, not normalised)."""
     across, down = (
-        np.asarray(cv2.Sobel(image, -1, *order, borderType=cv2.BORDER_CONSTANT), np.float64)
+        np.asarray(cv2.Sobel(image, -1, *order, borderType=border), np.float64)
         for order in ((1, 0), (0, 1))
     )
     return across, down

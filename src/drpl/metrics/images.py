@@ -21,20 +21,9 @@ LUMA_WEIGHTS = np.array([0.298936021293776, 0.587043074451121, 0.114020904255103
 
 
 def check_alike(fused: Pixels, others: tuple[Pixels, ...], names: tuple[str, ...]) -> None:
-    """Check that images are supported, finite, and equal in shape and dtype.
+    """Check that images are supported, finite, and equal in shape and dtype, or raise MetricError.
 
-    Parameters
-    ----------
-    fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-    others : tuple of ndarray
-        Images to compare with the fused image.
-    names : tuple of str
-        Names of the others in messages.
-
-    Raises
-    ------
-    MetricError
-        If an image is not supported, or differs from the fused image in shape or dtype.
+    ``names`` are those of the others in messages.
     """
     for image, name in zip((fused, *others), ("the fused image", *names), strict=True):
         check_image(image, name)
@@ -46,19 +35,9 @@ def check_alike(fused: Pixels, others: tuple[Pixels, ...], names: tuple[str, ...
 
 
 def check_sources(fused: Pixels, sources: tuple[Pixels, ...], *, exactly_two: bool = False) -> None:
-    """Check the number of source images, and that they match the fused image.
+    """Check that there are two sources or more, and that they match the fused image.
 
-    Parameters
-    ----------
-    fused, sources
-        See `check_alike`.
-    exactly_two : bool
-        True for a metric that is defined for pairs only.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or more for a pair metric, or `check_alike` refuses.
+    Raise MetricError otherwise, or if there are more for a metric defined for pairs only.
     """
     if len(sources) < 2 or (exactly_two and len(sources) > 2):
         expected = "two: the metric is defined for pairs" if exactly_two else "two or more"
@@ -67,13 +46,7 @@ def check_sources(fused: Pixels, sources: tuple[Pixels, ...], *, exactly_two: bo
 
 
 def check_size(image: Pixels, least: int) -> None:
-    """Check that an image is at least ``least`` pixels high and wide.
-
-    Raises
-    ------
-    MetricError
-        If the image is smaller.
-    """
+    """Raise MetricError if an image is less than ``least`` pixels high or wide."""
     if min(image.shape[:2]) < least:
         raise MetricError(
             f"images are {image.shape[:2]}; expected at least {least} pixels each way"
@@ -92,22 +65,9 @@ def luma(image: Pixels) -> Plane:
 
 
 def grey_levels(image: Pixels, value_range: float | None = None) -> NDArray[np.uint8]:
-    """Reduce an image to luma in 256 grey levels, as the reference toolboxes do.
+    """Reduce an image to luma in 256 grey levels, (H, W) uint8, as the reference toolboxes do.
 
-    Parameters
-    ----------
-    image : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-    value_range : float, optional
-        Value of white in float32 images, by default 1. Values outside are clipped.
-
-    Returns
-    -------
-    ndarray, shape (H, W), uint8
-
-    Raises
-    ------
-    MetricError
-        If the array is not a supported image.
+    Values outside [0, white] are clipped. Raise MetricError if the array is not a supported image.
     """
     check_image(image, "the fused image")
     plane: NDArray[Any] = image
@@ -136,24 +96,8 @@ def pair_up(
 ) -> tuple[Plane, list[Plane]]:
     """Check the images and return the grey levels of the fused image and of each source.
 
-    Parameters
-    ----------
-    fused, sources, value_range
-        Images of equal shape and dtype, and the value of white; see `grey_levels`.
-    least : int
-        Smallest height and width in pixels.
-    exactly_two : bool
-        True for a metric that is defined for pairs only.
-
-    Returns
-    -------
-    tuple of ndarray and list of ndarray, shape (H, W), float64
-        Grey levels in [0, 255].
-
-    Raises
-    ------
-    MetricError
-        If the sources are too few, too many, too small or unlike the fused image.
+    Raise MetricError if the sources are too few, too many, unlike the fused image, or less than
+    ``least`` pixels high or wide.
     """
     check_sources(fused, sources, exactly_two=exactly_two)
     check_size(fused, least)

@@ -20,28 +20,8 @@ def en(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
 
     Noise raises it as much as detail does; compare only results from the same sources.
 
-    Parameters
-    ----------
-    fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Reduced to luma in 256 levels.
-    *sources : ndarray
-        Ignored; accepted because all metrics without truth have the same signature.
-    value_range : float, optional
-        Value of white in a float32 image, by default 1.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    MetricError
-        If the fused image is not a supported image.
-
-    References
-    ----------
-    Roberts, van Aardt and Ahmed, "Assessment of image fusion procedures using entropy, image
-    quality, and multispectral classification", J. Appl. Remote Sens. 2 (2008),
+    Reference: Roberts, van Aardt and Ahmed, "Assessment of image fusion procedures using entropy,
+    image quality, and multispectral classification", J. Appl. Remote Sens. 2 (2008),
     doi:10.1117/1.2945910.
 
     Examples
@@ -56,37 +36,14 @@ def en(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
 
 
 def q_mi(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
-    """Compute the normalised mutual information Q_MI of Hossny et al.; higher is better.
+    """Compute the normalised mutual information Q_MI, in [0, number of sources]; higher is better.
 
-    Pixels copied from a single source raise it, even from the wrong source; prefer metrics with
-    truth where a truth exists.
+    Sum over the sources S of ``2 I(S, F) / (H(S) + H(F))``; a flat source of a flat fused image
+    contributes 1. The paper defines the sum for two sources; here it extends to more. Pixels
+    copied from a single source raise it, even from the wrong source.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
-
-    Returns
-    -------
-    float
-        Sum over the sources S of ``2 I(S, F) / (H(S) + H(F))``, in [0, number of sources]. A flat
-        source of a flat fused image contributes 1.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype.
-
-    Notes
-    -----
-    The paper defines the sum for two sources; here it extends to more.
-
-    References
-    ----------
-    Hossny, Nahavandi and Creighton, "Comments on 'Information measure for performance of image
-    fusion'", Electronics Letters 44 (2008), doi:10.1049/el:20081754.
+    Reference: Hossny, Nahavandi and Creighton, "Comments on 'Information measure for performance
+    of image fusion'", Electronics Letters 44 (2008), doi:10.1049/el:20081754.
     """
     check_sources(fused, sources)
     levels = grey_levels(fused, value_range)
@@ -101,34 +58,13 @@ def q_mi(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> f
 def q_ncie(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the nonlinear correlation information entropy Q_NCIE; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Its range is [1 - log(K) / log(256), 1] for K images including the fused one, so [0.802, 1] for
+    two sources. The score is computed from the eigenvalues of a matrix that holds the mutual
+    information of all pairs of images, in units of 8 bits, and 1 on its diagonal. Identical images
+    score 1 only if all grey levels are equally frequent.
 
-    Returns
-    -------
-    float
-        Score in [1 - log(K) / log(256), 1] for K images including the fused one, so [0.802, 1] for
-        two sources.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype.
-
-    Notes
-    -----
-    The score is computed from the eigenvalues of a matrix that holds the mutual information of all
-    pairs of images, in units of 8 bits, and 1 on its diagonal. Identical images score 1 only if
-    all grey levels are equally frequent.
-
-    References
-    ----------
-    Wang, Shen and Jin, "Performance evaluation of image fusion techniques", in Image Fusion:
-    Algorithms and Applications (2008), doi:10.1016/B978-0-12-372529-5.00017-2.
+    Reference: Wang, Shen and Jin, "Performance evaluation of image fusion techniques", in Image
+    Fusion: Algorithms and Applications (2008), doi:10.1016/B978-0-12-372529-5.00017-2.
     """
     check_sources(fused, sources)
     images = [grey_levels(image, value_range) for image in (*sources, fused)]

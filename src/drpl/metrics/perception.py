@@ -27,35 +27,16 @@ MASKING = 1e-4
 def q_cv(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the perceived regional error Q_CV of Chen and Varshney, in [0, inf); lower is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Mean squared difference to each source in 16x16 blocks, filtered by the contrast sensitivity of
+    Mannos and Sakrison and weighted by the sources' edges (fifth power of the Sobel gradient,
+    summed over a block). 0 if all sources equal the fused image.
 
-    Returns
-    -------
-    float
-        Mean squared difference to each source in 16x16 blocks, filtered by the contrast sensitivity
-        of Mannos and Sakrison and weighted by the sources' edges (fifth power of the Sobel
-        gradient, summed over a block). 0 if all sources equal the fused image.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype.
-
-    Notes
-    -----
     As in the field's MATLAB code, each image is first stretched to 0..255 by its own extremes, and
     the missing part of incomplete blocks counts as no error. One published implementation returns
     a tenth of this value.
 
-    References
-    ----------
-    Chen and Varshney, "A human perception inspired quality metric for image fusion based on
-    regional information", Information Fusion 8 (2007), doi:10.1016/j.inffus.2005.10.001.
+    Reference: Chen and Varshney, "A human perception inspired quality metric for image fusion based
+    on regional information", Information Fusion 8 (2007), doi:10.1016/j.inffus.2005.10.001.
     """
     f, planes = pair_up(fused, sources, value_range)
     f, planes = _stretch(f), [_stretch(plane) for plane in planes]
@@ -73,35 +54,16 @@ def q_cv(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> f
 def q_cb(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the preserved local contrast Q_CB of Chen and Blum, in [0, 1]; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Mean over the pixels of the ratio of masked contrasts (the smaller over the larger), with each
+    source weighted by the square of its contrast. Contrast is the ratio of a narrow to a wide
+    Gaussian mean, less 1, after a difference-of-Gaussians contrast sensitivity.
 
-    Returns
-    -------
-    float
-        Mean over the pixels of the ratio of masked contrasts (the smaller over the larger), with
-        each source weighted by the square of its contrast. Contrast is the ratio of a narrow to a
-        wide Gaussian mean, less 1, after a difference-of-Gaussians contrast sensitivity.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype.
-
-    Notes
-    -----
     As in the field's MATLAB code, each image is first stretched to 0..255 by its own extremes, and
     contrasts are masked with the exponents 3 and 2, without their sign. Where no source has
     contrast, all sources have the same weight.
 
-    References
-    ----------
-    Chen and Blum, "A new automated quality assessment algorithm for image fusion", Image and
-    Vision Computing 27 (2009), doi:10.1016/j.imavis.2007.12.002.
+    Reference: Chen and Blum, "A new automated quality assessment algorithm for image fusion", Image
+    and Vision Computing 27 (2009), doi:10.1016/j.imavis.2007.12.002.
     """
     f, planes = pair_up(fused, sources, value_range)
     radius = _frequencies(f.shape, CYCLES_CB)

@@ -25,39 +25,19 @@ SMALLEST = 8
 def q_p(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the preserved phase congruency Q_P of Zhao et al., in [-1, 1]; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more, at least 8 pixels high and
-        wide; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Product over three maps: the phase congruency and its largest and smallest moment. Each factor
+    is a mean over the sources' features of the local correlation with the map that fits best, among
+    the sources and their strongest pixels. Without features the score is 1. Even identical images
+    score below 1, since only the sources are masked to their features. Images are at least 8x8
+    pixels.
 
-    Returns
-    -------
-    float
-        Product over three maps: the phase congruency and its largest and smallest moment. Each
-        factor is a mean over the sources' features of the local correlation with the map that fits
-        best, among the sources and their strongest pixels. Without features the score is 1. Even
-        identical images score below 1, since only the sources are masked to their features.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype,
-        or are too small.
-
-    Notes
-    -----
     For odd sizes n, the field's MATLAB code divides frequencies by n - 1, which places all filters
     too low along that side. The true frequencies are used here, so scores of odd sizes differ
     slightly.
 
-    References
-    ----------
-    Zhao, Laganiere and Liu, "Performance assessment of combinative pixel-level image fusion based
-    on an absolute feature measurement", Int. J. Innovative Computing, Information and Control 3
-    (2007), no DOI.
+    Reference: Zhao, Laganiere and Liu, "Performance assessment of combinative pixel-level image
+    fusion based on an absolute feature measurement", Int. J. Innovative Computing, Information and
+    Control 3 (2007), no DOI.
     """
     f, planes = pair_up(fused, sources, value_range, least=SMALLEST)
     filters = oriented_filters((f.shape[0], f.shape[1]))

@@ -37,25 +37,8 @@ def psnr(
 ) -> float:
     """Compute the peak signal-to-noise ratio in dB; higher is better, infinite for equal images.
 
-    Parameters
-    ----------
-    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
-    where : ndarray of bool, shape (H, W), optional
-        True for pixels that count; by default all.
-
-    Returns
-    -------
-    float
-        ``10 log10(white^2 / mse)``, with the mean squared error over pixels and channels; NaN if
-        ``where`` is False everywhere.
-
-    Raises
-    ------
-    MetricError
-        If the images differ in shape or dtype, or ``where`` does not fit them.
+    ``10 log10(white^2 / mse)``, with the mean squared error over pixels and channels. ``where``,
+    bool of shape (H, W), is True for pixels that count, by default all; NaN if it is True nowhere.
 
     Examples
     --------
@@ -83,27 +66,11 @@ def psnr(
 def ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> float:
     """Compute the mean structural similarity SSIM of luma, in [-1, 1]; 1 for equal images.
 
-    Parameters
-    ----------
-    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, at least 11 pixels high and wide; reduced to Rec. 601 luma.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Mean over all windows inside the image (11x11 Gaussian, sigma 1.5, K1 0.01, K2 0.03). Images are
+    at least 11x11 pixels.
 
-    Returns
-    -------
-    float
-        Mean over all windows inside the image (11x11 Gaussian, sigma 1.5, K1 0.01, K2 0.03).
-
-    Raises
-    ------
-    MetricError
-        If the images differ in shape or dtype, or are smaller than a window.
-
-    References
-    ----------
-    Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE
-    TIP 13 (2004), doi:10.1109/TIP.2003.819861.
+    Reference: Wang et al., "Image quality assessment: from error visibility to structural
+    similarity", IEEE TIP 13 (2004), doi:10.1109/TIP.2003.819861.
     """
     f, t, white = _pair(fused, truth, value_range, least=SSIM_WINDOW.size)
     first, second, shared = _statistics(f, t)
@@ -114,34 +81,13 @@ def ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> f
 def ms_ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> float:
     """Compute the multi-scale structural similarity MS-SSIM of luma, in [0, 1]; 1 for equal images.
 
-    Parameters
-    ----------
-    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, at least 161 pixels high and wide; reduced to Rec. 601
-        luma.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Product over five scales, each half the size of the one before (2x2 means), of the mean contrast
+    and structure with the paper's exponents; at the coarsest scale, of the mean similarity. The
+    negative mean of a scale counts as 0, since its power would not be a real number. Images are at
+    least 161x161 pixels.
 
-    Returns
-    -------
-    float
-        Product over five scales, each half the size of the one before (2x2 means), of the mean
-        contrast and structure with the paper's exponents; at the coarsest scale, of the mean
-        similarity.
-
-    Raises
-    ------
-    MetricError
-        If the images differ in shape or dtype, or are too small for five scales.
-
-    Notes
-    -----
-    The negative mean of a scale counts as 0, since its power would not be a real number.
-
-    References
-    ----------
-    Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality assessment",
-    Asilomar (2003), doi:10.1109/ACSSC.2003.1292216.
+    Reference: Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality
+    assessment", Asilomar (2003), doi:10.1109/ACSSC.2003.1292216.
     """
     coarsest = len(SCALE_WEIGHTS) - 1
     least = (SSIM_WINDOW.size - 1) * 2**coarsest + 1
@@ -163,28 +109,11 @@ def ms_ssim(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -
 def gmsd(fused: Pixels, truth: Pixels, *, value_range: float | None = None) -> float:
     """Compute the gradient magnitude similarity deviation GMSD, in [0, 0.5]; lower is better.
 
-    Parameters
-    ----------
-    fused, truth : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, at least 3 pixels high and wide; reduced to Rec. 601 luma.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Standard deviation (divisor n - 1) of the similarity of the Prewitt gradients of luma at half
+    the resolution, with zero padding; 0 for equal images. Images are at least 3x3 pixels.
 
-    Returns
-    -------
-    float
-        Standard deviation (divisor n - 1) of the similarity of the Prewitt gradients at half the
-        resolution, with zero padding. 0 for equal images.
-
-    Raises
-    ------
-    MetricError
-        If the images differ in shape or dtype, or are too small.
-
-    References
-    ----------
-    Xue, Zhang, Mou and Bovik, "Gradient magnitude similarity deviation: a highly efficient
-    perceptual image quality index", IEEE TIP 23 (2014), doi:10.1109/TIP.2013.2293423.
+    Reference: Xue, Zhang, Mou and Bovik, "Gradient magnitude similarity deviation: a highly
+    efficient perceptual image quality index", IEEE TIP 23 (2014), doi:10.1109/TIP.2013.2293423.
     """
     f, t, white = _pair(fused, truth, value_range, least=3)
     first, second = (

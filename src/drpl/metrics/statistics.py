@@ -9,39 +9,18 @@ import cv2
 import numpy as np
 
 from drpl.core.frames import Pixels
+from drpl.metrics.gradients import sobel
 from drpl.metrics.images import Plane, grey_levels
 
 
 def sd(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the standard deviation SD of grey levels, in [0, 127.5]; higher means more contrast.
 
-    Parameters
-    ----------
-    fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Reduced to luma in 256 levels.
-    *sources : ndarray
-        Ignored; accepted because all metrics without truth have the same signature.
-    value_range : float, optional
-        Value of white in a float32 image, by default 1.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    MetricError
-        If the fused image is not a supported image.
-
-    Notes
-    -----
     The field's MATLAB code returns the mean of the columns' deviations instead (``mean(std(A))``,
     divisor H - 1), which ignores differences between columns and is therefore too low.
 
-    References
-    ----------
-    Liu et al., "Objective assessment of multiresolution image fusion algorithms for context
-    enhancement in night vision", IEEE TPAMI 34 (2012), doi:10.1109/TPAMI.2011.109.
+    Reference: Liu et al., "Objective assessment of multiresolution image fusion algorithms for
+    context enhancement in night vision", IEEE TPAMI 34 (2012), doi:10.1109/TPAMI.2011.109.
     """
     return float(_plane(fused, value_range).std())
 
@@ -49,30 +28,11 @@ def sd(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
 def ag(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the average gradient AG in grey levels, in [0, 255]; higher is sharper.
 
-    Parameters
-    ----------
-    fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Reduced to luma in 256 levels.
-    *sources : ndarray
-        Ignored; accepted because all metrics without truth have the same signature.
-    value_range : float, optional
-        Value of white in a float32 image, by default 1.
+    Mean of ``sqrt((dx^2 + dy^2) / 2)`` over all pixels, with differences of 0 beyond the last row
+    and column.
 
-    Returns
-    -------
-    float
-        Mean of ``sqrt((dx^2 + dy^2) / 2)`` over all pixels, with differences of 0 beyond the last
-        row and column.
-
-    Raises
-    ------
-    MetricError
-        If the fused image is not a supported image.
-
-    References
-    ----------
-    Cui et al., "Detail preserved fusion of visible and infrared images using regional saliency
-    extraction and multi-scale image decomposition", Optics Communications 341 (2015),
+    Reference: Cui et al., "Detail preserved fusion of visible and infrared images using regional
+    saliency extraction and multi-scale image decomposition", Optics Communications 341 (2015),
     doi:10.1016/j.optcom.2014.12.032.
     """
     plane = _plane(fused, value_range)
@@ -84,63 +44,21 @@ def ag(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> flo
 def ei(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the edge intensity EI in grey levels, in [0, 1443]; higher is sharper.
 
-    Parameters
-    ----------
-    fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Reduced to luma in 256 levels.
-    *sources : ndarray
-        Ignored; accepted because all metrics without truth have the same signature.
-    value_range : float, optional
-        Value of white in a float32 image, by default 1.
+    Mean magnitude of the Sobel gradient (weights 1 2 1, not normalised, edge pixels repeated).
 
-    Returns
-    -------
-    float
-        Mean magnitude of the Sobel gradient (weights 1 2 1, not normalised, edge pixels repeated).
-
-    Raises
-    ------
-    MetricError
-        If the fused image is not a supported image.
-
-    References
-    ----------
-    Rajalingam and Priya, "Hybrid multimodality medical image fusion technique for feature
-    enhancement in medical diagnosis", Int. J. Engineering Science Invention (2018), no DOI.
+    Reference: Rajalingam and Priya, "Hybrid multimodality medical image fusion technique for
+    feature enhancement in medical diagnosis", Int. J. Engineering Science Invention (2018), no DOI.
     """
-    plane = _plane(fused, value_range)
-    across, down = (
-        cv2.Sobel(plane, -1, *order, borderType=cv2.BORDER_REPLICATE) for order in ((1, 0), (0, 1))
-    )
+    across, down = sobel(_plane(fused, value_range), cv2.BORDER_REPLICATE)
     return float(cv2.magnitude(across, down).mean())
 
 
 def sf(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the spatial frequency SF in grey levels, in [0, 361]; higher is sharper.
 
-    Parameters
-    ----------
-    fused : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Reduced to luma in 256 levels.
-    *sources : ndarray
-        Ignored; accepted because all metrics without truth have the same signature.
-    value_range : float, optional
-        Value of white in a float32 image, by default 1.
+    ``sqrt(S / N)`` for N pixels, where S is the sum of squared differences along rows and columns.
 
-    Returns
-    -------
-    float
-        ``sqrt(S / N)`` for N pixels, where S is the sum of squared differences along rows and
-        columns.
-
-    Raises
-    ------
-    MetricError
-        If the fused image is not a supported image.
-
-    References
-    ----------
-    Eskicioglu and Fisher, "Image quality measures and their performance", IEEE Trans.
+    Reference: Eskicioglu and Fisher, "Image quality measures and their performance", IEEE Trans.
     Communications 43 (1995), doi:10.1109/26.477498.
     """
     plane = _plane(fused, value_range)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from drpl.core.frames import Pixels
@@ -26,139 +24,54 @@ ALIKE = 0.75
 def q_s(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the fusion quality index Q_S of Piella and Heijmans, in [-1, 1]; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more, at least 8 pixels high and
-        wide; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Mean over all 8x8 windows of the universal quality index of the fused image against each source,
+    weighted by the sources' variances. Images are at least 8x8 pixels.
 
-    Returns
-    -------
-    float
-        Mean over all 8x8 windows of the universal quality index of the fused image against each
-        source, weighted by the sources' variances.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype,
-        or are too small.
-
-    References
-    ----------
-    Piella and Heijmans, "A new quality metric for image fusion", ICIP (2003),
+    Reference: Piella and Heijmans, "A new quality metric for image fusion", ICIP (2003),
     doi:10.1109/ICIP.2003.1247209, equation 4.
     """
     f, planes = pair_up(fused, sources, value_range, least=BLOCK.size)
-    return float(_local_quality(f, planes).quality.mean())
+    return float(_local_quality(f, planes)[0].mean())
 
 
 def q_w(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the weighted quality index Q_W of Piella and Heijmans, in [-1, 1]; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more, at least 8 pixels high and
-        wide; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
-
-    Returns
-    -------
-    float
-        Mean of the local quality of `q_s`, with each window weighted by the largest variance of a
-        source in it.
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype,
-        or are too small.
-
-    References
-    ----------
-    Piella and Heijmans, "A new quality metric for image fusion", ICIP (2003),
-    doi:10.1109/ICIP.2003.1247209, equation 5.
+    Mean of the local quality of `q_s`, with each window weighted by the largest variance of a
+    source in it. Images are at least 8x8 pixels. Reference: equation 5 of the paper of `q_s`,
+    doi:10.1109/ICIP.2003.1247209.
     """
     f, planes = pair_up(fused, sources, value_range, least=BLOCK.size)
-    return _local_quality(f, planes).weighted()
+    return _weighted_quality(f, planes)
 
 
 def q_e(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the edge-dependent quality index Q_E, in [-1, 1]; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with two sources or more, at least 8 pixels high and
-        wide; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
-
-    Returns
-    -------
-    float
-        Q_W of the images times Q_W of their edges (magnitude of the 3x3 Prewitt gradient, zero
-        padding).
-
-    Raises
-    ------
-    MetricError
-        If there are fewer than two sources, or the images differ in shape or dtype,
-        or are too small.
-
-    Notes
-    -----
-    The paper defines ``Q_W^(1 - alpha) Q_W(edges)^alpha`` and leaves alpha open. The plain product
-    follows the field's MATLAB code.
-
-    References
-    ----------
-    Piella and Heijmans, "A new quality metric for image fusion", ICIP (2003),
-    doi:10.1109/ICIP.2003.1247209, equation 6.
+    Q_W of the images times Q_W of their edges (magnitude of the 3x3 Prewitt gradient, zero
+    padding). Images are at least 8x8 pixels. The paper of `q_s`, doi:10.1109/ICIP.2003.1247209,
+    defines ``Q_W^(1 - alpha) Q_W(edges)^alpha`` (equation 6) and leaves alpha open. The plain
+    product follows the field's MATLAB code.
     """
     f, planes = pair_up(fused, sources, value_range, least=BLOCK.size)
-    edges = _local_quality(prewitt(f), [prewitt(plane) for plane in planes])
-    return _local_quality(f, planes).weighted() * edges.weighted()
+    edges = _weighted_quality(prewitt(f), [prewitt(plane) for plane in planes])
+    return _weighted_quality(f, planes) * edges
 
 
 def q_c(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the similarity metric Q_C of Cvejic et al. for pairs, in [-1, 1]; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with exactly two sources, at least 8 pixels high and
-        wide; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Mean over all 8x8 windows of the universal quality index against both sources, weighted by
+    their covariances with the fused image, with weights clipped to [0, 1]. Images are at least 8x8
+    pixels.
 
-    Returns
-    -------
-    float
-        Mean over all 8x8 windows of the universal quality index against both sources, weighted by
-        their covariances with the fused image, with weights clipped to [0, 1].
-
-    Raises
-    ------
-    MetricError
-        If there are not exactly two sources, or the images differ in shape or dtype, or are too
-        small.
-
-    Notes
-    -----
     Where both covariances are 0, both sources have weight 0.5. Flat windows are treated as in
     `q_y`, which changes scores slightly. Weights are clipped as in the paper and in Y. Liu's
     revision of the field's MATLAB code; Z. Liu's first version sets the score of such a window to
     0 or 1 instead.
 
-    References
-    ----------
-    Cvejic, Loza, Bull and Canagarajah, "A similarity metric for assessment of image fusion
-    algorithms", Int. J. Signal Processing 2 (2005), no DOI.
+    Reference: Cvejic, Loza, Bull and Canagarajah, "A similarity metric for assessment of image
+    fusion algorithms", Int. J. Signal Processing 2 (2005), no DOI.
     """
     f, planes = pair_up(fused, sources, value_range, least=BLOCK.size, exactly_two=True)
     whole, a, b = (moments(plane, BLOCK) for plane in (f, *planes))
@@ -174,38 +87,17 @@ def q_c(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
 def q_y(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> float:
     """Compute the similarity metric Q_Y of Yang et al. for pairs, in [-1, 1]; higher is better.
 
-    Parameters
-    ----------
-    fused, *sources : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Images of equal shape and dtype, with exactly two sources, at least 7 pixels high and
-        wide; reduced to luma in 256 levels.
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
+    Mean over all windows (7x7 Gaussian, sigma 1.5) of the similarity to the sources: weighted by
+    their variances where the sources are alike (similarity 0.75 or more), otherwise the larger one.
+    Images are at least 7x7 pixels.
 
-    Returns
-    -------
-    float
-        Mean over all windows (7x7 Gaussian, sigma 1.5) of the similarity to the sources: weighted
-        by their variances where the sources are alike (similarity 0.75 or more), otherwise the
-        larger one.
-
-    Raises
-    ------
-    MetricError
-        If there are not exactly two sources, or the images differ in shape or dtype, or are too
-        small.
-
-    Notes
-    -----
     In flat windows, the field's MATLAB code divides by variances that are mere rounding errors:
     similarities are arbitrary there, and the score is NaN where both variances are exactly 0. Here
     such variances are set to 0, and two flat windows of the same grey score 1. On photographs with
     clipped regions this changes the score slightly.
 
-    References
-    ----------
-    Yang et al., "A novel similarity based quality metric for image fusion", Information Fusion 9
-    (2008), doi:10.1016/j.inffus.2006.09.001.
+    Reference: Yang et al., "A novel similarity based quality metric for image fusion", Information
+    Fusion 9 (2008), doi:10.1016/j.inffus.2006.09.001.
     """
     window = YANG_WINDOW
     f, planes = pair_up(fused, sources, value_range, least=window.size, exactly_two=True)
@@ -219,20 +111,14 @@ def q_y(fused: Pixels, *sources: Pixels, value_range: float | None = None) -> fl
     return float(np.where(between >= ALIKE, both, np.maximum(to_a, to_b)).mean())
 
 
-@dataclass(frozen=True, slots=True)
-class _LocalQuality:
-    """Quality and saliency of each window, shape (H - K + 1, W - K + 1)."""
-
-    quality: Plane
-    saliency: Plane
-
-    def weighted(self) -> float:
-        """Return the mean quality, weighted by saliency."""
-        return weighted_mean([self.quality], [self.saliency])
+def _weighted_quality(fused: Plane, sources: list[Plane]) -> float:
+    """Return the mean local quality, with windows weighted by their saliency."""
+    quality, saliency = _local_quality(fused, sources)
+    return weighted_mean([quality], [saliency])
 
 
-def _local_quality(fused: Plane, sources: list[Plane]) -> _LocalQuality:
-    """Return Piella's local quality: similarity to the sources, weighted by their variances."""
+def _local_quality(fused: Plane, sources: list[Plane]) -> tuple[Plane, Plane]:
+    """Return Piella's local quality of each window, and its saliency: the largest variance."""
     whole = moments(fused, BLOCK)
     each = [moments(source, BLOCK) for source in sources]
     variances = np.stack([source.variance for source in each])
@@ -241,7 +127,7 @@ def _local_quality(fused: Plane, sources: list[Plane]) -> _LocalQuality:
     for source in each:
         weight = _share(source.variance, total, 1 / len(each))
         quality += weight * _index(source, whole, BLOCK, PIELLA_CONSTANT)
-    return _LocalQuality(quality, variances.max(axis=0))
+    return quality, variances.max(axis=0)
 
 
 def _index(first: Moments, second: Moments, window: Window, constant: float) -> Plane:

@@ -19,13 +19,7 @@ The smallest other variance of 8-bit levels is larger: one level in a corner of 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A separable window of K x K pixels.
-
-    Attributes
-    ----------
-    weights : ndarray, shape (K,), float64
-        Weights along one axis, with sum 1.
-    """
+    """A separable window of K x K pixels; the K weights along one axis sum to 1."""
 
     weights: NDArray[np.float64]
 
@@ -55,14 +49,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """An image with the means and variances of its windows.
-
-    Attributes
-    ----------
-    image : ndarray, shape (H, W), float64
-    mean, variance : ndarray, shape (H - K + 1, W - K + 1), float64
-        Statistics of each window inside the image.
-    """
+    """An image, and the mean and variance of each window inside it, (H - K + 1, W - K + 1)."""
 
     image: Plane
     mean: Plane
