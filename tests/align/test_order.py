@@ -7,7 +7,7 @@ import pytest
 import drpl
 from drawing import striped_stack
 from drpl.align.order import focus_order, focus_profile, in_sequence
-from drpl.core.luma import luma_plane
+from drpl.core.luma import Levels, luma_plane
 from drpl.core.options import FusionOptions
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
@@ -17,7 +17,7 @@ STILL = FusionOptions(align=False)
 
 
 def profiles(frames):
-    return [focus_profile(luma_plane(frame, 255.0)) for frame in frames]
+    return [focus_profile(luma_plane(frame, Levels(white=255))) for frame in frames]
 
 
 @pytest.fixture(scope="module")

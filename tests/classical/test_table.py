@@ -12,6 +12,7 @@ from drpl.classical.ranking import Ranking, majority, pick
 from drpl.classical.sift import DESCRIPTOR, measure_sift_activity
 from drpl.classical.table import CLASSICAL_METHODS
 from drpl.classical.views import View
+from drpl.core.luma import Levels
 from drpl.errors import StackError
 from drpl.metrics.reference import psnr
 
@@ -26,7 +27,8 @@ def views(frames, covered=None):
     """Frames of bytes as views."""
     covered = covered or [None] * len(frames)
     return [
-        View(f.astype(np.float32), 255.0, seen) for f, seen in zip(frames, covered, strict=True)
+        View(f.astype(np.float32), Levels(white=255), seen)
+        for f, seen in zip(frames, covered, strict=True)
     ]
 
 
@@ -213,7 +215,7 @@ def test_ranking_keeps_winner_and_confidence():
 def test_uncovered_labels_follow_the_fallback():
     frames = [np.full((1, 3, 1), value, np.float32) for value in (0, 1, 2)]
     hidden = np.array([[True, False, True]])
-    stack = [View(frames[0]), View(frames[1], 1.0, hidden), View(frames[2])]
+    stack = [View(frames[0]), View(frames[1], Levels(), hidden), View(frames[2])]
     labels, fallback = np.array([[1, 1, 1]], np.uint16), np.array([[2, 2, 0]], np.uint16)
     fused, index = pick(stack, labels, fallback)
     assert index.tolist() == [[1, 2, 1]]

@@ -6,10 +6,12 @@ import pytest
 
 import drpl
 from drawing import draw_texture
+from drpl.core.luma import Levels
 from drpl.core.masks import PairDecision
 from drpl.core.options import FusionOptions
 from drpl.decide.contenders import BLOCK, Contenders
 
+WHITE = Levels(white=255)
 PLAIN = FusionOptions(align=False, exposure=False)
 
 
@@ -19,7 +21,7 @@ class Dice:
     def __init__(self):
         self._random = np.random.default_rng(3)
 
-    def decide(self, source_a, source_b, *, white, tile, masks):
+    def decide(self, source_a, source_b, *, levels, tile, masks):
         masks.mask_a[...] = self._random.integers(0, 2, masks.mask_a.shape)
         masks.mask_b[...] = 1 - masks.mask_a
 
@@ -60,7 +62,7 @@ def test_both_sides_contend_at_a_focus_boundary():
     blurred = cv2.GaussianBlur(truth, (0, 0), 6)
     columns = np.arange(width)[None, :, None]
     left, right = (np.where(side, truth, blurred) for side in (columns < middle, columns >= middle))
-    contenders = Contenders(2, 255.0)
+    contenders = Contenders(2, WHITE)
     contenders.add(0, left)
     contenders.add(1, right)
     owners = np.zeros((height, width), np.uint8)
@@ -87,7 +89,7 @@ def test_mirrored_pixels_are_no_detail():
     blurred = cv2.GaussianBlur(truth, (0, 0), 6)
     covered = np.ones((96, 128), bool)
     covered[:, 40:] = False
-    contenders = Contenders(2, 255.0)
+    contenders = Contenders(2, WHITE)
     contenders.add(0, blurred)
     contenders.add(1, truth, covered)
     masks = PairDecision(*(np.full((96, 128), value, np.float32) for value in (0.2, 0.8)))
@@ -107,7 +109,7 @@ def test_strips_and_sample_types_make_no_difference(dtype, channels):
     seen = [(frame * (white / 255)).astype(dtype) for frame in (picture, blurred)]
 
     def corrected(rows):
-        contenders = Contenders(2, white)
+        contenders = Contenders(2, Levels(white=white))
         for number, frame in enumerate(seen):
             contenders.add(number, frame[rows])
         shape = seen[0][rows].shape[:2]
@@ -130,7 +132,7 @@ def flat(seed):
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_the_preferred_frame_is_taken_where_no_detail_is_visible(place):
-    contenders = Contenders(3, 255.0, preferred=place)
+    contenders = Contenders(3, WHITE, preferred=place)
     owners = np.zeros((96, 160), np.uint8)
     for number in range(3):
         contenders.add(number, flat(number))
@@ -144,7 +146,7 @@ def test_the_preferred_frame_is_taken_where_no_detail_is_visible(place):
 def test_the_preferred_frame_is_not_taken_where_another_is_sharper():
     truth = draw_texture(160, 200)
     blurred = cv2.GaussianBlur(truth, (0, 0), 0.6)
-    contenders = Contenders(2, 255.0, preferred=0)
+    contenders = Contenders(2, WHITE, preferred=0)
     contenders.add(0, blurred)
     contenders.add(1, truth)
     masks = PairDecision(*(np.full((160, 200), 0.5, np.float32) for _ in range(2)))
@@ -158,7 +160,7 @@ def test_noise_decides_nothing_where_frames_differ_in_colour(apart, decided):
     smooth = np.full((96, 128, 3), 120, np.uint8)
     frames = [noisy(smooth, 1), noisy(noisy(smooth, 2), 3)]
     frames[1][..., 1] += np.uint8(apart)
-    contenders = Contenders(2, 255.0)
+    contenders = Contenders(2, WHITE)
     for number, frame in enumerate(frames):
         contenders.add(number, frame)
     masks = PairDecision(*(np.full((96, 128), 0.5, np.float32) for _ in range(2)))
@@ -170,9 +172,9 @@ def test_the_reference_is_preferred_if_other_frames_are_changed(monkeypatch):
     found = []
 
     class Recorded(Contenders):
-        def __init__(self, count, white, preferred=None):
+        def __init__(self, count, levels, preferred=None):
             found.append(preferred)
-            super().__init__(count, white, preferred)
+            super().__init__(count, levels, preferred)
 
     monkeypatch.setattr("drpl.compose.fold.Contenders", Recorded)
     frame = draw_texture(120, 160)

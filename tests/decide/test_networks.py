@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from drawing import draw_texture, half_sharp_pair
+from drpl.core.luma import Levels
 from drpl.core.masks import PairDecision, decision_map
 from drpl.decide.networks import PairNetwork, decide_pair
 from drpl.errors import ModelError, StackError
@@ -215,5 +216,5 @@ def test_the_canvas_mirrors_the_picture(size, window):
     top, bottom, left, right = window
     rows, cols = slice(top, min(bottom, canvas.height)), slice(left, min(right, canvas.width))
     if rows.start < rows.stop and cols.start < cols.stop:
-        found = canvas.luma(picture, (rows, cols), 255.0)[0, 0]
+        found = canvas.luma(picture, (rows, cols), Levels(white=255))[0, 0]
         assert np.allclose(found, expected[rows, cols], atol=1e-6)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from drpl.core.luma import Levels
 from drpl.core.masks import PairDecision
 from drpl.core.strips import reduced
 from drpl.decide.two_scales import FACTOR, SMALLEST, TwoScaleModel
@@ -14,7 +15,7 @@ class Stripes:
     def __init__(self, side, strength=2.0):
         self.side, self.strength, self.sizes, self.released = side, strength, [], 0
 
-    def decide(self, source_a, source_b, *, white, tile, masks):
+    def decide(self, source_a, source_b, *, levels, tile, masks):
         height, width = source_a.shape[:2]
         self.sizes.append((height, width))
         if height == self.side:
@@ -34,7 +35,9 @@ def decided(side, strength):
     source_b = np.full_like(source_a, 100)
     model = Stripes(side, strength)
     masks = PairDecision(*(np.empty((side, side), np.float16) for _ in range(2)))
-    TwoScaleModel(model, model).decide(source_a, source_b, white=255.0, tile=64, masks=masks)
+    TwoScaleModel(model, model).decide(
+        source_a, source_b, levels=Levels(white=255), tile=64, masks=masks
+    )
     return masks, model
 
 
@@ -51,7 +54,7 @@ def test_full_resolution_decides_where_the_coarse_decision_is_undecided():
     masks, model = decided(1024, 0.0)
     alone = PairDecision(*(np.empty((1024, 1024), np.float32) for _ in range(2)))
     model.decide(
-        np.zeros((1024, 1024, 3)), np.zeros((1024, 1024, 3)), white=1, tile=64, masks=alone
+        np.zeros((1024, 1024, 3)), np.zeros((1024, 1024, 3)), levels=Levels(), tile=64, masks=alone
     )
     assert np.abs(masks.mask_a - alone.mask_a).max() < 2e-3
 
@@ -69,7 +72,7 @@ def test_swapping_the_sources_swaps_the_masks(model):
     found = []
     for pair in ((source_a, source_b), (source_b, source_a)):
         masks = PairDecision(*(np.empty((1008, 1010), np.float16) for _ in range(2)))
-        two_scales.decide(*pair, white=255.0, tile=256, masks=masks)
+        two_scales.decide(*pair, levels=Levels(white=255), tile=256, masks=masks)
         found.append(masks)
     assert np.array_equal(found[0].mask_a, found[1].mask_b)
     assert np.array_equal(found[0].mask_b, found[1].mask_a)
@@ -79,6 +82,8 @@ def test_swapping_the_sources_swaps_the_masks(model):
 def test_odd_sizes_are_decided_everywhere(model, size):
     source = np.random.default_rng(1).integers(0, 255, size, np.uint8)
     masks = PairDecision(*(np.full(size, np.nan, np.float16) for _ in range(2)))
-    TwoScaleModel(model, model).decide(source, 255 - source, white=255.0, tile=256, masks=masks)
+    TwoScaleModel(model, model).decide(
+        source, 255 - source, levels=Levels(white=255), tile=256, masks=masks
+    )
     assert np.isfinite(masks.mask_a).all()
     assert reduced(source, FACTOR).shape == tuple(-(-side // FACTOR) for side in size)

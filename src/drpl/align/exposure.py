@@ -74,6 +74,11 @@ class Exposure:
         """True if the exposure changes nothing."""
         return set(self.gain) == {1.0} and set(self.offset) == {0.0}
 
+    def scaled(self, top: float) -> Exposure:
+        """Return the exposure for values that were divided by ``top`` before it was matched."""
+        highlights = tuple(value * top for value in self.highlights) if top > KNEE else ()
+        return Exposure(self.gain, tuple(value * top for value in self.offset), highlights)
+
 
 def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> Exposure:
     """Estimate the change that matches a frame to the reference frame's exposure.
@@ -280,5 +285,5 @@ def _exposed(plane: Pixels, gain: float, offset: float, top: float | None, white
     if top is not None:
         knee = KNEE * white
         wanted += np.maximum(values - knee, 0) / (white - knee) * (top - gain * white - offset)
-    table = np.rint(np.clip(wanted, 0, white)).astype(plane.dtype)
+    table = np.rint(np.clip(wanted, 0, min(white, values[-1]))).astype(plane.dtype)
     return np.asarray(table[plane])

@@ -83,8 +83,10 @@ def match_planes(reference: Plane, moving: Plane, *, motion: Motion = "affine") 
         )
     if np.array_equal(reference, moving):
         return Match(identity(), 1.0, 0.0)
-    if min(reference.shape) < SMALLEST_SIDE or reference.std() == 0 or moving.std() == 0:
+    contrast = min(reference.std(), moving.std())
+    if min(reference.shape) < SMALLEST_SIDE or contrast == 0:
         return Match(identity(), 0.0, float("nan"))
+    reference, moving = reference / contrast, moving / contrast  # dim frames match like bright ones
     levels = _pyramid(reference, moving)
     best = _refined_by_blocks(levels, _refined_by_ecc(levels, _first_shift(levels), motion), motion)
     if best.score < GOOD_SCORE:

@@ -16,7 +16,7 @@ from drpl.align.geometry import common_area, identity, is_identity, rescale, val
 from drpl.align.order import focus_order, focus_profile, in_sequence
 from drpl.align.transforms import StackTransforms
 from drpl.core.frames import Pixels, Plane, Tensor, full_scale
-from drpl.core.luma import luma_plane
+from drpl.core.luma import HIGH, Levels, frame_levels, luma_plane, stack_levels
 from drpl.core.options import FusionOptions
 from drpl.core.tiling import Window
 from drpl.errors import AlignmentError
@@ -35,6 +35,9 @@ class Plan:
 
     All frames have the (H, W) ``shape``. ``scale`` is in pixels per decision along each axis.
     ``order`` holds the numbers of all frames in focus order; the end with more detail comes first.
+    Decisions see sample values by ``levels``. No sample uses the upper ``headroom`` bits: frames of
+    uint16 are fused shifted up by them, so that resampling and blending round as finely as in
+    frames of full range.
     """
 
     shape: tuple[int, int]
@@ -42,6 +45,8 @@ class Plan:
     exposures: tuple[Exposure, ...]
     scale: int
     order: tuple[int, ...]
+    levels: Levels
+    headroom: int = 0
 
     @property
     def used(self) -> list[int]:
@@ -104,13 +109,21 @@ def plan_stack(
     else:
         for pixels in read(range(count)):
             survey.add(pixels)
-        order = focus_order(survey.profiles)
+        order = survey.focus_order()
         middle = order[count // 2] if options.reference is None else options.reference
         alignments = list(known.alignments) if known else _unmoved(count, middle)
     height, width = survey.shape
     scale = options.scale or decision_scale(survey.details, height, width)
     exposures = known.exposures if known else (Exposure(),) * count
-    plan = Plan(survey.shape, tuple(alignments), exposures, scale, tuple(order))
+    plan = Plan(
+        survey.shape,
+        tuple(alignments),
+        exposures,
+        scale,
+        tuple(order),
+        survey.levels,
+        survey.headroom,
+    )
     if len(plan.used) < 2:
         raise AlignmentError(
             f"no frame fits {names[plan.reference]}, the reference "
@@ -127,7 +140,7 @@ def _aligned(survey: _Survey, read: ReadFrames, count: int) -> tuple[list[Alignm
     options = survey.options
     planes = (survey.add(pixels) for pixels in read(range(count)))
     chain = chain_frames(enumerate(planes), motion=options.motion)
-    order = focus_order(survey.profiles)
+    order = survey.focus_order()
     if not in_sequence(order):  # neighbours in focus match best
         planes = (survey.working_plane(pixels) for pixels in read(order))
         chain = chain_frames(zip(order, planes, strict=True), motion=options.motion)
@@ -162,29 +175,43 @@ class _Survey:
     def __init__(self, options: FusionOptions) -> None:
         self.options = options
         self.details: list[tuple[OctaveDetail, ...]] = []
-        self.profiles: list[Tensor] = []
+        self._profiles: list[Tensor] = []
         self.shape = (0, 0)
         self.full_by_working = (1.0, 1.0)
-        self._thumbnails: list[Pixels] = []
+        self._levels: list[Levels] = []
+        self.headroom = 16
+        self._thumbnails: list[tuple[Pixels, int]] = []
         self._white = 1.0
 
     def add(self, pixels: Pixels) -> Plane:
         """Measure a frame; return its luma at working size."""
         self.shape = (pixels.shape[0], pixels.shape[1])
-        white = full_scale(pixels, self.options.value_range)
-        luma = luma_plane(pixels, white)
+        self._white = full_scale(pixels, self.options.value_range)
+        headroom = unused_bits(pixels)
+        self.headroom = min(self.headroom, headroom)
+        luma = luma_plane(pixels, Levels(white=self._white))
         if not self.options.scale:
             self.details.append(measure_detail(luma))
         if self.options.exposure:
-            self._white = white
-            self._thumbnails.append(_thumbnail(pixels))
+            self._thumbnails.append((_thumbnail(pixels, headroom), headroom))
         plane = self._reduced(luma)
-        self.profiles.append(focus_profile(plane))
+        self._levels.append(frame_levels(plane))
+        self._profiles.append(focus_profile(plane))
         return plane
+
+    @property
+    def levels(self) -> Levels:
+        """Levels of the stack, in sample values."""
+        return stack_levels(self._levels).scaled(self._white)
+
+    def focus_order(self) -> list[int]:
+        """Return the numbers of the frames in focus order."""
+        unit = np.float32(self._white / self.levels.span)
+        return focus_order([profile * unit for profile in self._profiles])
 
     def working_plane(self, pixels: Pixels) -> Plane:
         """Return the luma of a frame at working size."""
-        return self._reduced(luma_plane(pixels, full_scale(pixels, self.options.value_range)))
+        return self._reduced(luma_plane(pixels, Levels(white=self._white)))
 
     def _reduced(self, luma: Plane) -> Plane:
         """Reduce a plane to working size."""
@@ -198,7 +225,9 @@ class _Survey:
 
     def exposures(self, plan: Plan) -> list[Exposure]:
         """Match the exposure of each frame in use to that of the reference frame."""
-        reference = self._thumbnail(plan.reference)
+        thumbnails = {number: self._thumbnail(number) for number in plan.used}
+        top = max(np.percentile(thumbnail, HIGH) for thumbnail in thumbnails.values()) or 1
+        reference = thumbnails[plan.reference] / np.float32(top)
         shape = reference.shape[:2]
         scale = (shape[1] / plan.shape[1], shape[0] / plan.shape[0])
         found = [Exposure()] * len(plan.alignments)
@@ -206,19 +235,27 @@ class _Survey:
             if number == plan.reference:
                 continue
             transform = rescale(plan.alignments[number].transform, scale)
-            thumbnail = self._thumbnail(number)
+            thumbnail = thumbnails[number] / np.float32(top)
             moved = warp(thumbnail, transform, shape, interpolation="linear").copy()
             moved[~valid_area(transform, shape)] = np.nan
-            found[number] = match_exposure(reference, moved)
+            found[number] = match_exposure(reference, moved).scaled(float(top))
         return found
 
     def _thumbnail(self, number: int) -> Tensor:
         """Return the thumbnail of a frame as float32, white at 1."""
-        return self._thumbnails[number].astype(np.float32) / np.float32(self._white)
+        pixels, headroom = self._thumbnails[number]
+        return pixels.astype(np.float32) / np.float32(self._white * 2**headroom)
 
 
-def _thumbnail(pixels: Pixels) -> Pixels:
-    """Reduce a frame, without alpha, to a thumbnail of its own dtype."""
+def unused_bits(pixels: Pixels) -> int:
+    """Return the number of upper bits that no sample of uint16 uses; 0 for other dtypes."""
+    return 16 - int(pixels.max()).bit_length() if pixels.dtype == np.uint16 else 0
+
+
+def _thumbnail(pixels: Pixels, headroom: int) -> Pixels:
+    """Reduce a frame, without alpha and shifted up, to a thumbnail of its own dtype."""
+    if headroom:
+        pixels = np.left_shift(pixels, np.uint16(headroom))
     colours = pixels
     if pixels.ndim == 3:
         colours = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., 0]

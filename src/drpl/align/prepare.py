@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
+
 from drpl.align.exposure import apply_exposure
 from drpl.align.geometry import valid_area, warp
 from drpl.align.plan import Plan, plan_stack
 from drpl.align.transforms import StackTransforms
 from drpl.core.composite import Prepared
 from drpl.core.frames import Pixels, full_scale
+from drpl.core.luma import Levels
 from drpl.core.options import FusionOptions
 from drpl.core.progress import Clock, Progress
 from drpl.core.tiling import Window
@@ -60,17 +63,36 @@ class RegisteredFrames:
         """Value of white in the frames."""
         return full_scale(self.stack.like, self.options.value_range)
 
-    def read(self, numbers: Sequence[int], *, stage: str = "fuse") -> Iterator[Prepared]:
-        """Read frames one by one; each is prepared while the one before is used.
+    @property
+    def levels(self) -> Levels:
+        """Levels of the frames that `read` yields."""
+        return self.plan.levels.scaled(2**self.plan.headroom)
 
+    def restore(self, fused: Pixels) -> None:
+        """Shift samples fused from the frames that `read` yields down, in place, and round them."""
+        headroom = self.plan.headroom
+        if headroom:
+            half, most = fused.dtype.type(2 ** (headroom - 1)), fused.dtype.type(2**16 - 1)
+            np.minimum(fused, most - half, out=fused)
+            fused += half
+            fused >>= fused.dtype.type(headroom)
+
+    def read(self, numbers: Sequence[int], *, stage: str = "fuse") -> Iterator[Prepared]:
+        """Read frames one by one, to fuse them; each is prepared while the one before is used.
+
+        Samples are shifted up by `drpl.align.plan.Plan.headroom`; `restore` shifts them down.
         Their arrays may belong to the caller of the stack; see `drpl.io.stacks.Stack.borrowed`. The
         ``stage`` is named to ``progress``.
         """
-        works = [partial(self.frame, number) for number in numbers]
+        headroom = self.plan.headroom
+        works = [
+            partial(prepared_frame, self.stack, self.plan, self.options, number, headroom=headroom)
+            for number in numbers
+        ]
         return _reported(_prefetched(works), stage, len(works), self.progress)
 
     def frame(self, number: int, *, window: Window | None = None) -> Prepared:
-        """Read one frame; see `prepared_frame`."""
+        """Read one frame as it is stored; see `prepared_frame`."""
         return prepared_frame(self.stack, self.plan, self.options, number, window=window)
 
 
@@ -81,16 +103,20 @@ def prepared_frame(
     number: int,
     *,
     window: Window | None = None,
+    headroom: int = 0,
 ) -> Prepared:
     """Read a frame, match its exposure and warp it onto the reference frame or a window of it.
 
+    Samples of uint16 are shifted up by ``headroom`` bits before.
     Of the options, only ``value_range`` is used. Raise ReadError or StackError if the frame cannot
     be read or does not match the stack, AlignmentError if it cannot be warped or its exposure is
     for another number of colours.
     """
     pixels = stack.read(number)
     white = full_scale(pixels, options.value_range)
-    pixels = apply_exposure(pixels, geometry.exposures[number], white=white)
+    if headroom:
+        pixels = np.left_shift(pixels, pixels.dtype.type(headroom))
+    pixels = apply_exposure(pixels, geometry.exposures[number], white=white * 2**headroom)
     transform = geometry.alignments[number].transform
     warped = warp(pixels, transform, geometry.shape)
     covered = None if warped is pixels else valid_area(transform, geometry.shape)

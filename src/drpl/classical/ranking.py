@@ -114,6 +114,6 @@ def nearest(views: Views, fused: Images) -> tuple[Labels, NDArray[np.uint8]]:
     """
     ranking = Ranking()
     for view in views:
-        apart = np.abs(view.pixels - fused).mean(axis=2) / np.float32(view.white)
+        apart = np.abs(view.pixels - fused).mean(axis=2) / np.float32(view.levels.span)
         ranking.add(1 / (apart + np.float32(NEAR)), view.covered)
     return ranking.index, ranking.confidence()

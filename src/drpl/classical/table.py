@@ -24,6 +24,7 @@ from drpl.compose.method import Method, Needs
 from drpl.compose.slabs import SlabOutput
 from drpl.core.composite import Composite
 from drpl.core.frames import Pixels, check_stack, full_scale
+from drpl.core.luma import measure_levels
 from drpl.core.masks import PairDecision
 from drpl.core.options import FusionOptions
 from drpl.errors import ConfigError
@@ -119,9 +120,9 @@ class ClassicalMethod:
         fewer than two sources, or they differ in shape or dtype.
         """
         check_stack(sources)
-        white = full_scale(sources[0], value_range)
-        fused = self._fused([as_view(pixels, white) for pixels in sources])
-        return as_pixels(fused, sources[0], white)
+        levels = measure_levels(sources)
+        fused = self._fused([as_view(pixels, levels) for pixels in sources])
+        return as_pixels(fused, sources[0], full_scale(sources[0], value_range))
 
     def describe(self) -> dict[str, Any]:
         """See `Method`."""
@@ -142,8 +143,8 @@ class _FrameViews:
 
     def __iter__(self) -> Iterator[View]:
         """Iterate over the frames."""
-        white = self.frames.white
-        return (as_view(frame, white, covered) for _, frame, covered, _ in self.frames)
+        levels = self.frames.levels
+        return (as_view(frame, levels, covered) for _, frame, covered, _ in self.frames)
 
 
 _TABLE = (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from drpl.core.composite import Coverage
 from drpl.core.frames import Pixels, Plane
-from drpl.core.luma import luma_plane
+from drpl.core.luma import Levels, luma_plane
 
 Images = NDArray[np.float32]
 Labels = NDArray[np.uint16]
@@ -26,19 +26,20 @@ class View(NamedTuple):
     """
 
     pixels: Images
-    white: float = 1.0
+    levels: Levels = Levels()
     covered: Coverage | None = None
 
     @property
     def luma(self) -> Plane:
-        """Rec. 601 luma, shape (H, W), white at 1."""
-        return luma_plane(self.pixels, self.white)
+        """Rec. 601 luma, shape (H, W), black at 0 and white at 1."""
+        return luma_plane(self.pixels, self.levels)
 
     @property
     def grey(self) -> Plane:
-        """Mean of the colours, shape (H, W), white at 1."""
+        """Mean of the colours, shape (H, W), black at 0 and white at 1."""
         colours = self.pixels[..., : 3 if self.pixels.shape[2] > 2 else 1]
-        return np.asarray(colours.mean(axis=2) / np.float32(self.white), np.float32)
+        black, span = np.float32(self.levels.black), np.float32(self.levels.span)
+        return np.asarray((colours.mean(axis=2) - black) / span, np.float32)
 
     def coverage_like(self, plane: NDArray[Any]) -> Coverage | None:
         """Return the coverage at the height and width of a band or plane, which may be smaller."""
@@ -78,10 +79,10 @@ def box_mean(image: Plane, side: int) -> Plane:
     return np.asarray(mean, np.float32)
 
 
-def as_view(pixels: Pixels, white: float, covered: Coverage | None = None) -> View:
+def as_view(pixels: Pixels, levels: Levels, covered: Coverage | None = None) -> View:
     """Return the view of a registered frame (H, W) or (H, W, C), converted to float32."""
     image = pixels if pixels.ndim == 3 else pixels[..., None]
-    return View(np.ascontiguousarray(image, np.float32), white, covered)
+    return View(np.ascontiguousarray(image, np.float32), levels, covered)
 
 
 def as_pixels(fused: Images, like: Pixels, white: float) -> Pixels:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from drpl.align.prepare import RegisteredFrames
 from drpl.compose.blend import compose_pyramid, mix, take, weights
 from drpl.core.composite import Composite, Coverage, Maps, Prepared
-from drpl.core.frames import Pixels, full_scale
+from drpl.core.frames import Pixels
 from drpl.core.masks import PairDecision, clearness, decision_map
 from drpl.core.strips import each_strip, enlarged_rows, reduced
 from drpl.decide.clipped import Ceilings, clipped_ceilings, prefer_unclipped
@@ -190,7 +190,7 @@ class Folding:
         lap("load")
         number, frame, covered, maps = next(frames)
         lap("read")
-        white = full_scale(frame, options.value_range)
+        white, levels = self.frames.white, self.frames.levels
         own = frame.copy() if self.frames.stack.borrowed else frame
         count = len(self.frames.stack.names)
         composite = start_composite(
@@ -201,12 +201,12 @@ class Folding:
         masks = PairDecision(*(np.empty(composite.seen.shape[:2], np.float16) for _ in range(2)))
         contenders = None
         if count > 2 and maps is None:  # a slab has the detail of its sharpest frames
-            contenders = Contenders(count, white, self.frames.plan.untouched)
+            contenders = Contenders(count, levels, self.frames.plan.untouched)
             contenders.add(number, composite.seen, _subsampled(covered, scale))
         for number, frame, covered, maps in frames:
             lap("read")
             new = NewFrame(frame, reduced(frame, scale), number, covered, maps)
-            model.decide(composite.seen, new.seen, white=white, tile=options.tile, masks=masks)
+            model.decide(composite.seen, new.seen, levels=levels, tile=options.tile, masks=masks)
             self._correct(masks, composite, new, contenders)
             if number == last:
                 del model  # free the buffers of a model loaded here before composing

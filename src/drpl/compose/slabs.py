@@ -86,7 +86,8 @@ def fold_slabs(folding: Folding, output: SlabOutput) -> Composite:
         # the last run exhausts the frames, so that reading ends
         own = islice(frames, len(run)) if number + 1 < len(runs) else frames
         composite = folding.fold(own, last=run[-1])
-        pixels = np.ascontiguousarray(composite.fused[window])
+        pixels = composite.fused[window].copy()
+        folding.frames.restore(pixels)
         metadata = stack.metadata.get(plan.reference)
         written.append(Slab(output.write(number, pixels, metadata), tuple(sorted(run))))
         lap("write")

@@ -1,6 +1,13 @@
-"""Luma plane of a frame."""
+"""Luma of frames, as decisions see it: by the levels of the stack.
+
+Levels follow the stack's own values, not the range of its dtype. Twelve bits in a file of sixteen,
+dim light or a black offset do not change decisions. Pixels themselves are never rescaled.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -9,10 +16,32 @@ from drpl.core.frames import Pixels, Plane
 
 LUMA_ROWS = 32
 """Rows converted at a time: few enough to stay in the cache."""
+LOW, HIGH = 0.1, 99.9
+"""Percentiles of a frame's luma that are its black and white."""
+HEADROOM = 4.0
+"""Most that luma may reach, in multiples of white: a few bright spots on dark ground lie above the
+percentile."""
 
 
-def luma_plane(pixels: Pixels, white: float) -> Plane:
-    """Return the Rec. 601 luma of gamma-coded pixels, float32, white at 1.
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Sample values that decisions see as 0 (black) and 1 (white)."""
+
+    black: float = 0.0
+    white: float = 1.0
+
+    @property
+    def span(self) -> float:
+        """White less black, in sample values."""
+        return self.white - self.black
+
+    def scaled(self, factor: float) -> Levels:
+        """Return the levels in other units."""
+        return Levels(self.black * factor, self.white * factor)
+
+
+def luma_plane(pixels: Pixels, levels: Levels) -> Plane:
+    """Return the Rec. 601 luma (H, W) of gamma-coded pixels, black at 0 and white at 1.
 
     With one or two channels, the first is the luma; alpha is ignored.
     """
@@ -24,5 +53,28 @@ def luma_plane(pixels: Pixels, white: float) -> Plane:
             cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY, dst=plane[rows])
     else:
         plane = (pixels if pixels.ndim == 2 else pixels[..., 0]).astype(np.float32)
-    plane *= np.float32(1 / white)
+    if levels.black:
+        plane -= np.float32(levels.black)
+    plane *= np.float32(1 / levels.span)
     return plane
+
+
+def frame_levels(luma: Plane) -> Levels:
+    """Measure the levels of a luma plane (H, W), in its units, without single bright pixels."""
+    black, white = (float(value) for value in np.percentile(luma, (LOW, HIGH)))
+    peak = float(cv2.medianBlur(luma, 3).max())
+    return Levels(black, max(white, black + (peak - black) / HEADROOM))
+
+
+def stack_levels(frames: Iterable[Levels]) -> Levels:
+    """Return the levels of a stack: medians over its frames, so that one odd frame does not count.
+
+    Black is white less 1 where all frames are even.
+    """
+    black, white = np.median([(frame.black, frame.white) for frame in frames], axis=0).tolist()
+    return Levels(black if black < white else white - 1, white)
+
+
+def measure_levels(sources: Sequence[Pixels]) -> Levels:
+    """Measure the levels of frames in memory."""
+    return stack_levels(frame_levels(luma_plane(pixels, Levels())) for pixels in sources)

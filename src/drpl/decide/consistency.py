@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from drpl.core.frames import Pixels, Plane
+from drpl.core.luma import Levels
 from drpl.core.masks import PairDecision, decision_map
 from drpl.core.strips import each_strip, enlarged_rows, reduced
 from drpl.decide.networks import DecisionModel
@@ -45,10 +46,10 @@ class VerifiedModel:
     neighbourhood_weight: float = PAIR_WEIGHT
 
     def decide(
-        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+        self, source_a: Pixels, source_b: Pixels, *, levels: Levels, tile: int, masks: PairDecision
     ) -> None:
         """See `DecisionModel`."""
-        self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
+        self.model.decide(source_a, source_b, levels=levels, tile=tile, masks=masks)
         verify_consistency(masks, self.neighbourhood_weight)
 
     def release(self) -> None:

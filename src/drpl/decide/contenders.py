@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.core.frames import Pixels
-from drpl.core.luma import luma_plane
+from drpl.core.luma import Levels, luma_plane
 from drpl.core.masks import PairDecision
 from drpl.core.strips import each_strip, reduced
 
@@ -53,8 +53,8 @@ class Contenders:
     detail: the reference, if other frames were resampled or matched in exposure.
     """
 
-    def __init__(self, count: int, white: float, preferred: int | None = None) -> None:
-        self._white = white
+    def __init__(self, count: int, levels: Levels, preferred: int | None = None) -> None:
+        self._levels = levels
         self._preferred = preferred
         self._codes: list[Codes] = []
         self._places = np.zeros(count, np.intp)
@@ -65,7 +65,7 @@ class Contenders:
         It has none where ``covered`` (h, w) is False; everywhere is covered by default.
         """
         self._places[number] = len(self._codes)
-        codes = _codes(seen, self._white, covered)
+        codes = _codes(seen, self._levels, covered)
         if self._preferred is not None:
             np.maximum(codes, FAINT, out=codes)
             codes += LEAD * np.uint8(number == self._preferred)
@@ -86,7 +86,7 @@ class Contenders:
         height, width = owners.shape
         most = reduce(np.maximum, self._codes)
         ranks = self._ranks(most)
-        alike = _alike(*sources, most, self._white).ravel()
+        alike = _alike(*sources, most, self._levels).ravel()
         blocks = ranks[0].size
         columns = np.arange(width, dtype=np.intp) // BLOCK
 
@@ -116,13 +116,13 @@ class Contenders:
         return ranks
 
 
-def _codes(seen: Pixels, white: float, covered: NDArray[np.bool_] | None) -> Codes:
+def _codes(seen: Pixels, levels: Levels, covered: NDArray[np.bool_] | None) -> Codes:
     """Return the coded detail of each block of a frame."""
     height, width = seen.shape[:2]
     codes = np.empty((-(-height // BLOCK), -(-width // BLOCK)), np.uint8)
 
     def encode(rows: slice) -> None:
-        detail = _squared_detail(seen, rows, white)
+        detail = _squared_detail(seen, rows, levels)
         if covered is not None:
             detail *= covered[rows]
         bottom, right = -len(detail) % BLOCK, -width % BLOCK
@@ -136,9 +136,9 @@ def _codes(seen: Pixels, white: float, covered: NDArray[np.bool_] | None) -> Cod
     return codes
 
 
-def _alike(composite: Pixels, frame: Pixels, most: Codes, white: float) -> NDArray[np.bool_]:
+def _alike(composite: Pixels, frame: Pixels, most: Codes, levels: Levels) -> NDArray[np.bool_]:
     """Return the blocks throughout whose window two pictures have the same means."""
-    apart = np.abs(_block_means(composite) - _block_means(frame)) / np.float32(white)
+    apart = np.abs(_block_means(composite) - _block_means(frame)) / np.float32(levels.span)
     deviation = np.exp2((most / np.float32(PER_OCTAVE) + np.log2(WEAKEST)) / 2)
     tolerance = np.maximum(MEAN_TOLERANCE, DETAIL_TOLERANCE * deviation)
     differ = (apart if apart.ndim == 2 else apart.max(axis=2)) > tolerance
@@ -159,9 +159,9 @@ def _block_means(picture: Pixels) -> NDArray[np.float32]:
     return means
 
 
-def _squared_detail(seen: Pixels, rows: slice, white: float) -> NDArray[np.float32]:
+def _squared_detail(seen: Pixels, rows: slice, levels: Levels) -> NDArray[np.float32]:
     """Return the squared detail of some rows of a frame."""
     above = min(rows.start, SMOOTHING)
-    luma = luma_plane(seen[rows.start - above : rows.stop + SMOOTHING], white)
+    luma = luma_plane(seen[rows.start - above : rows.stop + SMOOTHING], levels)
     detail = luma - cv2.blur(luma, (SMOOTHING, SMOOTHING))
     return np.asarray(np.square(detail[above : above + rows.stop - rows.start]), np.float32)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.core.frames import Pixels, Tensor, check_stack, full_scale
-from drpl.core.luma import luma_plane
+from drpl.core.frames import Pixels, Tensor, check_stack
+from drpl.core.luma import Levels, luma_plane, measure_levels
 from drpl.core.masks import PairDecision
 from drpl.core.options import TILE
 from drpl.core.tiling import Tile, Window, cover, cover_evenly, mirrored
@@ -33,7 +33,7 @@ class DecisionModel(Protocol):
     """A loaded network that decides pairs of any size."""
 
     def decide(
-        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+        self, source_a: Pixels, source_b: Pixels, *, levels: Levels, tile: int, masks: PairDecision
     ) -> None:
         """Fill the masks (H, W) of a pair.
 
@@ -91,8 +91,8 @@ def decide_pair(
     check_stack((source_a, source_b))
     shape = source_a.shape[:2]
     masks = PairDecision(np.empty(shape, mask_dtype), np.empty(shape, mask_dtype))
-    white = full_scale(source_a, value_range)
-    model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
+    levels = measure_levels((source_a, source_b))
+    model.decide(source_a, source_b, levels=levels, tile=tile, masks=masks)
     return masks
 
 
@@ -109,12 +109,12 @@ class PairNetwork:
     contexts: tuple[int, ...]
 
     def decide(
-        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+        self, source_a: Pixels, source_b: Pixels, *, levels: Levels, tile: int, masks: PairDecision
     ) -> None:
         """See `DecisionModel`."""
         height, width = source_a.shape[:2]
         for part in cover(height, width, tile=tile, context=self.contexts[0]):
-            pair = (_rgb(source[part.read], white) for source in (source_a, source_b))
+            pair = (_rgb(source[part.read], levels) for source in (source_a, source_b))
             outputs = self.masks.run(dict(zip(("source_a", "source_b"), pair, strict=True)))
             for mask, output in zip((masks.mask_a, masks.mask_b), outputs, strict=True):
                 mask[part.write] = output[0, 0][part.crop]
@@ -143,11 +143,11 @@ class StagedNetwork:
     threads: int
 
     def decide(
-        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+        self, source_a: Pixels, source_b: Pixels, *, levels: Levels, tile: int, masks: PairDecision
     ) -> None:
         """See `DecisionModel`."""
         canvas = _Canvas(*source_a.shape[:2])
-        features = [self._encode(source, canvas, white, tile) for source in (source_a, source_b)]
+        features = [self._encode(source, canvas, levels, tile) for source in (source_a, source_b)]
         names = ("features_a", "features_b")
         large = canvas.height * canvas.width > LARGE
         if large:
@@ -161,8 +161,8 @@ class StagedNetwork:
         def decode(part: Tile) -> None:
             rows, cols = part.scaled(STEP).read
             inputs = {
-                "source_a": canvas.luma(source_a, part.read, white),
-                "source_b": canvas.luma(source_b, part.read, white),
+                "source_a": canvas.luma(source_a, part.read, levels),
+                "source_b": canvas.luma(source_b, part.read, levels),
                 "context_a": np.ascontiguousarray(contexts[0][..., rows, cols]),
                 "context_b": np.ascontiguousarray(contexts[1][..., rows, cols]),
             }
@@ -178,14 +178,14 @@ class StagedNetwork:
         for stage in (self.encode, self.trunk, self.decode):
             stage.release()
 
-    def _encode(self, source: Pixels, canvas: _Canvas, white: float, tile: int) -> Tensor:
+    def _encode(self, source: Pixels, canvas: _Canvas, levels: Levels, tile: int) -> Tensor:
         """Return the features of one frame, at 1/16."""
         shape = (1, self.channels, canvas.height // STEP, canvas.width // STEP)
         features = np.empty(shape, np.float32)
 
         def encode(part: Tile) -> None:
             small = part.scaled(STEP)
-            (encoded,) = self.encode.run({"source": canvas.luma(source, part.read, white)})
+            (encoded,) = self.encode.run({"source": canvas.luma(source, part.read, levels)})
             features[(..., *small.write)] = encoded[(..., *small.crop)]
 
         self._each_tile(encode, canvas, canvas.whole, tile, self.contexts[0])
@@ -234,7 +234,7 @@ class _Canvas:
         height, width = (BORDER + side + -side % STEP for side in self._size)
         return slice(BORDER, height), slice(BORDER, width)
 
-    def luma(self, source: Pixels, window: Window, white: float) -> Tensor:
+    def luma(self, source: Pixels, window: Window, levels: Levels) -> Tensor:
         """Return the luma (1, 1, h, w), in [0, 1], of a window of the canvas."""
         rows, cols = (
             _Span(span.start - BORDER, span.stop - BORDER, side)
@@ -242,8 +242,8 @@ class _Canvas:
         )
         if not (rows.mirrors_once and cols.mirrors_once):
             indices = rows.indices()[:, None], cols.indices()
-            return luma_plane(source[indices], white)[None, None]
-        plane = luma_plane(source[rows.inside, cols.inside], white)
+            return luma_plane(source[indices], levels)[None, None]
+        plane = luma_plane(source[rows.inside, cols.inside], levels)
         margins = (rows.before, rows.after, cols.before, cols.after)
         if any(margins):
             bordered = cv2.copyMakeBorder(plane, *margins, cv2.BORDER_REFLECT)
@@ -280,11 +280,14 @@ class _Span:
         return mirrored(*self._bounds)
 
 
-def _rgb(pixels: Pixels, white: float) -> Tensor:
-    """Return the colours (1, 3, H, W), white at 1; grey is repeated."""
+def _rgb(pixels: Pixels, levels: Levels) -> Tensor:
+    """Return the colours (1, 3, H, W), black at 0 and white at 1; grey is repeated."""
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         planes = pixels[..., :3].transpose(2, 0, 1)
     else:
         plane = pixels if pixels.ndim == 2 else pixels[..., 0]
         planes = np.broadcast_to(plane, (3, *plane.shape))
-    return np.ascontiguousarray(planes, dtype=np.float32)[None] * np.float32(1 / white)
+    colours = np.array(planes, np.float32, order="C")[None]
+    colours -= np.float32(levels.black)
+    colours *= np.float32(1 / levels.span)
+    return colours

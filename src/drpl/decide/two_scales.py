@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.core.frames import Pixels, Plane
+from drpl.core.luma import Levels
 from drpl.core.masks import PairDecision
 from drpl.core.strips import each_strip, enlarged_rows, reduced
 from drpl.decide.networks import LARGE, DecisionModel
@@ -38,19 +39,19 @@ class TwoScaleModel:
     coarse_model: DecisionModel
 
     def decide(
-        self, source_a: Pixels, source_b: Pixels, *, white: float, tile: int, masks: PairDecision
+        self, source_a: Pixels, source_b: Pixels, *, levels: Levels, tile: int, masks: PairDecision
     ) -> None:
         """See `DecisionModel`."""
         height, width = source_a.shape[:2]
         if height * width < SMALLEST:
-            self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
+            self.model.decide(source_a, source_b, levels=levels, tile=tile, masks=masks)
             return
         small_a, small_b = reduced(source_a, FACTOR), reduced(source_b, FACTOR)
         coarse = PairDecision(*(np.empty(small_a.shape[:2], np.float32) for _ in range(2)))
-        self.coarse_model.decide(small_a, small_b, white=white, tile=tile, masks=coarse)
+        self.coarse_model.decide(small_a, small_b, levels=levels, tile=tile, masks=coarse)
         if height * width > LARGE:
             self.coarse_model.release()
-        self.model.decide(source_a, source_b, white=white, tile=tile, masks=masks)
+        self.model.decide(source_a, source_b, levels=levels, tile=tile, masks=masks)
         for mask, coarse_mask in ((masks.mask_a, coarse.mask_a), (masks.mask_b, coarse.mask_b)):
             _add_logits(mask, np.float32(WEIGHT) * _logits(coarse_mask), width)
 

@@ -97,6 +97,7 @@ def fuse_stack(
     clock.lap("align")
     frames = RegisteredFrames(stack, plan, options, clock, progress)
     composite = method.fuse(frames, plan, options)
+    frames.restore(composite.fused)
     needs = method.needs(options, stack.like, len(stack.names))
     about = method.describe() | {"passes": needs.passes}
     result = as_result(composite, plan, window, about, clock.seconds)

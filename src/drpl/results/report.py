@@ -48,7 +48,8 @@ def build_report(
     dict
         ``report`` (version of these fields), ``output``, ``size`` and ``source_size`` (width,
         height), ``window`` (left, top), ``reference``, ``rejected``, ``focus_order``,
-        ``decision_scale``, ``frames`` (number, name, sha256, status, motion, transform,
+        ``decision_scale``, ``levels`` (sample values seen as black and
+        white), ``frames`` (number, name, sha256, status, motion, transform,
         residual_px, score, exposure, coverage, notes), ``slabs`` (file, frames), ``edits`` (file,
         sha256, strokes of each frame; or None), ``options``, ``method``, ``seconds`` (by step),
         ``peak_memory_mb`` and ``versions``.
@@ -78,6 +79,7 @@ def build_report(
         "rejected": sorted(set(plan.order) - set(plan.used)),
         "focus_order": list(plan.focus_order),
         "decision_scale": plan.scale,
+        "levels": asdict(plan.levels),
         "frames": frames,
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
         "edits": None if edits is None else describe_edits(edits, len(frames)),

@@ -17,6 +17,7 @@ from drpl.align.prepare import prepared_frame
 from drpl.align.transforms import TRANSFORMS, StackTransforms, read_transforms, write_transforms
 from drpl.core.composite import Prepared
 from drpl.core.frames import Pixels
+from drpl.core.luma import Levels
 from drpl.core.options import FusionOptions
 from drpl.core.tiling import Window
 from drpl.errors import ReadError
@@ -88,6 +89,7 @@ class StoredResult:
             self.known.exposures,
             self.report["decision_scale"],
             tuple(self.report["focus_order"]),
+            Levels(**self.report["levels"]),
         )
 
     @property
