@@ -12,6 +12,7 @@ from drpl.decide.clipped import clipped_ceilings, prefer_unclipped
 from drpl.pipeline.fuse import fuse
 from drpl.scenes.drawn import draw_pair
 
+FULL = {"peak": 255.0, "white": 255.0}
 DARKENED = Exposure((0.9,), (0.0,))
 COLOURS = np.zeros((8, 8, 3), np.uint8)
 
@@ -24,19 +25,21 @@ def masks_like(height, width, value):
 def corrected_mask_a(a, b, exposures, owners, value):
     masks = masks_like(*a.shape[:2], value)
     numbers = tuple(np.full(a.shape[:2], number, np.uint8) for number in owners)
-    ceilings = clipped_ceilings(exposures, a, 255.0)
+    ceilings = clipped_ceilings(exposures, a, **FULL)
     prefer_unclipped(masks, (a, b), ceilings, numbers, 255.0)
     assert np.array_equal(masks.mask_a, 1 - masks.mask_b)
     return masks.mask_a
 
 
 def test_only_darkened_frames_and_colours_have_ceilings():
-    found = clipped_ceilings([Exposure(), Exposure((0.9, 1.1, 0.5), (0.0, 0.0, 0.1))], COLOURS, 255)
+    found = clipped_ceilings(
+        [Exposure(), Exposure((0.9, 1.1, 0.5), (0.0, 0.0, 0.1))], COLOURS, **FULL
+    )
     assert np.isinf(found[0]).all()
     assert found[1].tolist() == [pytest.approx(229.5), np.inf, pytest.approx(153)]
-    assert clipped_ceilings([Exposure(), Exposure((1.2,), (0.0,))], COLOURS, 255) is None
-    assert clipped_ceilings([replace(DARKENED, highlights=(1.0,))], COLOURS, 255) is None
-    assert clipped_ceilings([DARKENED], COLOURS.astype(np.float32), 1.0) is None
+    assert clipped_ceilings([Exposure(), Exposure((1.2,), (0.0,))], COLOURS, **FULL) is None
+    assert clipped_ceilings([replace(DARKENED, highlights=(1.0,))], COLOURS, **FULL) is None
+    assert clipped_ceilings([DARKENED], COLOURS.astype(np.float32), peak=1.0, white=1.0) is None
 
 
 @pytest.mark.parametrize("colours", [(), (3,), (4,)])

@@ -35,9 +35,7 @@ class Plan:
 
     All frames have the (H, W) ``shape``. ``scale`` is in pixels per decision along each axis.
     ``order`` holds the numbers of all frames in focus order; the end with more detail comes first.
-    Decisions see sample values by ``levels``. No sample uses the upper ``headroom`` bits: frames of
-    uint16 are fused shifted up by them, so that resampling and blending round as finely as in
-    frames of full range.
+    Decisions see sample values by ``levels``.
     """
 
     shape: tuple[int, int]
@@ -46,7 +44,6 @@ class Plan:
     scale: int
     order: tuple[int, ...]
     levels: Levels
-    headroom: int = 0
 
     @property
     def used(self) -> list[int]:
@@ -122,7 +119,6 @@ def plan_stack(
         scale,
         tuple(order),
         survey.levels,
-        survey.headroom,
     )
     if len(plan.used) < 2:
         raise AlignmentError(
@@ -179,7 +175,6 @@ class _Survey:
         self.shape = (0, 0)
         self.full_by_working = (1.0, 1.0)
         self._levels: list[Levels] = []
-        self.headroom = 16
         self._thumbnails: list[tuple[Pixels, int]] = []
         self._white = 1.0
 
@@ -187,15 +182,15 @@ class _Survey:
         """Measure a frame; return its luma at working size."""
         self.shape = (pixels.shape[0], pixels.shape[1])
         self._white = full_scale(pixels, self.options.value_range)
-        headroom = unused_bits(pixels)
-        self.headroom = min(self.headroom, headroom)
+        peak = float(pixels.max())
         luma = luma_plane(pixels, Levels(white=self._white))
         if not self.options.scale:
             self.details.append(measure_detail(luma))
         if self.options.exposure:
+            headroom = unused_bits(pixels, peak)
             self._thumbnails.append((_thumbnail(pixels, headroom), headroom))
         plane = self._reduced(luma)
-        self._levels.append(frame_levels(plane))
+        self._levels.append(frame_levels(plane, peak / self._white))
         self._profiles.append(focus_profile(plane))
         return plane
 
@@ -247,9 +242,9 @@ class _Survey:
         return pixels.astype(np.float32) / np.float32(self._white * 2**headroom)
 
 
-def unused_bits(pixels: Pixels) -> int:
-    """Return the number of upper bits that no sample of uint16 uses; 0 for other dtypes."""
-    return 16 - int(pixels.max()).bit_length() if pixels.dtype == np.uint16 else 0
+def unused_bits(like: Pixels, peak: float) -> int:
+    """Return the number of upper bits that samples up to a peak do not use; 0 unless uint16."""
+    return 16 - round(peak).bit_length() if like.dtype == np.uint16 else 0
 
 
 def _thumbnail(pixels: Pixels, headroom: int) -> Pixels:

@@ -12,7 +12,7 @@ import numpy as np
 
 from drpl.align.exposure import apply_exposure
 from drpl.align.geometry import valid_area, warp
-from drpl.align.plan import Plan, plan_stack
+from drpl.align.plan import Plan, plan_stack, unused_bits
 from drpl.align.transforms import StackTransforms
 from drpl.core.composite import Prepared
 from drpl.core.frames import Pixels, full_scale
@@ -60,17 +60,26 @@ class RegisteredFrames:
 
     @property
     def white(self) -> float:
-        """Value of white in the frames."""
-        return full_scale(self.stack.like, self.options.value_range)
+        """Value of white in the frames that `read` yields; the unit of offsets of exposure."""
+        return full_scale(self.stack.like, self.options.value_range) * (1 << self.headroom)
+
+    @property
+    def headroom(self) -> int:
+        """Upper bits that no sample of uint16 uses.
+
+        Frames are fused shifted up by them, so that resampling and blending round as finely as in
+        frames of full range.
+        """
+        return unused_bits(self.stack.like, self.plan.levels.peak)
 
     @property
     def levels(self) -> Levels:
         """Levels of the frames that `read` yields."""
-        return self.plan.levels.scaled(2**self.plan.headroom)
+        return self.plan.levels.scaled(2**self.headroom)
 
     def restore(self, fused: Pixels) -> None:
         """Shift samples fused from the frames that `read` yields down, in place, and round them."""
-        headroom = self.plan.headroom
+        headroom = self.headroom
         if headroom:
             half, most = fused.dtype.type(2 ** (headroom - 1)), fused.dtype.type(2**16 - 1)
             np.minimum(fused, most - half, out=fused)
@@ -80,11 +89,11 @@ class RegisteredFrames:
     def read(self, numbers: Sequence[int], *, stage: str = "fuse") -> Iterator[Prepared]:
         """Read frames one by one, to fuse them; each is prepared while the one before is used.
 
-        Samples are shifted up by `drpl.align.plan.Plan.headroom`; `restore` shifts them down.
+        Samples are shifted up by `headroom`; `restore` shifts them down.
         Their arrays may belong to the caller of the stack; see `drpl.io.stacks.Stack.borrowed`. The
         ``stage`` is named to ``progress``.
         """
-        headroom = self.plan.headroom
+        headroom = self.headroom
         works = [
             partial(prepared_frame, self.stack, self.plan, self.options, number, headroom=headroom)
             for number in numbers

@@ -88,5 +88,5 @@ def as_view(pixels: Pixels, levels: Levels, covered: Coverage | None = None) -> 
 def as_pixels(fused: Images, like: Pixels, white: float) -> Pixels:
     """Convert a fused image to a source's shape and dtype; integers are rounded and clipped."""
     if like.dtype.kind == "u":
-        fused = np.rint(np.clip(fused, 0, np.float32(white)))
+        fused = np.rint(np.clip(fused, 0, min(white, np.iinfo(like.dtype).max)))
     return fused.reshape(like.shape).astype(like.dtype)

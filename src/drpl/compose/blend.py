@@ -102,7 +102,7 @@ def blend_pyramids(
     # blending is linear: A plus the blended pyramid of B - A, zero where the sources agree
     blended = a + _blend(difference, weight, levels)
     if source_a.dtype.kind == "u":
-        blended = np.clip(blended, 0, white)
+        blended = np.clip(blended, 0, min(white, np.iinfo(source_a.dtype).max))
     return _as_dtype(blended, source_a.dtype)
 
 

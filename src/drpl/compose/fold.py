@@ -244,11 +244,15 @@ class Folding:
             np.broadcast_to(number, composite.index_map.shape) if new.maps is None else new.maps[0]
         )
         both = (owners, numbers[::step, ::step])
-        prefer_unclipped(masks, sources, self._ceilings, both, self.frames.white)
+        prefer_unclipped(masks, sources, self._ceilings, both, self.frames.levels.peak)
 
     @cached_property
     def _ceilings(self) -> Ceilings | None:
         """Values of clipped pixels after exposure matching."""
+        frames = self.frames
         return clipped_ceilings(
-            self.frames.plan.exposures, self.frames.stack.like, self.frames.white
+            frames.plan.exposures,
+            frames.stack.like,
+            peak=frames.levels.peak,
+            white=frames.white,
         )

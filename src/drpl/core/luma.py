@@ -7,7 +7,7 @@ dim light or a black offset do not change decisions. Pixels themselves are never
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import cv2
 import numpy as np
@@ -25,10 +25,11 @@ percentile."""
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Sample values that decisions see as 0 (black) and 1 (white)."""
+    """Sample values that decisions see as 0 (black) and 1 (white), and the largest sample."""
 
     black: float = 0.0
     white: float = 1.0
+    peak: float = 1.0
 
     @property
     def span(self) -> float:
@@ -37,7 +38,7 @@ class Levels:
 
     def scaled(self, factor: float) -> Levels:
         """Return the levels in other units."""
-        return Levels(self.black * factor, self.white * factor)
+        return Levels(self.black * factor, self.white * factor, self.peak * factor)
 
 
 def luma_plane(pixels: Pixels, levels: Levels) -> Plane:
@@ -59,22 +60,28 @@ def luma_plane(pixels: Pixels, levels: Levels) -> Plane:
     return plane
 
 
-def frame_levels(luma: Plane) -> Levels:
-    """Measure the levels of a luma plane (H, W), in its units, without single bright pixels."""
+def frame_levels(luma: Plane, peak: float) -> Levels:
+    """Measure the levels of a luma plane (H, W), in its units; ``peak`` is the largest sample.
+
+    Single bright pixels do not affect black and white.
+    """
     black, white = (float(value) for value in np.percentile(luma, (LOW, HIGH)))
-    peak = float(cv2.medianBlur(luma, 3).max())
-    return Levels(black, max(white, black + (peak - black) / HEADROOM))
+    brightest = float(cv2.medianBlur(luma, 3).max())
+    return Levels(black, max(white, black + (brightest - black) / HEADROOM), peak)
 
 
 def stack_levels(frames: Iterable[Levels]) -> Levels:
     """Return the levels of a stack: medians over its frames, so that one odd frame does not count.
 
-    Black is white less 1 where all frames are even.
+    Black is white less 1 where all frames are even. The peak is the largest of any frame.
     """
-    black, white = np.median([(frame.black, frame.white) for frame in frames], axis=0).tolist()
-    return Levels(black if black < white else white - 1, white)
+    blacks, whites, peaks = zip(*(astuple(frame) for frame in frames), strict=True)
+    black, white = float(np.median(blacks)), float(np.median(whites))
+    return Levels(black if black < white else white - 1, white, max(peaks))
 
 
 def measure_levels(sources: Sequence[Pixels]) -> Levels:
     """Measure the levels of frames in memory."""
-    return stack_levels(frame_levels(luma_plane(pixels, Levels())) for pixels in sources)
+    return stack_levels(
+        frame_levels(luma_plane(pixels, Levels()), float(pixels.max())) for pixels in sources
+    )

@@ -23,24 +23,27 @@ Ceilings = NDArray[np.float32]
 clipped pixels stay white."""
 Owners = NDArray[np.unsignedinteger]
 TOLERANCE = 1 / 255
-"""Distance below the ceiling, relative to white, at which a value still counts as clipped."""
+"""Distance below the ceiling, relative to the peak, at which a value still counts as clipped."""
 WINDOW = 3
 """Side, in pixels, of the window that must be clipped throughout, and over whose mean the other
 frame must show more light: resampling mixes other values into the edges of clipped areas."""
 
 
-def clipped_ceilings(exposures: Sequence[Exposure], like: Pixels, white: float) -> Ceilings | None:
+def clipped_ceilings(
+    exposures: Sequence[Exposure], like: Pixels, *, peak: float, white: float
+) -> Ceilings | None:
     """Return the value of clipped pixels in each frame after exposure matching.
 
-    A frame with compressed highlights has no ceiling, nor have float frames. None if no frame has a
-    ceiling below ``white``. ``like`` has the shape and dtype of the frames.
+    Pixels are clipped at ``peak``, the largest sample of the stack; ``white`` is the unit of
+    offsets. A frame with compressed highlights has no ceiling, nor have float frames. None if no
+    frame has a ceiling below the peak. ``like`` has the shape and dtype of the frames.
     """
     colours = 1 if like.ndim == 2 else like.shape[2] - (like.shape[2] in (2, 4))
     found = np.empty((len(exposures), colours), np.float32)
     for ceiling, exposure in zip(found, exposures, strict=True):
-        line = np.add(exposure.gain, exposure.offset)
-        ceiling[:] = np.inf if exposure.highlights else line * white
-    below = found < white * (1 - TOLERANCE)
+        line = peak * np.array(exposure.gain) + white * np.array(exposure.offset)
+        ceiling[:] = np.inf if exposure.highlights else line
+    below = found < peak * (1 - TOLERANCE)
     if like.dtype.kind != "u" or not below.any():
         return None
     return np.where(below, found, np.float32(np.inf))
@@ -51,7 +54,7 @@ def prefer_unclipped(
     sources: tuple[Pixels, Pixels],
     ceilings: Ceilings,
     owners: tuple[Owners, Owners],
-    white: float,
+    peak: float,
 ) -> None:
     """Decide, in place, for the source that shows more light where the other is clipped.
 
@@ -67,7 +70,7 @@ def prefer_unclipped(
         inner = slice(above, above + rows.stop - rows.start)
         pair = [np.atleast_3d(source[wide])[..., :colours] for source in sources]
         clipped = [
-            _clipped(pixels, ceilings[numbers[wide]] - white * TOLERANCE)[inner]
+            _clipped(pixels, ceilings[numbers[wide]] - peak * TOLERANCE)[inner]
             for pixels, numbers in zip(pair, owners, strict=True)
         ]
         if not any(plane.any() for plane in clipped):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from drpl.align.prepare import RegisteredFrames
 from drpl.compose.blend import LEVELS, blend_pyramids, pyramid_reach
 from drpl.core.composite import Coverage, Prepared
-from drpl.core.frames import Pixels, Plane
+from drpl.core.frames import Pixels, Plane, full_scale
 from drpl.core.progress import Progress
 from drpl.core.tiling import Window, cover
 from drpl.errors import ConfigError
@@ -39,7 +39,7 @@ def retouch_result(result: FusionResult, edits: Edits, frames: RegisteredFrames)
         result.confidence,
         edits,
         partial(frames.frame, window=result.window),
-        white=frames.white,
+        white=full_scale(result.fused, frames.options.value_range),
         progress=frames.progress,
     )
 
