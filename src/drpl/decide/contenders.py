@@ -36,11 +36,11 @@ MARGIN = np.uint8(PER_OCTAVE)
 """Steps by which a contender may fall short of the sharpest frame: half the mean square."""
 WEAKEST = 2.0**-31
 """Mean squared detail of code 0, relative to white."""
-FAINT = np.uint8(13.75 * PER_OCTAVE)
-"""Code of barely visible detail, with a standard deviation of 0.6 / 255 of white."""
+FAINT = np.uint8(15.25 * PER_OCTAVE)
+"""Code of barely visible detail, with a standard deviation of 1.1 / 255 of white."""
 LEAD = np.uint8(2)
 """Steps added to the detail of the preferred frame."""
-MEAN_TOLERANCE, DETAIL_TOLERANCE = 2.5 / 255, 1.5
+MEAN_TOLERANCE, DETAIL_TOLERANCE = 3.2 / 255, 1.5
 """Difference of block means up to which detail alone may decide, relative to white and to the
 standard deviation of detail; the larger holds. Beyond it, patches of another colour would show."""
 
