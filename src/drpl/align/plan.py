@@ -209,14 +209,15 @@ class _Survey:
         return self._reduced(luma_plane(pixels, Levels(white=self._white)))
 
     def _reduced(self, luma: Plane) -> Plane:
-        """Reduce a plane to working size."""
+        """Reduce a plane to working size, without single bright pixels."""
         height, width = luma.shape
         fraction = min(1.0, math.sqrt(WORKING_PIXELS / (height * width)))
         size = (max(1, round(width * fraction)), max(1, round(height * fraction)))
         self.full_by_working = (width / size[0], height / size[1])
-        if size == (width, height):
-            return luma
-        return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
+        if size != (width, height):
+            luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
+        # hot pixels stay in place while the scene moves, and outshine dim frames
+        return np.minimum(luma, cv2.medianBlur(luma, 3).max())
 
     def exposures(self, plan: Plan) -> list[Exposure]:
         """Match the exposure of each frame in use to that of the reference frame."""
