@@ -217,7 +217,7 @@ class _Survey:
         if size != (width, height):
             luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
         # hot pixels stay in place while the scene moves, and outshine dim frames
-        return np.minimum(luma, cv2.medianBlur(luma, 3).max())
+        return np.asarray(np.minimum(luma, cv2.medianBlur(luma, 3).max()), np.float32)
 
     def exposures(self, plan: Plan) -> list[Exposure]:
         """Match the exposure of each frame in use to that of the reference frame."""
