@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,25 +17,37 @@ BLOCKS = 24
 """Blocks along the shorter side whose means are compared."""
 MIN_OFFSET = 0.005
 """Offset, relative to white, below which none is applied."""
-MIN_CHANGE = 0.008
-"""Relative change of gain below which none is applied; blur in real pairs, and blur made in coded
-values (MFI-WHU), imitates up to half of it."""
-MIN_SIGNIFICANCE = 3.0
-"""Standard errors that a change of gain must exceed."""
+MIN_CHANGE = 0.004
+"""Relative change of gain below which none is applied."""
+LEAD = 2.0
+"""Ratio of the weight of blocks that agree with a gain to the weight of those that agree with no
+change, from which the gain is applied: where nothing changed but blur, as many agree with none."""
+PLANE_LEAD = 1.3
+"""The same ratio of a gain that varies across the picture to a constant one: vignetting that moves
+with the sensor."""
+HIGH_BLACK = 0.5
+"""Black level, relative to white, above which it is an offset of the camera: gains are about it."""
+STEEPEST = 0.03
+"""Standard deviation of the slope of such a gain, from the middle to the edge."""
+NARROW, SHRINK = 0.003, 0.7
+"""Smallest spread of the log ratios of blocks that agree, and the factor that the spread shrinks by
+from fit to fit: blocks that blur does not change agree closely, whatever the others do."""
+ODD_DEVIATIONS, ODD_CHANGE = 3.0, 0.05
+"""Robust deviations, and relative change, from the median by which a reference frame is odd."""
 VARIANCE_FLOOR = 1e-4
 """Relative variance below which all blocks count as equally flat."""
 DEVIATION_FLOOR = 0.05
 """Deviation, relative to white, added to that of each block: it lowers the weight of dark blocks,
 whose ratios are the least certain and the least visible."""
-GAIN_ROUNDS, LINE_ROUNDS = 8, 5
+FIT_ROUNDS, LINE_ROUNDS = 4, 5
 """Iterations of the robust fits."""
 MAX_LINE_SPREAD = 0.4
 """Spread of the residuals about a line with an offset, relative to that of a gain alone, below
 which the line is used."""
 GAIN_RANGE = (0.25, 4.0)
 """Smallest and largest gain."""
-DARK, BRIGHT = 0.01, 0.98
-"""Values, relative to white, at and beyond which pixels count as clipped."""
+DARK, BRIGHT = 0.01, 0.94
+"""Values, relative to white, at and beyond which pixels may be clipped or bent by a tone curve."""
 GAMMA = 2.2
 """Approximate gamma of pictures as cameras save them."""
 MIN_BLOCKS = 8
@@ -80,44 +92,144 @@ class Exposure:
         return Exposure(self.gain, tuple(value * top for value in self.offset), highlights)
 
 
-def match_exposure(reference: Plane, moving: Plane, *, gamma: float = GAMMA) -> Exposure:
-    """Estimate the change that matches a frame to the reference frame's exposure.
+def match_exposures(
+    read: Callable[[int], Plane],
+    count: int,
+    reference: int,
+    *,
+    black: float = 0.0,
+    fixed: bool = False,
+) -> list[Exposure]:
+    """Match the exposures of a stack's frames by small registered pictures.
 
-    The small aligned pictures, (H, W) or (H, W, C) in [0, 1], are NaN where the moving frame has no
-    pixels; the power ``gamma`` converts them to linear light. Returns the identity if the change is
-    below 0.8 per cent or not significant. Raise AlignmentError if the shapes differ.
+    ``read`` returns the picture of a frame, (H, W) or (H, W, C) with white at 1, by its place in
+    focus order; it is NaN where the frame shows nothing. ``black`` is the black level of the stack.
+    The exposure of the ``reference`` frame is kept, unless it is odd among the others and not
+    ``fixed``: then they follow the frame in their middle.
 
-    Means of blocks without clipped pixels are compared. The gain is the ratio of their linear
-    light, which defocus spreads but preserves; flat blocks weigh most, outliers nothing. An offset
-    is used if a line fits the flattest blocks much better than a gain alone. Tone curves of cameras
-    bend near white: if a frame is darkened, its brightest even places show the value that white
-    maps to, provided that slightly darker places agree.
+    Each frame is compared with the reference and with its neighbour, which differs less in blur;
+    gains are the least-squares solution of all comparisons. Means of blocks without clipped pixels
+    are compared: defocus spreads linear light but preserves it, so blocks in even areas keep their
+    ratio. Gains are applied only if at least `LEAD` times as many blocks agree with them as with no
+    change, in two comparisons (or the only one). An offset is used if a line fits the flattest
+    blocks much better than a gain, or if black is above `HIGH_BLACK`.
+    """
+    floor = black if black > HIGH_BLACK else 0.0
+    links: list[_Link] = []
+    lines: dict[int, Exposure] = {}
+    target = before = _planes(read(reference))
+    for place in range(count):
+        planes = _planes(read(place))
+        pairs = {} if place == reference else {reference: target}
+        if place and reference not in (place, place - 1):
+            pairs[place - 1] = before
+        for other, wanted in pairs.items():
+            blocks = _Blocks.of(wanted, planes, floor)
+            links.append(_Link(place, other, *_gain(blocks)))
+            if other == reference and not floor and (line := _flat_line(blocks)):
+                lines[place] = line
+        before = planes
+    gains = _solved(links, count, reference, len(target))
+    return _as_exposures(read, gains, lines, reference, floor, fixed=fixed)
+
+
+def match_exposure(reference: Plane, moving: Plane) -> Exposure:
+    """Return the change that matches a frame to a reference frame; see `match_exposures`.
+
+    Raise AlignmentError if the shapes of the pictures differ.
     """
     if reference.shape != moving.shape or reference.ndim not in (2, 3):
         raise AlignmentError(
             f"pictures to match have shapes {reference.shape} and {moving.shape}; expected (H, W) "
             "or (H, W, C), alike"
         )
-    channels = 1 if reference.ndim == 2 else reference.shape[2]
-    layout = (*reference.shape[:2], channels)
-    planes = [np.moveaxis(picture.reshape(layout), 2, 0) for picture in (reference, moving)]
-    pairs = [_Blocks.of(wanted, found, gamma) for wanted, found in zip(*planes, strict=True)]
-    same = Exposure((1.0,) * channels, (0.0,) * channels)
-    if min(len(pair.found) for pair in pairs) < MIN_BLOCKS:
-        return same
-    lines = [_flat_line(pair) for pair in pairs]
-    if all(line is not None for line in lines):
-        gains, offsets = zip(*(line for line in lines if line is not None), strict=True)
-    else:
-        fits = [_robust_gain(pair, gamma) for pair in pairs]
-        if not any(significant for _, significant in fits):
-            return same
-        gains, offsets = tuple(gain for gain, _ in fits), same.offset
-    return Exposure(gains, offsets, _highlights(planes, gains, offsets))
+    return match_exposures((reference, moving).__getitem__, 2, 0, fixed=True)[1]
+
+
+def _planes(picture: Plane) -> Plane:
+    """Return a picture with its channels first."""
+    return picture[None] if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
+
+
+def _as_exposures(
+    read: Callable[[int], Plane],
+    gains: Floats,
+    lines: Mapping[int, Exposure],
+    reference: int,
+    floor: float,
+    *,
+    fixed: bool,
+) -> list[Exposure]:
+    """Convert log gains (N, C) over the reference to exposures."""
+    model = reference if fixed else _usual_frame(gains, reference)
+    gains = np.exp(gains - gains[model])
+    scale = float(np.mean(gains[reference]))
+    found = []
+    wanted = _planes(read(model))
+    for place, gain in enumerate(np.clip(gains, *GAIN_RANGE)):
+        if place in lines:
+            line = lines[place]
+            gain, offset = scale * np.array(line.gain), scale * np.array(line.offset)
+        elif np.abs(gain - 1).max() < MIN_CHANGE:
+            found.append(Exposure((1.0,) * len(gain), (0.0,) * len(gain)))
+            continue
+        else:
+            offset = floor * (1 - gain)
+        pair = (wanted, _planes(read(place)))
+        found.append(
+            Exposure(tuple(gain.tolist()), tuple(offset.tolist()), _highlights(pair, gain, offset))
+        )
+    return found
+
+
+def _usual_frame(gains: Floats, reference: int) -> int:
+    """Return the frame whose exposure others follow: the reference unless it is odd among them."""
+    means = gains.mean(axis=1)
+    apart = np.abs(means - np.median(means))
+    deviation = MAD_TO_DEVIATION * float(np.median(apart))
+    if apart[reference] <= max(ODD_DEVIATIONS * deviation, ODD_CHANGE):
+        return reference
+    nearest = np.flatnonzero(apart <= apart.min() + MIN_CHANGE)
+    return int(nearest[np.argmin(np.abs(nearest - reference))])
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """Log gain (C,) from one frame to another.
+
+    ``share`` of the blocks agrees with it, ``unchanged`` with no change.
+    """
+
+    place: int
+    other: int
+    gain: Floats
+    share: float
+    unchanged: float
+
+
+def _solved(links: Sequence[_Link], count: int, reference: int, channels: int) -> Floats:
+    """Return the log gains (N, C) of frames over the reference that links agree on."""
+    certain_changes = sum(link.share >= LEAD * link.unchanged for link in links)
+    if certain_changes < min(2, len(links)) or not links:
+        return np.zeros((count, channels))
+    design = np.zeros((len(links), count))
+    for row, link in zip(design, links, strict=True):
+        row[link.place], row[link.other] = 1, -1
+    design[:, reference] = 0
+    wanted = np.stack([link.gain for link in links])
+    certain = np.array([link.share for link in links]) ** 2 + 1e-6
+    weight, gains = certain, np.zeros((count, channels))
+    for _ in range(FIT_ROUNDS):
+        root = np.sqrt(weight)[:, None]
+        gains = np.asarray(np.linalg.lstsq(root * design, root * wanted, rcond=None)[0])
+        misfit = np.sqrt(np.square(wanted - design @ gains).mean(axis=1))
+        spread = max(NARROW, MAD_TO_DEVIATION * float(np.median(misfit)))
+        weight = certain * _agreement(misfit, spread)
+    return np.asarray(gains, np.float64)
 
 
 def _highlights(
-    planes: Sequence[Plane], gains: Sequence[float], offsets: Sequence[float]
+    planes: Sequence[Plane], gains: Iterable[float], offsets: Iterable[float]
 ) -> tuple[float, ...]:
     """Return the value that white maps to by colour; empty if highlights follow the lines."""
     tops, bends = [], []
@@ -131,7 +243,7 @@ def _highlights(
         if brightest.sum() >= MIN_EVEN:
             rise = float(np.clip(np.median(misfit[brightest]), 0, max(0.0, 1 - gain - offset)))
         tops.append(gain + offset + rise)
-        if rise > 0:
+        if rise > MIN_CHANGE:
             bends.append(misfit[bright] * (1 - KNEE) / (rise * (found[bright] - KNEE)))
     shares = np.concatenate([np.empty(0), *bends])
     return tuple(tops) if len(shares) >= MIN_EVEN and np.median(shares) > MIN_BEND else ()
@@ -146,63 +258,120 @@ def _even(plane: Plane) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """Means of one channel over the N blocks with few clipped or missing pixels.
+    """Means over the N blocks with few clipped or missing pixels, white at 1.
 
-    ``wanted`` and ``found`` are values of the reference and of the moving picture, white at 1;
-    ``variance`` is the larger of their variances within the block.
+    ``wanted`` and ``found`` (N, C) are values of the reference and of the moving picture,
+    ``ratio`` is the log of the gain between their linear light, ``variance`` the larger one within
+    the block. ``place`` (N, 2) is the centre, relative to half of the longer side.
     """
 
     wanted: Floats
     found: Floats
-    wanted_light: Floats
-    found_light: Floats
+    ratio: Floats
     variance: Floats
+    place: Floats
 
     @classmethod
-    def of(cls, reference: Plane, moving: Plane, gamma: float) -> _Blocks:
+    def of(cls, reference: Plane, moving: Plane, black: float) -> _Blocks:
         """Average over blocks; use those with many bad pixels only if good ones are too few."""
-        good = np.isfinite(moving) & np.isfinite(reference)
-        for plane in (reference, moving):
-            good &= (plane > DARK) & (plane < BRIGHT)
+        good = np.asarray((np.isfinite(moving) & np.isfinite(reference)).all(axis=0))
+        pair = [(planes - black) / (1 - black) for planes in (reference, moving)]
+        for planes in pair:
+            good &= ((planes > DARK) & (planes < BRIGHT)).all(axis=0)
         share = _means(good)
         kept = share >= 0.95
         if kept.sum() < MIN_BLOCKS:
             kept = share >= 0.5
 
-        def averaged(plane: NDArray[Any]) -> Floats:
-            return _means(np.where(good, plane, 0))[kept] / share[kept]
+        def averaged(planes: NDArray[Any]) -> Floats:
+            means = [_means(np.where(good, plane, 0))[kept] / share[kept] for plane in planes]
+            return np.stack(means, -1)
 
-        wanted, found = averaged(reference), averaged(moving)
-        variance = np.maximum(
-            averaged(reference * reference) - wanted**2, averaged(moving * moving) - found**2
+        wanted, found = (averaged(planes) for planes in pair)
+        squares = [averaged(planes * planes) for planes in pair]
+        light = [averaged(np.maximum(planes, 0) ** GAMMA) for planes in pair]
+        middle = (np.array(kept.shape) - 1) / 2
+        return cls(
+            wanted,
+            found,
+            np.log(light[0] / light[1]) / GAMMA,
+            np.maximum(squares[0] - wanted**2, squares[1] - found**2),
+            (np.argwhere(kept) - middle) / max(1.0, middle.max()),
         )
-        light = [averaged(np.maximum(plane, 0) ** gamma) for plane in (reference, moving)]
-        return cls(wanted, found, light[0], light[1], variance)
+
+    @property
+    def flatness(self) -> Floats:
+        """Weight (N,) of each block: flat ones change least by blur."""
+        darker = np.minimum(self.wanted, self.found)
+        spread = (self.variance + DEVIATION_FLOOR**2) / darker**2 + VARIANCE_FLOOR
+        return np.asarray(1 / spread.max(axis=1), np.float64)
 
 
 def _means(plane: NDArray[Any]) -> Floats:
-    """Return the means of blocks, row by row."""
+    """Return the means of blocks (rows, columns)."""
     height, width = plane.shape
     side = max(1, min(height, width) // BLOCKS)
     size = (max(1, width // side), max(1, height // side))
     means = cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    return means.ravel().astype(np.float64)
+    return means.astype(np.float64)
 
 
-def _robust_gain(blocks: _Blocks, gamma: float) -> tuple[float, bool]:
-    """Estimate the gain; also return True if the change is significant."""
-    ratios = np.log(blocks.wanted_light / blocks.found_light)
-    darker = np.minimum(blocks.wanted, blocks.found)
-    flatness = 1 / ((blocks.variance + DEVIATION_FLOOR**2) / darker**2 + VARIANCE_FLOOR)
-    change = _weighted_median(ratios, flatness)
-    for _ in range(GAIN_ROUNDS):
-        misfit = np.abs(ratios - change) * np.sqrt(flatness)
-        spread = MAD_TO_DEVIATION * float(np.median(misfit)) + 1e-9
-        weights = flatness / (1 + (misfit / (2 * spread)) ** 2) ** 2
-        change = float(np.average(ratios, weights=weights))
-    error = spread / np.sqrt(weights.sum()) / gamma
-    gain = float(np.clip(np.exp(change / gamma), *GAIN_RANGE))
-    return gain, bool(abs(gain - 1) > max(MIN_CHANGE, MIN_SIGNIFICANCE * error))
+def _gain(blocks: _Blocks) -> tuple[Floats, float, float]:
+    """Return the log gain (C,), and the shares of blocks that agree with it and with none."""
+    channels = blocks.ratio.shape[1]
+    if len(blocks.ratio) < MIN_BLOCKS:
+        return np.zeros(channels), 0.0, 1.0
+    constant, plane = (_fitted(blocks, terms) for terms in (1, 3))
+    shares = [_share(blocks, fit) for fit in (constant, plane)]
+    chosen = int(shares[1] > PLANE_LEAD * shares[0])
+    unchanged = plane.copy()
+    unchanged[0] = 0
+    none = max(_share(blocks, fit) for fit in (np.zeros((1, channels)), unchanged))
+    return (constant, plane)[chosen][0], shares[chosen], none
+
+
+def _fitted(blocks: _Blocks, terms: int) -> Floats:
+    """Fit log gains that are constant (1 term) or a plane (3 terms); return them as (terms, C).
+
+    The spread within which blocks count shrinks, so that the fit ends at the mode of the ratios.
+    """
+    design, weights = _design(blocks, terms), blocks.flatness
+    found = np.zeros((terms, blocks.ratio.shape[1]))
+    found[0] = [_weighted_median(ratios, weights) for ratios in blocks.ratio.T]
+    spread = MAD_TO_DEVIATION * float(np.median(_misfit(blocks, found)))
+    while True:
+        for _ in range(FIT_ROUNDS):
+            weight = weights * _agreement(_misfit(blocks, found), max(spread, NARROW))
+            normal = design.T @ (design * weight[:, None])
+            slope = np.arange(1, terms)
+            normal[slope, slope] += weight.mean() * (spread / STEEPEST) ** 2 + 1e-12
+            found = np.asarray(
+                np.linalg.solve(normal, design.T @ (blocks.ratio * weight[:, None])), np.float64
+            )
+        if spread <= NARROW:
+            return found
+        spread = max(NARROW, SHRINK * spread)
+
+
+def _design(blocks: _Blocks, terms: int) -> Floats:
+    """Return the terms of a log gain at each block, (N, terms)."""
+    return np.column_stack([np.ones(len(blocks.place)), blocks.place])[:, :terms]
+
+
+def _misfit(blocks: _Blocks, gains: Floats) -> Floats:
+    """Return the distance (N,) of each block's log ratios from fitted ones."""
+    apart = blocks.ratio - _design(blocks, len(gains)) @ gains
+    return np.asarray(np.sqrt(np.square(apart).mean(axis=1)), np.float64)
+
+
+def _agreement(misfit: Floats, spread: float) -> Floats:
+    """Return the weight, from 0 to 1, of values at a distance from a robust fit."""
+    return np.asarray(1 / (1 + (misfit / (2 * spread)) ** 2) ** 2, np.float64)
+
+
+def _share(blocks: _Blocks, gains: Floats) -> float:
+    """Return the share of the blocks' weight that agrees with fitted log gains."""
+    return float(np.average(_agreement(_misfit(blocks, gains), NARROW), weights=blocks.flatness))
 
 
 def _weighted_median(values: Floats, weights: Floats) -> float:
@@ -212,14 +381,23 @@ def _weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order][np.searchsorted(below, below[-1] / 2)])
 
 
-def _flat_line(blocks: _Blocks) -> tuple[float, float] | None:
+def _flat_line(blocks: _Blocks) -> Exposure | None:
     """Fit gain and offset to the flattest third of the blocks; None if a gain alone will do."""
-    flat = blocks.variance <= np.quantile(blocks.variance, 1 / 3)
-    wanted, found = blocks.wanted[flat], blocks.found[flat]
-    line = _fitted_line(found, wanted)
-    if line is None or line[2] >= MAX_LINE_SPREAD * _gain_spread(found, wanted):
-        return None
-    return line[:2] if abs(line[1]) > MIN_OFFSET else None
+    lines = []
+    for wanted, found, variance in zip(
+        blocks.wanted.T, blocks.found.T, blocks.variance.T, strict=True
+    ):
+        if len(variance) < MIN_BLOCKS:
+            return None
+        flat = variance <= np.quantile(variance, 1 / 3)
+        line = _fitted_line(found[flat], wanted[flat])
+        if line is None or abs(line[1]) <= MIN_OFFSET:
+            return None
+        if line[2] >= MAX_LINE_SPREAD * _gain_spread(found[flat], wanted[flat]):
+            return None
+        lines.append(line)
+    gains, offsets, _ = zip(*lines, strict=True)
+    return Exposure(gains, offsets)
 
 
 def _gain_spread(found: Floats, wanted: Floats) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from drpl.align.chain import Alignment, align_chain, chain_frames
 from drpl.align.detail import OctaveDetail, decision_scale, measure_detail
-from drpl.align.exposure import Exposure, match_exposure
+from drpl.align.exposure import Exposure, match_exposures
 from drpl.align.geometry import common_area, identity, is_identity, rescale, valid_area, warp
 from drpl.align.order import focus_order, focus_profile, in_sequence
 from drpl.align.transforms import StackTransforms
@@ -220,22 +220,30 @@ class _Survey:
         return np.asarray(np.minimum(luma, cv2.medianBlur(luma, 3).max()), np.float32)
 
     def exposures(self, plan: Plan) -> list[Exposure]:
-        """Match the exposure of each frame in use to that of the reference frame."""
-        thumbnails = {number: self._thumbnail(number) for number in plan.used}
-        top = max(np.percentile(thumbnail, HIGH) for thumbnail in thumbnails.values()) or 1
-        reference = thumbnails[plan.reference] / np.float32(top)
-        shape = reference.shape[:2]
-        scale = (shape[1] / plan.shape[1], shape[0] / plan.shape[0])
+        """Match the exposure of each frame in use; see `drpl.align.exposure.match_exposures`."""
+        used = plan.used
+        top = float(max(np.percentile(self._thumbnail(number), HIGH) for number in used)) or 1.0
         found = [Exposure()] * len(plan.alignments)
-        for number in plan.used:
-            if number == plan.reference:
-                continue
-            transform = rescale(plan.alignments[number].transform, scale)
-            thumbnail = thumbnails[number] / np.float32(top)
-            moved = warp(thumbnail, transform, shape, interpolation="linear").copy()
-            moved[~valid_area(transform, shape)] = np.nan
-            found[number] = match_exposure(reference, moved).scaled(float(top))
+        matched = match_exposures(
+            lambda place: self._registered(used[place], plan) / np.float32(top),
+            len(used),
+            used.index(plan.reference),
+            black=max(0.0, self.levels.black / self._white / top),
+            fixed=self.options.reference is not None,
+        )
+        for number, exposure in zip(used, matched, strict=True):
+            found[number] = exposure.scaled(top)
         return found
+
+    def _registered(self, number: int, plan: Plan) -> Tensor:
+        """Return the thumbnail of a frame, registered and NaN beyond its edges."""
+        thumbnail = self._thumbnail(number)
+        shape = thumbnail.shape[:2]
+        scale = (shape[1] / plan.shape[1], shape[0] / plan.shape[0])
+        transform = rescale(plan.alignments[number].transform, scale)
+        moved = warp(thumbnail, transform, shape, interpolation="linear").copy()
+        moved[~valid_area(transform, shape)] = np.nan
+        return moved
 
     def _thumbnail(self, number: int) -> Tensor:
         """Return the thumbnail of a frame as float32, white at 1."""
