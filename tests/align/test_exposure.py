@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from drawing import draw_photo
-from drpl.align.exposure import Exposure, apply_exposure, match_exposure
+from drpl.align.exposure import Exposure, apply_exposure, match_exposure, match_exposures
 from drpl.errors import AlignmentError
 
 
@@ -89,3 +89,67 @@ def test_exposure_is_applied_to_colours_only(dtype, channels):
 def test_exposure_of_other_colours_is_refused():
     with pytest.raises(AlignmentError, match="3 colours; expected 1 or 1"):
         apply_exposure(np.zeros((2, 2), np.uint8), Exposure((2.0,) * 3, (0.0,) * 3), white=255)
+
+
+def lit(gains, vignetting=0.0):
+    """Return pictures of one scene, blurred more and more away from its middle, by their light."""
+    light = np.stack([draw_photo(300, 400, seed) for seed in (1, 1, 2)], -1) * 0.6 + 0.05
+    y, x = np.mgrid[:300, :400].astype(np.float32)
+    found = []
+    for number, gain in enumerate(gains):
+        apart = abs(number - len(gains) // 2)
+        blurred = cv2.GaussianBlur(light, (0, 0), 2 * apart) if apart else light
+        radius = np.hypot(x - 200 - 4 * number, y - 150 - 2 * number) / 250
+        picture = blurred ** np.float32(1 / 2.2) * (1 - vignetting * radius**2)[..., None] * gain
+        found.append(np.clip(picture, 0, 1).astype(np.float32))
+    return found
+
+
+def gains_of(pictures, reference=None, **about):
+    reference = len(pictures) // 2 if reference is None else reference
+    found = match_exposures(pictures.__getitem__, len(pictures), reference, **about)
+    return np.array([exposure.gain for exposure in found])
+
+
+@pytest.mark.parametrize("vignetting", [0, 0.3])
+def test_a_stack_that_needs_no_match_is_left_alone(vignetting):
+    assert (gains_of(lit([1] * 7, vignetting)) == 1).all()
+
+
+@pytest.mark.parametrize("vignetting", [0, 0.3])
+def test_gains_of_flickering_light_are_found(vignetting):
+    light = np.array([0.95, 1.04, 0.9, 1, 1.06, 0.97, 1.05])
+    assert gains_of(lit(light, vignetting)) == pytest.approx(
+        np.repeat(1 / light[:, None], 3, 1), rel=0.005 if not vignetting else 0.01
+    )
+
+
+@pytest.mark.parametrize("odd", range(5))
+@pytest.mark.parametrize("factor", [0.7, 1.3])
+def test_one_odd_frame_does_not_set_the_exposure(odd, factor):
+    light = np.where(np.arange(5) == odd, factor, 1)
+    assert gains_of(lit(light)).mean(axis=1) == pytest.approx(1 / light, rel=0.005)
+
+
+def test_an_explicit_reference_sets_the_exposure_even_if_it_is_odd():
+    found = gains_of(lit([1, 1, 1.3, 1, 1]), fixed=True)
+    assert found.mean(axis=1) == pytest.approx([1.3, 1.3, 1, 1.3, 1.3], rel=0.005)
+
+
+def test_a_pair_keeps_the_exposure_of_its_reference():
+    assert gains_of(lit([1.3, 1]), 0)[:, 0] == pytest.approx([1, 1.3], rel=0.01)
+
+
+def test_gains_are_about_a_high_black_level():
+    pictures = [0.85 + 0.15 * picture for picture in lit([1, 1, 0.8])]
+    found = match_exposures(pictures.__getitem__, 3, 1, black=0.86)[2]
+    assert found.gain[0] == pytest.approx(1.25, abs=0.06)
+    assert found.gain[0] * 0.86 + found.offset[0] == pytest.approx(0.86, abs=0.002)
+
+
+def test_light_that_vanishes_out_of_focus_is_not_brightened():
+    """In a confocal microscope, each frame shows its own slice; the others are dark."""
+    slices = np.arange(400) * 5 // 400
+    scene = draw_photo(300, 400, 3)
+    frames = [0.05 + scene * np.exp(-np.abs(slices - n)).astype(np.float32) for n in range(5)]
+    assert (gains_of(frames) == 1).all()

@@ -19,16 +19,22 @@ MIN_OFFSET = 0.005
 """Offset, relative to white, below which none is applied."""
 MIN_CHANGE = 0.004
 """Relative change of gain below which none is applied."""
-LEAD = 2.0
+NEIGHBOURS = 2
+"""Frames before, in focus order, that a frame is compared with."""
+LEAD = 2.5
 """Ratio of the weight of blocks that agree with a gain to the weight of those that agree with no
 change, from which the gain is applied: where nothing changed but blur, as many agree with none."""
-PLANE_LEAD = 1.3
-"""The same ratio of a gain that varies across the picture to a constant one: vignetting that moves
-with the sensor."""
+RICHER_LEAD = 1.3
+"""The same ratio from which a richer model is taken: a gain for each colour over one for all, and a
+gain that varies across the picture (vignetting that moves with the sensor) over a constant one. It
+is also that from which a single comparison counts."""
 HIGH_BLACK = 0.5
 """Black level, relative to white, above which it is an offset of the camera: gains are about it."""
 STEEPEST = 0.03
 """Standard deviation of the slope of such a gain, from the middle to the edge."""
+MOST_AGAINST = 0.2
+"""Most weight of blocks that change in the opposite direction: light that vanishes out of focus
+darkens some areas and brightens others."""
 NARROW, SHRINK = 0.003, 0.7
 """Smallest spread of the log ratios of blocks that agree, and the factor that the spread shrinks by
 from fit to fit: blocks that blur does not change agree closely, whatever the others do."""
@@ -107,7 +113,7 @@ def match_exposures(
     The exposure of the ``reference`` frame is kept, unless it is odd among the others and not
     ``fixed``: then they follow the frame in their middle.
 
-    Each frame is compared with the reference and with its neighbour, which differs less in blur;
+    Each frame is compared with the reference and with its neighbours, which differ less in blur;
     gains are the least-squares solution of all comparisons. Means of blocks without clipped pixels
     are compared: defocus spreads linear light but preserves it, so blocks in even areas keep their
     ratio. Gains are applied only if at least `LEAD` times as many blocks agree with them as with no
@@ -117,19 +123,20 @@ def match_exposures(
     floor = black if black > HIGH_BLACK else 0.0
     links: list[_Link] = []
     lines: dict[int, Exposure] = {}
-    target = before = _planes(read(reference))
+    compared = {reference: _planes(read(reference))}
     for place in range(count):
         planes = _planes(read(place))
-        pairs = {} if place == reference else {reference: target}
-        if place and reference not in (place, place - 1):
-            pairs[place - 1] = before
-        for other, wanted in pairs.items():
+        for other, wanted in compared.items():
+            if place in (reference, other):
+                continue
             blocks = _Blocks.of(wanted, planes, floor)
             links.append(_Link(place, other, *_gain(blocks)))
             if other == reference and not floor and (line := _flat_line(blocks)):
                 lines[place] = line
-        before = planes
-    gains = _solved(links, count, reference, len(target))
+        compared[place] = planes
+        if place - NEIGHBOURS in compared and place - NEIGHBOURS != reference:
+            del compared[place - NEIGHBOURS]
+    gains = _solved(links, count, reference, len(compared[reference]))
     return _as_exposures(read, gains, lines, reference, floor, fixed=fixed)
 
 
@@ -321,23 +328,34 @@ def _gain(blocks: _Blocks) -> tuple[Floats, float, float]:
     channels = blocks.ratio.shape[1]
     if len(blocks.ratio) < MIN_BLOCKS:
         return np.zeros(channels), 0.0, 1.0
-    constant, plane = (_fitted(blocks, terms) for terms in (1, 3))
-    shares = [_share(blocks, fit) for fit in (constant, plane)]
-    chosen = int(shares[1] > PLANE_LEAD * shares[0])
-    unchanged = plane.copy()
-    unchanged[0] = 0
-    none = max(_share(blocks, fit) for fit in (np.zeros((1, channels)), unchanged))
-    return (constant, plane)[chosen][0], shares[chosen], none
+    fits = [_fitted(blocks, 1, alike=True), _fitted(blocks, 1), _fitted(blocks, 3)]
+    shares = [_share(blocks, fit) for fit in fits]
+    best = 0
+    for richer in (1, 2):
+        if shares[richer] > RICHER_LEAD * shares[best]:
+            best = richer
+    slope = fits[2].copy()
+    slope[0] = 0
+    unchanged = max(_share(blocks, fit) for fit in (np.zeros((1, channels)), slope))
+    gain = fits[best][0]
+    against = float(np.average(blocks.ratio * gain < 0, axis=0, weights=blocks.flatness).max())
+    if against > MOST_AGAINST or shares[best] <= RICHER_LEAD * unchanged:
+        return np.zeros(channels), unchanged, unchanged
+    return gain, shares[best], unchanged
 
 
-def _fitted(blocks: _Blocks, terms: int) -> Floats:
+def _fitted(blocks: _Blocks, terms: int, *, alike: bool = False) -> Floats:
     """Fit log gains that are constant (1 term) or a plane (3 terms); return them as (terms, C).
 
+    Those of all colours are ``alike`` or not.
     The spread within which blocks count shrinks, so that the fit ends at the mode of the ratios.
     """
     design, weights = _design(blocks, terms), blocks.flatness
     found = np.zeros((terms, blocks.ratio.shape[1]))
-    found[0] = [_weighted_median(ratios, weights) for ratios in blocks.ratio.T]
+    ratios = blocks.ratio
+    if alike:
+        ratios = np.broadcast_to(ratios.mean(axis=1, keepdims=True), ratios.shape)
+    found[0] = [_weighted_median(colour, weights) for colour in ratios.T]
     spread = MAD_TO_DEVIATION * float(np.median(_misfit(blocks, found)))
     while True:
         for _ in range(FIT_ROUNDS):
@@ -346,7 +364,7 @@ def _fitted(blocks: _Blocks, terms: int) -> Floats:
             slope = np.arange(1, terms)
             normal[slope, slope] += weight.mean() * (spread / STEEPEST) ** 2 + 1e-12
             found = np.asarray(
-                np.linalg.solve(normal, design.T @ (blocks.ratio * weight[:, None])), np.float64
+                np.linalg.solve(normal, design.T @ (ratios * weight[:, None])), np.float64
             )
         if spread <= NARROW:
             return found
