@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from drpl.align.detail import OctaveDetail, decision_scale, measure_detail
 from drpl.align.exposure import Exposure, match_exposure
 from drpl.align.geometry import common_area, identity, is_identity, rescale, valid_area, warp
 from drpl.align.order import focus_order, focus_profile, in_sequence
+from drpl.align.sensor import SensorDefects, SensorSurvey
 from drpl.align.transforms import StackTransforms
 from drpl.core.frames import Pixels, Plane, Tensor, full_scale
 from drpl.core.luma import luma_plane
@@ -42,6 +43,7 @@ class Plan:
     exposures: tuple[Exposure, ...]
     scale: int
     order: tuple[int, ...]
+    sensor: SensorDefects = field(default_factory=SensorDefects)
 
     @property
     def used(self) -> list[int]:
@@ -77,7 +79,9 @@ class Plan:
 
     def transforms(self, names: Sequence[str]) -> StackTransforms:
         """Return the transforms of the frames, to be stored under their names."""
-        return StackTransforms(self.shape, tuple(names), self.alignments, self.exposures)
+        return StackTransforms(
+            self.shape, tuple(names), self.alignments, self.exposures, self.sensor
+        )
 
 
 def plan_stack(
@@ -99,6 +103,8 @@ def plan_stack(
             f"reference is {options.reference}; expected the number of a frame, 0 to {count - 1}"
         )
     survey = _Survey(options)
+    if known is None and options.align and options.clean_sensor:
+        survey.sensor = SensorSurvey(count)
     if known is None and options.align:
         alignments, order = _aligned(survey, read, count)
     else:
@@ -110,13 +116,17 @@ def plan_stack(
     height, width = survey.shape
     scale = options.scale or decision_scale(survey.details, height, width)
     exposures = known.exposures if known else (Exposure(),) * count
-    plan = Plan(survey.shape, tuple(alignments), exposures, scale, tuple(order))
+    sensor = known.sensor if known and options.clean_sensor else SensorDefects()
+    plan = Plan(survey.shape, tuple(alignments), exposures, scale, tuple(order), sensor)
     if len(plan.used) < 2:
         raise AlignmentError(
             f"no frame fits {names[plan.reference]}, the reference "
             f"({plan.alignments[plan.reference - 1].note}); choose another reference, fuse "
             "without alignment (no-align), or keep frames that do not fit (unaligned keep)"
         )
+    if survey.sensor is not None:
+        fitting = [a.transform for a in alignments if a.status not in ("rejected", "unaligned")]
+        plan = replace(plan, sensor=survey.sensor.defects(fitting))
     if known is None and options.exposure:
         plan = replace(plan, exposures=tuple(survey.exposures(plan)))
     return plan
@@ -163,6 +173,7 @@ class _Survey:
         self.options = options
         self.details: list[tuple[OctaveDetail, ...]] = []
         self.profiles: list[Tensor] = []
+        self.sensor: SensorSurvey | None = None
         self.shape = (0, 0)
         self.full_by_working = (1.0, 1.0)
         self._thumbnails: list[Pixels] = []
@@ -172,6 +183,8 @@ class _Survey:
         """Measure a frame; return its luma at working size."""
         self.shape = (pixels.shape[0], pixels.shape[1])
         white = full_scale(pixels, self.options.value_range)
+        if self.sensor is not None:
+            self.sensor.add(pixels)
         luma = luma_plane(pixels, white)
         if not self.options.scale:
             self.details.append(measure_detail(luma))

@@ -11,6 +11,7 @@ from typing import TypeVar
 from drpl.align.exposure import apply_exposure
 from drpl.align.geometry import valid_area, warp
 from drpl.align.plan import Plan, plan_stack
+from drpl.align.sensor import clean_frame
 from drpl.align.transforms import StackTransforms
 from drpl.core.composite import Prepared
 from drpl.core.frames import Pixels, full_scale
@@ -84,11 +85,11 @@ def prepared_frame(
 ) -> Prepared:
     """Read a frame, match its exposure and warp it onto the reference frame or a window of it.
 
-    Of the options, only ``value_range`` is used. Raise ReadError or StackError if the frame cannot
+    Defects of the sensor are filled first. Of the options, only ``value_range`` is used. Raise ReadError or StackError if the frame cannot
     be read or does not match the stack, AlignmentError if it cannot be warped or its exposure is
     for another number of colours.
     """
-    pixels = stack.read(number)
+    pixels = clean_frame(stack.read(number), geometry.sensor, in_place=not stack.borrowed)
     white = full_scale(pixels, options.value_range)
     pixels = apply_exposure(pixels, geometry.exposures[number], white=white)
     transform = geometry.alignments[number].transform

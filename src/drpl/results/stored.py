@@ -104,6 +104,7 @@ class StoredResult:
             self.known.exposures,
             self.report["decision_scale"],
             tuple(self.report["focus_order"]),
+            self.known.sensor,
         )
 
     @property
