@@ -85,9 +85,9 @@ def prepared_frame(
 ) -> Prepared:
     """Read a frame, match its exposure and warp it onto the reference frame or a window of it.
 
-    Defects of the sensor are filled first. Of the options, only ``value_range`` is used. Raise ReadError or StackError if the frame cannot
-    be read or does not match the stack, AlignmentError if it cannot be warped or its exposure is
-    for another number of colours.
+    Defects of the sensor are filled first. Of the options, only ``value_range`` is used. Raise
+    ReadError or StackError if the frame cannot be read or does not match the stack, AlignmentError
+    if it cannot be warped or its exposure is for another number of colours.
     """
     pixels = clean_frame(stack.read(number), geometry.sensor, in_place=not stack.borrowed)
     white = full_scale(pixels, options.value_range)

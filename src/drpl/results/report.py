@@ -61,9 +61,9 @@ def build_report(
         ``report`` (version of these fields), ``output``, ``size`` and ``source_size`` (width,
         height), ``window`` (left, top), ``reference``, ``rejected``, ``focus_order``,
         ``decision_scale``, ``sensor`` (pixels filled: hot, dead), ``frames`` (number, name,
-        sha256, status, motion, transform, residual_px, score, exposure, coverage,
-        notes), ``slabs`` (file, frames), ``edits`` (file, sha256, strokes of each frame; or None), ``options``, ``method``, ``seconds`` (by step),
-        ``peak_memory_mb`` and ``versions``.
+        sha256, status, motion, transform, residual_px, score, exposure, coverage, notes), ``slabs``
+        (file, frames), ``edits`` (file, sha256, strokes of each frame; or None), ``options``,
+        ``method``, ``seconds`` (by step), ``peak_memory_mb`` and ``versions``.
     """
     plan = result.plan
     rows, cols = result.window
