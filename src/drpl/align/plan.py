@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from drpl.align.detail import OctaveDetail, decision_scale, measure_detail
 from drpl.align.exposure import Exposure, match_exposures
 from drpl.align.geometry import common_area, identity, is_identity, rescale, valid_area, warp
 from drpl.align.order import focus_order, focus_profile, in_sequence
+from drpl.align.sensor import SensorDefects, SensorSurvey
 from drpl.align.transforms import StackTransforms
 from drpl.core.frames import Pixels, Plane, Tensor, full_scale
 from drpl.core.luma import HIGH, Levels, frame_levels, luma_plane, stack_levels
@@ -44,6 +45,7 @@ class Plan:
     scale: int
     order: tuple[int, ...]
     levels: Levels
+    sensor: SensorDefects = field(default_factory=SensorDefects)
 
     @property
     def used(self) -> list[int]:
@@ -79,7 +81,9 @@ class Plan:
 
     def transforms(self, names: Sequence[str]) -> StackTransforms:
         """Return the transforms of the frames, to be stored under their names."""
-        return StackTransforms(self.shape, tuple(names), self.alignments, self.exposures)
+        return StackTransforms(
+            self.shape, tuple(names), self.alignments, self.exposures, self.sensor
+        )
 
 
 def plan_stack(
@@ -101,6 +105,8 @@ def plan_stack(
             f"reference is {options.reference}; expected the number of a frame, 0 to {count - 1}"
         )
     survey = _Survey(options)
+    if known is None and options.align and options.clean_sensor:
+        survey.sensor = SensorSurvey(count)
     if known is None and options.align:
         alignments, order = _aligned(survey, read, count)
     else:
@@ -112,6 +118,7 @@ def plan_stack(
     height, width = survey.shape
     scale = options.scale or decision_scale(survey.details, height, width)
     exposures = known.exposures if known else (Exposure(),) * count
+    sensor = known.sensor if known and options.clean_sensor else SensorDefects()
     plan = Plan(
         survey.shape,
         tuple(alignments),
@@ -119,6 +126,7 @@ def plan_stack(
         scale,
         tuple(order),
         survey.levels,
+        sensor,
     )
     if len(plan.used) < 2:
         raise AlignmentError(
@@ -126,6 +134,9 @@ def plan_stack(
             f"({plan.alignments[plan.reference - 1].note}); choose another reference, fuse "
             "without alignment (no-align), or keep frames that do not fit (unaligned keep)"
         )
+    if survey.sensor is not None:
+        fitting = [a.transform for a in alignments if a.status not in ("rejected", "unaligned")]
+        plan = replace(plan, sensor=survey.sensor.defects(fitting))
     if known is None and options.exposure:
         plan = replace(plan, exposures=tuple(survey.exposures(plan)))
     return plan
@@ -172,6 +183,7 @@ class _Survey:
         self.options = options
         self.details: list[tuple[OctaveDetail, ...]] = []
         self._profiles: list[Tensor] = []
+        self.sensor: SensorSurvey | None = None
         self.shape = (0, 0)
         self.full_by_working = (1.0, 1.0)
         self._levels: list[Levels] = []
@@ -183,6 +195,8 @@ class _Survey:
         self.shape = (pixels.shape[0], pixels.shape[1])
         self._white = full_scale(pixels, self.options.value_range)
         peak = float(pixels.max())
+        if self.sensor is not None:
+            self.sensor.add(pixels)
         luma = luma_plane(pixels, Levels(white=self._white))
         if not self.options.scale:
             self.details.append(measure_detail(luma))

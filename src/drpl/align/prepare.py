@@ -13,6 +13,7 @@ import numpy as np
 from drpl.align.exposure import apply_exposure
 from drpl.align.geometry import valid_area, warp
 from drpl.align.plan import Plan, plan_stack, unused_bits
+from drpl.align.sensor import clean_frame
 from drpl.align.transforms import StackTransforms
 from drpl.core.composite import Prepared
 from drpl.core.frames import Pixels, full_scale
@@ -116,12 +117,12 @@ def prepared_frame(
 ) -> Prepared:
     """Read a frame, match its exposure and warp it onto the reference frame or a window of it.
 
-    Samples of uint16 are shifted up by ``headroom`` bits before.
+    Defects of the sensor are filled first, and samples of uint16 shifted up by ``headroom`` bits.
     Of the options, only ``value_range`` is used. Raise ReadError or StackError if the frame cannot
     be read or does not match the stack, AlignmentError if it cannot be warped or its exposure is
     for another number of colours.
     """
-    pixels = stack.read(number)
+    pixels = clean_frame(stack.read(number), geometry.sensor, in_place=not stack.borrowed)
     white = full_scale(pixels, options.value_range)
     if headroom:
         pixels = np.left_shift(pixels, pixels.dtype.type(headroom))

@@ -3,10 +3,12 @@
 The format is::
 
     {"version": 1, "size": [width, height], "reference": 3,
+     "sensor": {"hot": [[row, column], ...], "dead": []},
      "frames": [{"name": "a.tif", "transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
                  "model": "affine", "residual": 0.2, "score": 0.99, "status": "aligned", "note": "",
                  "exposure": {"gain": [1.0], "offset": [0.0], "highlights": []}}, ...]}
 
+``sensor`` lists row and column of pixels that are filled before warping; it may be missing.
 ``transform`` maps pixel coordinates (x, y, 1) of the frame to those of the reference frame, row by
 row; pixel centres lie at integers. ``residual`` is in pixels; it and ``score`` are null if unknown.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ import numpy as np
 
 from drpl.align.chain import STATUSES, Alignment
 from drpl.align.exposure import Exposure
+from drpl.align.sensor import SensorDefects
 from drpl.errors import AlignmentError
 from drpl.io.write import write_text
 
@@ -44,6 +47,7 @@ class StackTransforms:
     names: tuple[str, ...]
     alignments: tuple[Alignment, ...]
     exposures: tuple[Exposure, ...]
+    sensor: SensorDefects = field(default_factory=SensorDefects)
 
     def __post_init__(self) -> None:
         """Check that each frame has a name, an alignment and an exposure."""
@@ -67,6 +71,10 @@ def write_transforms(
         "version": VERSION,
         "size": [int(transforms.shape[1]), int(transforms.shape[0])],
         "reference": statuses.index("reference") if "reference" in statuses else None,
+        "sensor": {
+            "hot": transforms.sensor.hot.tolist(),
+            "dead": transforms.sensor.dead.tolist(),
+        },
         "frames": [_frame(*frame) for frame in parts],
     }
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", overwrite=overwrite)
@@ -135,6 +143,7 @@ def _parsed(path: Path, content: Any) -> StackTransforms:
             tuple(str(frame["name"]) for frame in frames),
             tuple(_alignment(frame) for frame in frames),
             tuple(_exposure(frame["exposure"]) for frame in frames),
+            _sensor(content.get("sensor", {}), (height, width)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise AlignmentError(
@@ -165,6 +174,17 @@ def _exposure(stored: dict[str, Any]) -> Exposure:
     if len(highlights) not in (0, len(gain)) or not all(map(math.isfinite, highlights)):
         raise ValueError("exposure does not hold as many highlights as gains, all finite")
     return Exposure(gain, offset, highlights)
+
+
+def _sensor(stored: dict[str, Any], shape: tuple[int, int]) -> SensorDefects:
+    """Convert the defects of the sensor; files of older versions have none."""
+    kinds = {}
+    for kind in ("hot", "dead"):
+        places = np.array(stored.get(kind, []), np.int64).reshape(-1, 2)
+        if ((places < 0) | (places >= shape)).any():
+            raise ValueError(f"sensor has {kind} pixels outside of the frames")
+        kinds[kind] = places
+    return SensorDefects(**kinds)
 
 
 def _check_stack(

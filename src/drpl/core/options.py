@@ -30,7 +30,7 @@ EFFORT = ("threads", "tile", "max_memory", "max_pixels")
 PRESETS: dict[str, dict[str, Any]] = {
     "macro": {"motion": "affine"},
     "landscape": {"motion": "affine", "unaligned": "keep"},
-    "microscope": {"motion": "similarity", "exposure": False},
+    "microscope": {"motion": "similarity", "exposure": False, "clean_sensor": False},
     "handheld": {"motion": "homography", "crop": True},
 }
 """Options by kind of work."""
@@ -108,6 +108,10 @@ class FusionOptions:
         ),
     )
     crop: bool = field(default=False, metadata=described("Crop to the area that all frames cover."))
+    clean_sensor: bool = field(
+        default=True,
+        metadata=described("Fill hot and dead pixels, found where the scene moves."),
+    )
     scale: int = field(
         default=0,
         metadata=described(

@@ -48,11 +48,11 @@ def build_report(
     dict
         ``report`` (version of these fields), ``output``, ``size`` and ``source_size`` (width,
         height), ``window`` (left, top), ``reference``, ``rejected``, ``focus_order``,
-        ``decision_scale``, ``levels`` (sample values seen as black and
-        white), ``frames`` (number, name, sha256, status, motion, transform,
-        residual_px, score, exposure, coverage, notes), ``slabs`` (file, frames), ``edits`` (file,
-        sha256, strokes of each frame; or None), ``options``, ``method``, ``seconds`` (by step),
-        ``peak_memory_mb`` and ``versions``.
+        ``decision_scale``, ``levels`` (sample values seen as black and white, and the largest),
+        ``sensor`` (pixels filled: hot, dead), ``frames`` (number, name, sha256, status, motion,
+        transform, residual_px, score, exposure, coverage, notes), ``slabs`` (file, frames),
+        ``edits`` (file, sha256, strokes of each frame; or None), ``options``, ``method``,
+        ``seconds`` (by step), ``peak_memory_mb`` and ``versions``.
     """
     plan = result.plan
     rows, cols = result.window
@@ -80,6 +80,7 @@ def build_report(
         "focus_order": list(plan.focus_order),
         "decision_scale": plan.scale,
         "levels": asdict(plan.levels),
+        "sensor": plan.sensor.counts(),
         "frames": frames,
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
         "edits": None if edits is None else describe_edits(edits, len(frames)),
@@ -139,6 +140,9 @@ def in_words(report: dict[str, Any]) -> list[str]:
         for frame in frames
         if frame["notes"] or frame["status"] in STATUS_WORDS
     ]
+    filled = report.get("sensor", {})
+    if any(filled.values()):
+        words.append(f"Sensor pixels filled: {filled['hot']} hot, {filled['dead']} dead.")
     if report["focus_order"] != list(range(len(frames))):
         words.append("The frames were not in the order of focus and were sorted.")
     if report["size"] != report["source_size"]:

@@ -90,6 +90,7 @@ class StoredResult:
             self.report["decision_scale"],
             tuple(self.report["focus_order"]),
             Levels(**self.report["levels"]),
+            self.known.sensor,
         )
 
     @property
