@@ -181,7 +181,7 @@ def test_decision_map_of_rows():
         ([np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8)], "differ in size: 4x4 and 5x4"),
         ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)], "differ in channels"),
         ([np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint16)], "differ in sample type"),
-        ([np.zeros((4, 4), np.int16), np.zeros((4, 4), np.int16)], "expected uint8, uint16"),
+        ([np.full((4, 4), -1, np.int16)] * 2, "int16 values from -1 to -1"),
         ([np.zeros((0, 4), np.uint8)] * 2, "shape is"),
         ([np.zeros((4, 4, 5), np.uint8)] * 2, "shape is"),
         ([np.full((4, 4), np.nan, np.float32)] * 2, "NaN"),

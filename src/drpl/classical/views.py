@@ -87,5 +87,6 @@ def as_view(pixels: Pixels, white: float, covered: Coverage | None = None) -> Vi
 def as_pixels(fused: Images, like: Pixels, white: float) -> Pixels:
     """Convert a fused image to a source's shape and dtype; integers are rounded and clipped."""
     if like.dtype.kind == "u":
-        fused = np.rint(np.clip(fused, 0, np.float32(white)))
+        # not to white: pixels of the sources may lie above the one that the user gave
+        fused = np.rint(np.clip(fused, 0, np.iinfo(like.dtype).max))
     return fused.reshape(like.shape).astype(like.dtype)

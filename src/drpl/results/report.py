@@ -16,7 +16,7 @@ from drpl.align.chain import Alignment
 from drpl.align.exposure import Exposure
 from drpl.core.machine import peak_memory_mb
 from drpl.core.options import FusionOptions
-from drpl.io.stacks import FileStack
+from drpl.io.stacks import FileStack, range_notice
 from drpl.results.edits import Edits
 from drpl.results.result import FusionResult
 from drpl.version import versions
@@ -61,9 +61,9 @@ def build_report(
         ``report`` (version of these fields), ``output``, ``size`` and ``source_size`` (width,
         height), ``window`` (left, top), ``reference``, ``rejected``, ``focus_order``,
         ``decision_scale``, ``frames`` (number, name, sha256, status, motion, transform,
-        residual_px, score, exposure, coverage, notes), ``slabs`` (file, frames), ``edits`` (file,
-        sha256, strokes of each frame; or None), ``options``, ``method``, ``seconds`` (by step),
-        ``peak_memory_mb`` and ``versions``.
+        residual_px, score, exposure, coverage, notes), ``notes`` (on the stack), ``slabs`` (file,
+        frames), ``edits`` (file, sha256, strokes of each frame; or None), ``options``, ``method``,
+        ``seconds`` (by step), ``peak_memory_mb`` and ``versions``.
     """
     plan = result.plan
     rows, cols = result.window
@@ -91,6 +91,7 @@ def build_report(
         "focus_order": list(plan.focus_order),
         "decision_scale": plan.scale,
         "frames": frames,
+        "notes": list(filter(None, [range_notice(stack, options.value_range)])),
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
         "edits": None if edits is None else describe_edits(edits, len(frames)),
         "options": asdict(options),
@@ -170,6 +171,7 @@ def in_words(report: dict[str, Any]) -> list[str]:
         for frame in frames
         if frame["notes"] or frame["status"] in STATUS_WORDS
     ]
+    words += [f"Of all frames: {note}." for note in report.get("notes", ())]
     if report["focus_order"] != list(range(len(frames))):
         words.append("The frames were not in the order of focus and were sorted.")
     if report["size"] != report["source_size"]:
