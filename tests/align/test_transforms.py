@@ -84,8 +84,9 @@ def test_damaged_transforms_are_refused(stack, tmp_path, damage, message):
 
 def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
     (tmp_path / "text.json").write_text("{")
-    for name in ("missing.json", "text.json"):
-        with pytest.raises(AlignmentError, match=f"{name}: cannot be read as transforms"):
-            read_transforms(tmp_path / name)
+    with pytest.raises(AlignmentError, match=r"missing\.json: cannot be read \(No such file"):
+        read_transforms(tmp_path / "missing.json")
+    with pytest.raises(AlignmentError, match=r"text\.json: is not JSON: .* line 1, column 2"):
+        read_transforms(tmp_path / "text.json")
     with pytest.raises(WriteError, match="its folder does not exist"):
         write_transforms(tmp_path / "no" / "transforms.json", stored_as([], []))

@@ -35,7 +35,7 @@ def test_every_preset_gives_valid_options(preset):
         ('motion = "wild"', "motion is 'wild'; expected one of"),
         ('preset = "moon"', "preset is 'moon'; expected one of macro"),
         ("tiles = 1", "unknown option 'tiles'; known: method"),
-        ("tile 1", "is not a TOML file"),
+        ("tile 1", "is not TOML"),
     ],
 )
 def test_a_wrong_file_is_reported_in_one_line(tmp_path, text, words):

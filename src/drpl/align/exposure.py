@@ -451,8 +451,8 @@ def _fitted_line(found: Floats, wanted: Floats) -> tuple[float, float, float] | 
 def apply_exposure(pixels: Pixels, exposure: Exposure, *, white: float) -> Pixels:
     """Match a frame to the exposure of the reference frame; alpha, last of 2 or 4 channels, stays.
 
-    Integers are clipped to [0, ``white``]. Returns ``pixels`` itself if nothing changes. Raise
-    AlignmentError if the number of colours differs.
+    Integers are clipped to [0, ``white``], or to their own value above it. Returns ``pixels``
+    itself if nothing changes. Raise AlignmentError if the number of colours differs.
     """
     if exposure.is_identity:
         return pixels
@@ -481,5 +481,6 @@ def _exposed(plane: Pixels, gain: float, offset: float, top: float | None, white
     if top is not None:
         knee = KNEE * white
         wanted += np.maximum(values - knee, 0) / (white - knee) * (top - gain * white - offset)
-    table = np.rint(np.clip(wanted, 0, min(white, values[-1]))).astype(plane.dtype)
+    most = np.maximum(values, min(white, values[-1]))
+    table = np.rint(np.clip(wanted, 0, most)).astype(plane.dtype)
     return np.asarray(table[plane])

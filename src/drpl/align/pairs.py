@@ -6,6 +6,7 @@ inverse.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -219,7 +220,7 @@ def correlation(reference: Plane, moving: Plane, transform: Transform) -> float:
         return 0.0
     a, b = _band(reference)[valid], warped[valid]
     a, b = a - a.mean(), b - b.mean()
-    power = float(np.sqrt((a @ a) * (b @ b)))
+    power = math.sqrt(float(a @ a) * float(b @ b))
     return float(np.clip(float(a @ b) / power, -1, 1)) if power > 0 else 0.0
 
 

@@ -26,12 +26,18 @@ import numpy as np
 
 from drpl.align.chain import STATUSES, Alignment
 from drpl.align.exposure import Exposure
+from drpl.align.geometry import Transform, corners
 from drpl.align.sensor import SensorDefects
+from drpl.core.documents import is_integer, is_number, read_json
 from drpl.errors import AlignmentError
 from drpl.io.write import write_text
 
 VERSION = 1
 """Version of the format."""
+FARTHEST = 10
+"""Longer sides of the picture that a corner may be mapped away to."""
+LARGEST_CHANGE = 1e6
+"""Largest gain, and largest offset and highlight relative to white."""
 TRANSFORMS = "transforms.json"
 """Name of the file, beside aligned frames."""
 
@@ -117,12 +123,7 @@ def read_transforms(
     another stack.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise AlignmentError(
-            f"{path}: cannot be read as transforms ({error}); expected a file that drpl wrote"
-        ) from error
+    content = read_json(path, AlignmentError, wanted="transforms, as `drpl align` writes them")
     stored = _parsed(path, content)
     _check_stack(path, stored, names, count, shape)
     return stored
@@ -136,28 +137,40 @@ def _parsed(path: Path, content: Any) -> StackTransforms:
             raise AlignmentError(
                 f"{path}: transforms are of version {version}; expected {VERSION}; align again"
             )
-        width, height = (int(side) for side in content["size"])
+        width, height = content["size"]
+        if not (is_integer(width, 1) and is_integer(height, 1)):
+            raise ValueError("size is not [width, height] in pixels")
         frames = content["frames"]
+        if [frame["status"] for frame in frames].count("reference") != 1:
+            raise ValueError("not exactly one frame is the reference")
         return StackTransforms(
             (height, width),
             tuple(str(frame["name"]) for frame in frames),
-            tuple(_alignment(frame) for frame in frames),
+            tuple(_alignment(frame, (height, width)) for frame in frames),
             tuple(_exposure(frame["exposure"]) for frame in frames),
             _sensor(content.get("sensor", {}), (height, width)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AlignmentError(
             f"{path}: does not hold transforms ({type(error).__name__}: {error}); align again"
         ) from error
 
 
-def _alignment(frame: dict[str, Any]) -> Alignment:
+def _alignment(frame: dict[str, Any], shape: tuple[int, int]) -> Alignment:
     """Convert the alignment of a frame's entry."""
-    transform = np.array(frame["transform"], np.float64)
-    if transform.shape != (3, 3) or not np.isfinite(transform).all():
+    rows = frame["transform"]
+    if [len(row) for row in rows] != [3, 3, 3] or not all(
+        is_number(v) for row in rows for v in row
+    ):
         raise ValueError(f"transform of {frame['name']} is not 3x3 finite numbers")
+    transform = np.array(rows, np.float64)
+    if not _is_plausible(transform, shape):
+        raise ValueError(f"transform of {frame['name']} does not map the picture near itself")
     if frame["status"] not in STATUSES:
         raise ValueError(f"status of {frame['name']} is {frame['status']!r}")
+    for key in ("residual", "score"):
+        if frame[key] is not None and not is_number(frame[key]):
+            raise ValueError(f"{key} of {frame['name']} is {frame[key]!r:.40}; expected a number")
     residual, score = (
         math.nan if frame[key] is None else float(frame[key]) for key in ("residual", "score")
     )
@@ -165,15 +178,27 @@ def _alignment(frame: dict[str, Any]) -> Alignment:
     return Alignment(transform, motion, residual, score, frame["status"], note)
 
 
+def _is_plausible(transform: Transform, shape: tuple[int, int]) -> bool:
+    """Return True if a transform can be inverted and maps corners to within `FARTHEST` sides."""
+    with np.errstate(all="ignore"):
+        x, y, w = transform @ np.append(corners(shape), np.ones((4, 1)), 1).T
+        near = np.abs([x / w, y / w]) <= FARTHEST * max(shape)
+        return bool((w > 0).all() and near.all() and abs(np.linalg.det(transform)) > 1e-6)
+
+
 def _exposure(stored: dict[str, Any]) -> Exposure:
     """Convert the exposure of a frame's entry."""
-    gain, offset = (tuple(float(value) for value in stored[key]) for key in ("gain", "offset"))
-    if not gain or len(gain) != len(offset) or not all(map(math.isfinite, gain + offset)):
-        raise ValueError("exposure does not hold as many gains as offsets, all finite")
-    highlights = tuple(float(value) for value in stored.get("highlights", ()))
-    if len(highlights) not in (0, len(gain)) or not all(map(math.isfinite, highlights)):
-        raise ValueError("exposure does not hold as many highlights as gains, all finite")
-    return Exposure(gain, offset, highlights)
+    gain, offset, highlights = stored["gain"], stored["offset"], stored.get("highlights", [])
+    for values in (gain, offset, highlights):
+        if not isinstance(values, list) or not all(
+            is_number(v, -LARGEST_CHANGE, LARGEST_CHANGE) for v in values
+        ):
+            raise ValueError("exposure does not hold lists of numbers, or their size is absurd")
+    if not gain or len(gain) != len(offset) or min(gain) <= 0:
+        raise ValueError("exposure does not hold as many gains, above 0, as offsets")
+    if len(highlights) not in (0, len(gain)):
+        raise ValueError("exposure does not hold as many highlights as gains")
+    return Exposure(*(tuple(map(float, values)) for values in (gain, offset, highlights)))
 
 
 def _sensor(stored: dict[str, Any], shape: tuple[int, int]) -> SensorDefects:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drpl.bench.scoring import METRIC_COLUMNS, Row
+from drpl.core.documents import read_json
 from drpl.errors import ConfigError, ReadError, WriteError
 from drpl.io.write import make_folder, write_text
 
@@ -93,15 +94,8 @@ class ScoreStore:
         ReadError
             If the file is missing or damaged.
         """
-        path = self.folder / ABOUT
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ReadError(
-                f"{path}: cannot be read ({error}); expected a folder of `drpl bench quality`; "
-                "begin one with --overwrite"
-            ) from error
-        return found
+        wanted = "a folder of `drpl bench quality`; begin one with --overwrite"
+        return read_json(self.folder / ABOUT, ReadError, wanted=wanted)
 
     def rows(self) -> list[Row]:
         """Read all complete rows, in the order of the run.

@@ -23,7 +23,7 @@ from drpl.compose.fold import Observer
 from drpl.compose.method import Method, Needs
 from drpl.compose.slabs import SlabOutput
 from drpl.core.composite import Composite
-from drpl.core.frames import Pixels, check_stack, full_scale
+from drpl.core.frames import Pixels, check_stack
 from drpl.core.luma import measure_levels
 from drpl.core.masks import PairDecision
 from drpl.core.options import FusionOptions
@@ -96,7 +96,7 @@ class ClassicalMethod:
         """See `Method`; masks are hard: all other frames (A) against the last frame (B)."""
         count, like = len(frames.stack.names), frames.stack.like
         fusion = self.fuse_views(_FrameViews(frames))
-        fused = as_pixels(fusion.fused, like, frames.white)
+        fused = as_pixels(fusion.fused, like)
         numbers: NDArray[np.unsignedinteger[Any]] = np.asarray(
             plan.used, np.uint8 if count <= 256 else np.uint16
         )
@@ -113,16 +113,15 @@ class ClassicalMethod:
         fused = self._fused(views)
         return Fusion(fused, *nearest(views, fused))
 
-    def fuse_arrays(self, sources: Sequence[Pixels], *, value_range: float | None = None) -> Pixels:
+    def fuse_arrays(self, sources: Sequence[Pixels]) -> Pixels:
         """Fuse registered frames in memory, without maps, to an image of their shape and dtype.
 
-        White in float32 images is ``value_range``, by default 1. Raises StackError if there are
-        fewer than two sources, or they differ in shape or dtype.
+        Raises StackError if there are fewer than two sources, or they differ in shape or dtype.
         """
         check_stack(sources)
         levels = measure_levels(sources)
         fused = self._fused([as_view(pixels, levels) for pixels in sources])
-        return as_pixels(fused, sources[0], full_scale(sources[0], value_range))
+        return as_pixels(fused, sources[0])
 
     def describe(self) -> dict[str, Any]:
         """See `Method`."""

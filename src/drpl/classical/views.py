@@ -85,8 +85,9 @@ def as_view(pixels: Pixels, levels: Levels, covered: Coverage | None = None) -> 
     return View(np.ascontiguousarray(image, np.float32), levels, covered)
 
 
-def as_pixels(fused: Images, like: Pixels, white: float) -> Pixels:
+def as_pixels(fused: Images, like: Pixels) -> Pixels:
     """Convert a fused image to a source's shape and dtype; integers are rounded and clipped."""
     if like.dtype.kind == "u":
-        fused = np.rint(np.clip(fused, 0, min(white, np.iinfo(like.dtype).max)))
+        # not to white: pixels of the sources may lie above the one that the user gave
+        fused = np.rint(np.clip(fused, 0, np.iinfo(like.dtype).max))
     return fused.reshape(like.shape).astype(like.dtype)

@@ -74,8 +74,9 @@ def compose_pyramid(
 ) -> Pixels:
     """Blend the Laplacian pyramids of the sources by the Gaussian pyramid of the decision map.
 
-    Integer results are at most ``white``. The side of a ``tile`` is a multiple of ``2 ** levels``;
-    the result does not depend on it. Reference: Burt and Adelson 1983, doi:10.1145/245.247.
+    Integer results are at most ``white``, or a source's value above it. The side of a ``tile`` is a
+    multiple of ``2 ** levels``; the result does not depend on it. Reference: Burt and Adelson 1983,
+    doi:10.1145/245.247.
     """
     fused = np.empty_like(source_a)
     height, width = source_a.shape[:2]
@@ -95,14 +96,15 @@ def blend_pyramids(
 
     The weight (H, W), in [0, 1], is that of ``source_b``. Where it is 0 or 1 and does not change
     within `pyramid_reach` pixels, the result is one of the sources. Integer results are at most
-    ``white``; 0 ``levels`` blend pixel by pixel.
+    ``white``, or a source's value above it; 0 ``levels`` blend pixel by pixel.
     """
     a = source_a.astype(np.float32)
     difference = source_b.astype(np.float32) - a
     # blending is linear: A plus the blended pyramid of B - A, zero where the sources agree
     blended = a + _blend(difference, weight, levels)
     if source_a.dtype.kind == "u":
-        blended = np.clip(blended, 0, min(white, np.iinfo(source_a.dtype).max))
+        most = min(white, np.iinfo(source_a.dtype).max)
+        blended = np.clip(blended, 0, np.maximum(np.maximum(source_a, source_b), most))
     return _as_dtype(blended, source_a.dtype)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from drpl.core.documents import read_toml
 from drpl.errors import ConfigError
 
 ComposeMode = Literal["select", "pyramid"]
@@ -141,8 +142,8 @@ class FusionOptions:
     value_range: float | None = field(
         default=None,
         metadata=described(
-            "Value of white in float images; 1 by default. Integers use the full range of their "
-            "type."
+            "Value of white; by default 1 in float images, and the largest value of their type in "
+            "others. 4095 suits 12 bits in 16-bit files."
         ),
     )
 
@@ -159,7 +160,7 @@ class FusionOptions:
             raise ConfigError(f"tile is {self.tile}; expected a multiple of {TILE_MULTIPLE} pixels")
         if self.reference is not None and self.reference < 0:
             raise ConfigError(f"reference is {self.reference}; expected the number of a frame")
-        if self.value_range is not None and not self.value_range > 0:
+        if self.value_range is not None and not 0 < self.value_range < math.inf:
             raise ConfigError(f"value_range is {self.value_range}; expected a number above 0")
 
 
@@ -193,22 +194,12 @@ def _preset(name: str | None) -> dict[str, Any]:
 
 def _file_options(path: Path) -> dict[str, Any]:
     """Read options, and ``preset``, from a TOML file and check them."""
-    table = read_toml(path)
+    table = read_toml(path, ConfigError, wanted="options of a fusion in TOML")
     try:
         check_options({name: value for name, value in table.items() if name != "preset"})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     return table
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; raise ConfigError if it cannot be read or is not TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not a TOML file ({error})") from error
 
 
 def check_options(table: Mapping[str, Any]) -> None:

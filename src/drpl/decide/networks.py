@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, ClassVar, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drpl.core.frames import Pixels, Tensor, check_stack
+from drpl.core.arrays import as_frames
+from drpl.core.frames import Pixels, Tensor, source_names
 from drpl.core.luma import Levels, luma_plane, measure_levels
 from drpl.core.masks import PairDecision
 from drpl.core.options import TILE
 from drpl.core.tiling import Tile, Window, cover, cover_evenly, mirrored
 from drpl.decide.backend import Session
+from drpl.errors import ModelError
 
 Float = NDArray[np.floating[Any]]
 BORDER = 32
@@ -47,11 +50,10 @@ class DecisionModel(Protocol):
 
 def decide_pair(
     model: DecisionModel,
-    source_a: Pixels,
-    source_b: Pixels,
+    source_a: Any,
+    source_b: Any,
     *,
     tile: int = TILE,
-    value_range: float | None = None,
     mask_dtype: type[np.float16] | type[np.float32] = np.float16,
 ) -> PairDecision:
     """Decide which source each pixel should be taken from.
@@ -60,13 +62,11 @@ def decide_pair(
     ----------
     model : DecisionModel
         Loaded network; see `drpl.load_model`.
-    source_a, source_b : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Alike in shape and dtype; alpha is ignored.
+    source_a, source_b : array, shape (H, W) or (H, W, C)
+        Alike in shape and dtype, as `drpl.fuse` takes them; alpha is ignored.
     tile : int
         Side of a tile in pixels, a multiple of 64. It changes the masks by rounding only (less
         than 1e-5).
-    value_range : float, optional
-        Value of white in float32 images, by default 1.
     mask_dtype : type, optional
         ``np.float16`` by default, which halves the memory, or ``np.float32``.
 
@@ -79,6 +79,8 @@ def decide_pair(
     ------
     StackError
         If the sources differ in shape or dtype, or are not images.
+    ModelError
+        If ``model`` is not a loaded network.
 
     Examples
     --------
@@ -88,12 +90,25 @@ def decide_pair(
     >>> bool(masks.mask_a.mean() > 0.9)
     True
     """
-    check_stack((source_a, source_b))
+    check_model(model)
+    (source_a, source_b), _ = as_frames((source_a, source_b), source_names(2))
     shape = source_a.shape[:2]
     masks = PairDecision(np.empty(shape, mask_dtype), np.empty(shape, mask_dtype))
     levels = measure_levels((source_a, source_b))
     model.decide(source_a, source_b, levels=levels, tile=tile, masks=masks)
     return masks
+
+
+def check_model(model: Any) -> DecisionModel:
+    """Return a loaded network; raise ModelError for the id of a method, or anything else."""
+    if callable(getattr(model, "decide", None)):
+        loaded: DecisionModel = model
+        return loaded
+    method = str(model) if isinstance(model, (str, PathLike)) else "gff"
+    raise ModelError(
+        f"model is {str(model)!r:.60}; expected a network from drpl.load_model(). Choose a method "
+        f'by its id: drpl.FusionOptions(method="{method}")'
+    )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from drpl.core.documents import parse_json
 from drpl.core.options import EFFORT, FusionOptions
 from drpl.errors import WriteError
 from drpl.files.find import BatchItem, size_and_time
@@ -94,7 +95,8 @@ class Journal:
 def _parse_entry(line: str) -> dict[str, Any] | None:
     """Return the entry of a line; None if the line is incomplete."""
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) and set(entry) >= FIELDS else None
+    known = isinstance(entry, dict) and set(entry) >= FIELDS
+    return entry if known and isinstance(entry["output"], str) else None

@@ -10,7 +10,16 @@ from typing import Protocol
 
 import numpy as np
 
-from drpl.core.frames import Frame, Metadata, Pixels, check_alike, check_count, check_frame
+from drpl.core.frames import (
+    Frame,
+    Metadata,
+    Pixels,
+    beyond_white,
+    check_alike,
+    check_count,
+    check_frame,
+    full_scale,
+)
 from drpl.core.options import MAX_PIXELS
 from drpl.io.read import read_frame, read_header
 
@@ -36,6 +45,11 @@ class Stack(Protocol):
     @property
     def metadata(self) -> Mapping[int, Metadata]:
         """Metadata of the files read so far, by frame number."""
+        ...
+
+    @property
+    def ranges(self) -> Mapping[int, tuple[float, float]]:
+        """Lowest and highest value of the frames read so far, by frame number."""
         ...
 
     def read(self, number: int) -> Pixels:
@@ -71,6 +85,11 @@ class ArrayStack:
         """See `Stack`."""
         return {}
 
+    @cached_property
+    def ranges(self) -> Mapping[int, tuple[float, float]]:
+        """See `Stack`."""
+        return {number: _range(pixels) for number, pixels in enumerate(self.sources)}
+
     def read(self, number: int) -> Pixels:
         """See `Stack`."""
         return self.sources[number]
@@ -91,6 +110,8 @@ class FileStack:
     ----------
     metadata : dict of int to Metadata
         Metadata of the files read so far, by frame number.
+    ranges : dict of int to pair of float
+        Lowest and highest value of the files read so far, by frame number.
     notes : dict of int to tuple of str
         Conversions of the files read so far, by frame number; see `drpl.core.frames.Frame`.
 
@@ -111,6 +132,7 @@ class FileStack:
         self.names = [str(path) for path in paths]
         self.metadata: dict[int, Metadata] = {}
         self.notes: dict[int, tuple[str, ...]] = {}
+        self.ranges: dict[int, tuple[float, float]] = {}
         self._max_pixels = max_pixels
         self._checked = checked
         if not checked:
@@ -134,4 +156,22 @@ class FileStack:
             check_frame(frame.pixels, frame.name)
             check_alike(self.like, frame.pixels, (self.names[0], frame.name))
         self.metadata[number], self.notes[number] = frame.metadata, frame.notes
+        if number not in self.ranges:
+            self.ranges[number] = _range(frame.pixels)
         return np.ascontiguousarray(frame.pixels)
+
+
+def _range(pixels: Pixels) -> tuple[float, float]:
+    """Return the lowest and the highest value of a frame."""
+    return float(pixels.min()), float(pixels.max())
+
+
+def range_notice(stack: Stack, value_range: float | None) -> str:
+    """Return a notice if frames read so far pass black or white, else an empty string.
+
+    Whole numbers can only pass a ``value_range``.
+    """
+    if not stack.ranges or (value_range is None and stack.like.dtype.kind == "u"):
+        return ""
+    lows, highs = zip(*stack.ranges.values(), strict=True)
+    return beyond_white(min(lows), max(highs), full_scale(stack.like, value_range))

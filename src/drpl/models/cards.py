@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from drpl.core.documents import is_integer, kind_of, read_json
 from drpl.core.machine import usable_cores
 from drpl.decide.backend import OnnxSession
 from drpl.decide.networks import DecisionModel, PairNetwork, StagedNetwork
@@ -65,12 +65,11 @@ class ModelCard:
 def read_card(folder: Path) -> ModelCard:
     """Read a model's card; raise ModelError if it cannot be read, or its fields are wrong."""
     path = folder / CARD
+    table = read_json(path, ModelError, wanted="a model card")
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
         table["stages"] = tuple(Stage(**stage) for stage in table["stages"])
         card = ModelCard(**table)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+        _check_types(card)
     except (ValueError, KeyError, TypeError) as error:
         known = ", ".join(f.name for f in fields(ModelCard))
         raise ModelError(f"{path}: is not a model card ({error}); expected {known}") from error
@@ -78,6 +77,20 @@ def read_card(folder: Path) -> ModelCard:
     if names not in STAGES:
         raise ModelError(f"{path}: has stages {names}; expected one of {STAGES}")
     return card
+
+
+def _check_types(card: ModelCard) -> None:
+    """Check the fields that a network is loaded by; raise TypeError if one has another type."""
+    for stage in card.stages:
+        texts = (stage.name, stage.file, stage.sha256)
+        if not all(isinstance(text, str) and "\0" not in text for text in texts):
+            raise TypeError("name, file or sha256 of a stage is not text")
+        if not is_integer(stage.context, 0):
+            raise TypeError(f"context of stage {stage.name} is not a number of pixels")
+    for entry in fields(card):
+        value = getattr(card, entry.name)
+        if entry.type == "str" and not isinstance(value, str):
+            raise TypeError(f"{entry.name} is {kind_of(value)}; expected text")
 
 
 def available_models() -> tuple[str, ...]:

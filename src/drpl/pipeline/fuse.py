@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Never
 
 from drpl.align.prepare import RegisteredFrames, plan_alignment
 from drpl.align.transforms import StackTransforms
 from drpl.compose.method import Method
-from drpl.core.frames import Pixels, check_stack, source_names
+from drpl.core.arrays import as_frames, as_list, restored
+from drpl.core.frames import check_names
 from drpl.core.options import FusionOptions
 from drpl.core.progress import Clock, Progress
-from drpl.decide.networks import DecisionModel
-from drpl.io.stacks import ArrayStack, Stack
+from drpl.decide.networks import DecisionModel, check_model
+from drpl.errors import ConfigError
+from drpl.io.stacks import ArrayStack, Stack, range_notice
 from drpl.models.methods import find_method, network_method
 from drpl.pipeline.memory import within_memory
 from drpl.results.edits import Edits, check_edits
 from drpl.results.result import FusionResult, as_result
 from drpl.results.retouch import retouch_result
 
+_TYPE = "drpl.FusionOptions"
+_log = logging.getLogger(__name__)
+
 
 def fuse(
-    sources: Sequence[Pixels],
+    sources: Iterable[Any],
     options: FusionOptions | None = None,
     *,
     model: DecisionModel | None = None,
     names: Sequence[str] | None = None,
+    **misplaced: Never,
 ) -> FusionResult:
     """Fuse images of one scene with different focus into an all-in-focus image.
 
     Parameters
     ----------
-    sources : sequence of ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
-        Two or more, alike in shape and dtype. Integer images span their dtype.
+    sources : iterable of arrays, or an array
+        Two or more frames (H, W) or (H, W, C), alike in shape and dtype, or an array (Z, Y, X) or
+        (Z, Y, X, C) of them: of NumPy, or anything that `numpy.asarray` takes. They are read whole
+        and never changed. uint8, uint16 and float32 are fused as they are; float64 and float16
+        become float32; int16 is fused as uint16, and other integers as uint8 if all values fit,
+        else as uint16. Values above 65535 or below 0 are refused in integers.
     options : FusionOptions, optional
+        ``value_range`` is the value of white where it is not 1 (floats) or the dtype's largest.
     model : DecisionModel, optional
         Loaded network (`drpl.load_model`) that decides in place of ``options.method``.
     names : sequence of str, optional
@@ -41,7 +55,8 @@ def fuse(
     Returns
     -------
     FusionResult
-        The fused image has the dtype of the sources, and their shape unless it is cropped.
+        The fused image has the dtype of the sources, float32 for all floats, and their shape unless
+        it is cropped.
 
     Raises
     ------
@@ -50,9 +65,10 @@ def fuse(
     AlignmentError
         If no frame fits the reference frame.
     ModelError
-        If the method is unknown or its files are damaged.
+        If the method is unknown, its files are damaged, or ``model`` is not a loaded network.
     ConfigError
-        If ``max_memory`` is too small, or the method does not support an option.
+        If ``max_memory`` is too small, the method does not support an option, or ``options`` are
+        not FusionOptions.
 
     Examples
     --------
@@ -62,10 +78,27 @@ def fuse(
     >>> bool((result.fused == texture).all())
     True
     """
-    names = names or source_names(len(sources))
-    check_stack(sources, names)
-    method = None if model is None else network_method(model)
-    return fuse_stack(ArrayStack(sources, names), options or FusionOptions(), method=method)
+    options = _checked(options, misplaced)
+    method = None if model is None else network_method(check_model(model))
+    given = as_list(sources)
+    frames, dtype = as_frames(given, check_names(names, len(given)))
+    del given  # frees converted sources, such as those of a generator
+    stack = ArrayStack(frames, check_names(names, len(frames)))
+    result = fuse_stack(stack, options, method=method)
+    return replace(result, fused=restored(result.fused, dtype))
+
+
+def _checked(options: Any, misplaced: Mapping[str, Any]) -> FusionOptions:
+    """Return options, or the default ones; refuse any that were passed in another way."""
+    if misplaced:
+        pairs = ", ".join(f"{name}={value!r:.40}" for name, value in misplaced.items())
+        raise ConfigError(f"fuse does not take {pairs}; options go into {_TYPE}({pairs})")
+    if options is None or isinstance(options, FusionOptions):
+        return options or FusionOptions()
+    if isinstance(options, Mapping):
+        raise ConfigError(f"options are a mapping; expected {_TYPE}(**options)")
+    example = f"method={options!r:.40}" if isinstance(options, str) else 'method="gff"'
+    raise ConfigError(f"options are {options!r:.40}; expected {_TYPE}({example})")
 
 
 def fuse_stack(
@@ -91,6 +124,9 @@ def fuse_stack(
     method = method or find_method(options.method)
     options = within_memory(method, method.resolve(options), stack.like, len(stack.names))
     plan = plan_alignment(stack, options, known=known, progress=progress)
+    notice = range_notice(stack, options.value_range)
+    if notice:
+        _log.warning("%s: %s", stack.names[0], notice)
     window = plan.window(crop=options.crop)
     if edits is not None:
         check_edits(edits, plan.alignments, window)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from drpl.align.chain import Alignment
+from drpl.core.documents import is_integer, is_number, parse_json
 from drpl.core.tiling import Window
 from drpl.errors import ConfigError
 
@@ -96,9 +97,9 @@ def parse_edits(content: bytes, *, name: str = "edits") -> Edits:
     Raise ConfigError if any part of the list is invalid.
     """
     try:
-        tree = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name}: is not JSON ({error}); expected an edit list") from error
+        tree = parse_json(content)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}; expected an edit list in JSON") from error
     try:
         size, strokes = _parse_tree(tree)
     except _Invalid as error:
@@ -112,11 +113,11 @@ class _Invalid(Exception):
 
 def _parse_tree(tree: Any) -> tuple[tuple[int, int], tuple[Stroke, ...]]:
     """Return size and strokes from the decoded JSON."""
-    if isinstance(tree, dict) and "edits" in tree and not _is_integer(tree["edits"], 1, VERSION):
+    if isinstance(tree, dict) and "edits" in tree and not is_integer(tree["edits"], 1, VERSION):
         raise _Invalid(f"the edits have version {tree['edits']!r:.40}; expected {VERSION}")
     _check_fields(tree, FIELDS, "the file")
     size, strokes = tree["size"], tree["strokes"]
-    if not (_is_pair(size) and all(_is_integer(side, 1, LONGEST_SIDE) for side in size)):
+    if not (_is_pair(size) and all(is_integer(side, 1, LONGEST_SIDE) for side in size)):
         raise _Invalid(f"size is {size!r:.40}; expected [width, height] in pixels")
     if not isinstance(strokes, list) or len(strokes) > MOST_STROKES:
         raise _Invalid(f"strokes are not a list of at most {MOST_STROKES}")
@@ -132,18 +133,18 @@ def _parse_stroke(tree: Any, number: int, size: list[int]) -> Stroke:
     name = f"stroke {number}"
     _check_fields(tree, STROKE_FIELDS, name)
     longest = max(size)
-    if not _is_integer(tree["frame"], 0):
+    if not is_integer(tree["frame"], 0):
         raise _Invalid(f"{name}: frame is {tree['frame']!r:.40}; expected a whole number from 0")
-    if not _is_number(tree["radius"], 1, longest):
+    if not is_number(tree["radius"], 1, longest):
         raise _Invalid(f"{name}: radius is {tree['radius']!r:.40}; expected 1 to {longest} pixels")
-    if not _is_number(tree["softness"], 0, 1):
+    if not is_number(tree["softness"], 0, 1):
         raise _Invalid(f"{name}: softness is {tree['softness']!r:.40}; expected 0 to 1")
     points = tree["points"]
     if not isinstance(points, list) or not points:
         raise _Invalid(f"{name}: has no points; expected [[x, y], ...]")
     for point in points:
         # a stroke may leave the picture by at most its longer side
-        if not (_is_pair(point) and all(_is_number(at, -longest, 2 * longest) for at in point)):
+        if not (_is_pair(point) and all(is_number(at, -longest, 2 * longest) for at in point)):
             raise _Invalid(
                 f"{name}: a point is {point!r:.60}; expected [x, y] in pixels, in the picture or "
                 "near it"
@@ -167,16 +168,6 @@ def _check_fields(tree: Any, known: Sequence[str], name: str) -> None:
 def _is_pair(value: Any) -> bool:
     """Return True for a list of two."""
     return isinstance(value, list) and len(value) == 2
-
-
-def _is_integer(value: Any, low: int, high: float = math.inf) -> bool:
-    """Return True for an int in [low, high]; False for a bool."""
-    return type(value) is int and low <= value <= high
-
-
-def _is_number(value: Any, low: float, high: float) -> bool:
-    """Return True for an int or float in [low, high]; False for a bool or NaN."""
-    return type(value) in (int, float) and low <= value <= high
 
 
 def check_edits(edits: Edits, alignments: Sequence[Alignment], window: Window) -> None:

@@ -15,7 +15,7 @@ from drpl.align.chain import Alignment
 from drpl.align.exposure import Exposure
 from drpl.core.machine import peak_memory_mb
 from drpl.core.options import FusionOptions
-from drpl.io.stacks import FileStack
+from drpl.io.stacks import FileStack, range_notice
 from drpl.results.edits import Edits
 from drpl.results.result import FusionResult
 from drpl.version import versions
@@ -50,8 +50,9 @@ def build_report(
         height), ``window`` (left, top), ``reference``, ``rejected``, ``focus_order``,
         ``decision_scale``, ``levels`` (sample values seen as black and white, and the largest),
         ``sensor`` (pixels filled: hot, dead), ``frames`` (number, name, sha256, status, motion,
-        transform, residual_px, score, exposure, coverage, notes), ``slabs`` (file, frames),
-        ``edits`` (file, sha256, strokes of each frame; or None), ``options``, ``method``,
+        transform, residual_px, score, exposure, coverage, notes), ``notes`` (on the stack),
+        ``slabs`` (file, frames), ``edits`` (file, sha256, strokes of each frame; or None),
+        ``options``, ``method``,
         ``seconds`` (by step), ``peak_memory_mb`` and ``versions``.
     """
     plan = result.plan
@@ -82,6 +83,7 @@ def build_report(
         "levels": asdict(plan.levels),
         "sensor": plan.sensor.counts(),
         "frames": frames,
+        "notes": list(filter(None, [range_notice(stack, options.value_range)])),
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
         "edits": None if edits is None else describe_edits(edits, len(frames)),
         "options": asdict(options),
@@ -143,6 +145,7 @@ def in_words(report: dict[str, Any]) -> list[str]:
     filled = report.get("sensor", {})
     if any(filled.values()):
         words.append(f"Sensor pixels filled: {filled['hot']} hot, {filled['dead']} dead.")
+    words += [f"Of all frames: {note}." for note in report.get("notes", ())]
     if report["focus_order"] != list(range(len(frames))):
         words.append("The frames were not in the order of focus and were sorted.")
     if report["size"] != report["source_size"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,9 +15,10 @@ from drpl.align.plan import Plan
 from drpl.align.prepare import prepared_frame
 from drpl.align.transforms import TRANSFORMS, StackTransforms, read_transforms, write_transforms
 from drpl.core.composite import Prepared
+from drpl.core.documents import is_integer, is_number, kind_of, read_json
 from drpl.core.frames import Pixels
 from drpl.core.luma import Levels
-from drpl.core.options import FusionOptions
+from drpl.core.options import SCALES, FusionOptions
 from drpl.core.tiling import Window
 from drpl.errors import ReadError
 from drpl.io.stacks import Stack
@@ -29,6 +29,19 @@ from drpl.results.result import FusionResult
 
 FUSED, REPORT, MAPS = "fused.tif", "report.json", "maps"
 """Names of picture, report and folder of maps within the folder of a result."""
+_KINDS = {
+    "size": list,
+    "source_size": list,
+    "window": dict,
+    "rejected": list,
+    "focus_order": list,
+    "decision_scale": int,
+    "frames": list,
+    "options": dict,
+    "method": dict,
+    "seconds": dict,
+}
+"""Types of the fields of a report that are used when it is opened again."""
 STRIP = 4_000_000
 """Pixels of an index map to count at a time; counting converts them to 64 bits."""
 
@@ -39,14 +52,35 @@ def read_report(folder: Path) -> dict[str, Any]:
     Raise ReadError if it is missing, damaged or of another version.
     """
     path = folder / REPORT
-    try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = report["report"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ReadError(f"{path}: cannot be read as a report ({error}); fuse again") from error
-    if version != VERSION:
-        raise ReadError(f"{path}: is of version {version}; expected {VERSION}: fuse again")
+    report = read_json(path, ReadError, wanted="a report; fuse again")
+    version = report.get("report")
+    if not is_integer(version, VERSION, VERSION):
+        raise ReadError(f"{path}: is of version {version!r:.40}; expected {VERSION}: fuse again")
+    for name, kind in _KINDS.items():
+        if name not in report or type(report[name]) is not kind:
+            raise ReadError(
+                f"{path}: {name} is {kind_of(report.get(name))}; expected a report; fuse again"
+            )
+    if not _is_sound(report):
+        raise ReadError(f"{path}: a size, place or frame is not sound; fuse again")
     return report
+
+
+def _is_sound(report: dict[str, Any]) -> bool:
+    """Return True if the fields that a plan and a window are made of can be used."""
+    count, places = len(report["frames"]), (report["window"].get(key) for key in ("left", "top"))
+    sizes, order = (report["size"], report["source_size"]), report["focus_order"]
+    value_range = report["options"].get("value_range")
+    return (
+        all(len(size) == 2 and all(is_integer(side, 1) for side in size) for size in sizes)
+        and all(is_integer(place, 0) for place in places)
+        and all(is_integer(number, 0) for number in (*order, *report["rejected"]))
+        and sorted(order) == list(range(count))
+        and report["decision_scale"] in SCALES
+        and all(isinstance(frame, dict) for frame in report["frames"])
+        and all(is_number(value) for value in report["seconds"].values())
+        and (value_range is None or is_number(value_range))
+    )
 
 
 def store_result(
@@ -89,7 +123,7 @@ class StoredResult:
             self.known.exposures,
             self.report["decision_scale"],
             tuple(self.report["focus_order"]),
-            Levels(**self.report["levels"]),
+            Levels(),  # of no use: all is decided
             self.known.sensor,
         )
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from drpl.core.options import read_toml
+from drpl.core.documents import read_toml
 from drpl.errors import ConfigError
 from drpl.scenes.degradation import DegradationOptions
 from drpl.scenes.options import SceneOptions
@@ -115,7 +115,7 @@ def read_config(path: Path) -> TrainOptions:
     options are read. Raise ConfigError if the file cannot be read, is not TOML, or has an unknown
     key or an invalid value.
     """
-    table, prefix = read_toml(path), ""
+    table, prefix = read_toml(path, ConfigError, wanted="training options in TOML"), ""
     if {"phases", "options"} <= set(table):
         table, prefix = table["options"], "options."
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from drpl.core.options import read_toml
+from drpl.core.documents import read_toml
 from drpl.errors import ConfigError
 from drpl.train.config import TrainOptions, read_config
 
@@ -70,7 +70,7 @@ def read_recipe(path: Path) -> Recipe:
     Raise ConfigError if the file cannot be read, is not TOML, lacks a field, or has an unknown
     field or an invalid option.
     """
-    table = read_toml(path)
+    table = read_toml(path, ConfigError, wanted="a recipe in TOML")
     expected = f"expected a recipe with {', '.join(f.name for f in fields(Recipe))}"
     if not table.get("phases") or "options" not in table:
         raise ConfigError(f"{path}: has no phases or no options; {expected}")
