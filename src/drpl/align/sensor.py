@@ -109,6 +109,8 @@ def _moved(homogeneous: Floats, transform: Floats) -> Floats:
 
 def _spots(pixels: Pixels) -> NDArray[np.int64]:
     """Return the spots of a frame: twice the flat index of a pixel, plus 1 for a dark one."""
+    if min(pixels.shape[:2]) < len(_RING):
+        return np.empty(0, np.int64)
     found: list[NDArray[np.int64]] = []
     heights: list[Floats] = []
     for plane in _colours(pixels):

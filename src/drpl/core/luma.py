@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass
 import cv2
 import numpy as np
 
-from drpl.core.frames import Pixels, Plane
+from drpl.core.frames import Pixels, Plane, full_scale
 
 LUMA_ROWS = 32
 """Rows converted at a time: few enough to stay in the cache."""
@@ -21,6 +21,9 @@ LOW, HIGH = 0.1, 99.9
 HEADROOM = 4.0
 """Most that luma may reach, in multiples of white: a few bright spots on dark ground lie above the
 percentile."""
+
+LEAST_SPAN = 1e-30
+"""Span, relative to full scale, below which frames count as even."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,13 @@ def stack_levels(frames: Iterable[Levels]) -> Levels:
     """
     blacks, whites, peaks = zip(*(astuple(frame) for frame in frames), strict=True)
     black, white = float(np.median(blacks)), float(np.median(whites))
-    return Levels(black if black < white else white - 1, white, max(peaks))
+    return Levels(black if white - black > LEAST_SPAN else white - 1, white, max(peaks))
 
 
 def measure_levels(sources: Sequence[Pixels]) -> Levels:
     """Measure the levels of frames in memory."""
+    white = full_scale(sources[0], None)
+    unit = Levels(white=white)
     return stack_levels(
-        frame_levels(luma_plane(pixels, Levels()), float(pixels.max())) for pixels in sources
-    )
+        frame_levels(luma_plane(pixels, unit), float(pixels.max()) / white) for pixels in sources
+    ).scaled(white)
