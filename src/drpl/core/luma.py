@@ -68,8 +68,8 @@ def frame_levels(luma: Plane, peak: float) -> Levels:
 
     Single bright pixels do not affect black and white.
     """
-    black, white = (float(value) for value in np.percentile(luma, (LOW, HIGH)))
     brightest = float(cv2.medianBlur(luma, 3).max())
+    black, white = np.percentile(np.minimum(luma, brightest), (LOW, HIGH)).tolist()
     return Levels(black, max(white, black + (brightest - black) / HEADROOM), peak)
 
 
