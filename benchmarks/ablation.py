@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.docs import Docs, write_sections
+from benchmarks.docs import Docs, publish, write_sections
 from drpl.bench.provenance import provenance
 from drpl.bench.rendered import bench_scenes
 from drpl.bench.scenes import BenchScene, Bytes
@@ -95,21 +94,7 @@ HEADS = ("PSNR", "difference", "in the band", "difference", "SSIM", "difference"
 def variant_options(base: TrainOptions, changes: Mapping[str, Any]) -> TrainOptions:
     """Change the configuration of the full recipe to a variant's.
 
-    Parameters
-    ----------
-    base : TrainOptions
-        Configuration of the full recipe.
-    changes : mapping
-        Values to change, nested as in TOML.
-
-    Returns
-    -------
-    TrainOptions
-
-    Raises
-    ------
-    ConfigError
-        If a key is unknown or a value is invalid.
+    ``changes`` are nested as in TOML. Raise ConfigError if a key is unknown or a value is invalid.
     """
     table = base.to_dict()
     for name, value in changes.items():
@@ -125,10 +110,7 @@ def folder_name(variant: str) -> str:
 def trained(photos: Path, options: TrainOptions, folder: Path, *, workers: int) -> dict[str, Any]:
     """Train a variant, or resume its run, and return its last checkpoint.
 
-    Raises
-    ------
-    ConfigError, ReadError, ModelError
-        See `drpl.train.module.train`.
+    Raise what `drpl.train.module.train` raises.
     """
     path = folder / CHECKPOINT
     train(photos, options, folder, resume=path.exists(), workers=workers)
@@ -305,11 +287,8 @@ def main(
     about |= {"variants": descriptions}
     about |= {"cores": os.cpu_count(), "load": os.getloadavg()}
     write_text(output / "scores.csv", as_csv(rows), overwrite=True)
-    write_text(output / "table.md", text, overwrite=True)
-    write_text(output / "about.json", json.dumps(about, indent=2) + "\n", overwrite=True)
-    typer.echo(text)
-    if docs is not None:
-        write_sections(docs, sections)
+    publish(text, output, about)
+    write_sections(docs, sections)
 
 
 if __name__ == "__main__":

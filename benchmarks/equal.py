@@ -48,13 +48,8 @@ def find_jobs(data: Path) -> Jobs:
     for method in ("average", "laplacian-pyramid", "wavelet", "gff", "dsift", "dct"):
         jobs[f"classical {method}"] = ["fuse", flies, *fuse, "-m", method]
     jobs["align"] = ["align", flies, "-o", "OUT/aligned"]
-    jobs["transforms"] = [
-        "fuse",
-        flies,
-        *fuse,
-        "--transforms",
-        "OUT/../align/aligned/transforms.json",
-    ]
+    aligned = "OUT/../align/aligned/transforms.json"
+    jobs["transforms"] = ["fuse", flies, *fuse, "--transforms", aligned]
     return jobs
 
 

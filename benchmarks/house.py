@@ -38,13 +38,7 @@ def import_graph() -> dict[str, set[str]]:
 
 
 def longest_chain(graph: dict[str, set[str]]) -> list[str]:
-    """Return the longest chain of imports, importer first; a circle is broken by an error.
-
-    Raises
-    ------
-    CycleError
-        If packages import each other in a circle.
-    """
+    """Return the longest chain of imports, importer first; raise CycleError for a circle."""
     chains: dict[str, list[str]] = {}
     for name in TopologicalSorter(graph).static_order():
         below = max((chains[other] for other in graph[name]), key=len, default=[])

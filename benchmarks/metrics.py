@@ -15,23 +15,19 @@ from benchmarks.docs import Docs, write_sections
 from benchmarks.speed import draw_pair, time_calls
 from drpl.bench.tables import markdown_table
 from drpl.classical.table import CLASSICAL_METHODS
-from drpl.core.frames import Pixels
 from drpl.metrics.boundary import boundary_band
-from drpl.metrics.cards import METRICS, MetricCard
+from drpl.metrics.cards import METRICS
 
 
 def calls(height: int, width: int) -> dict[str, Callable[[], object]]:
-    """Return a call of each metric on a colour pair and its Laplacian pyramid fusion."""
+    """Return a call of each metric on a colour pair and its fusion, with source A as the truth."""
     sources = draw_pair(height, width)
-    fused_bytes = np.asarray(CLASSICAL_METHODS["laplacian-pyramid"].fuse_arrays(sources), np.uint8)
-    return {card.name: _call(card, fused_bytes, sources) for card in METRICS.values()}
-
-
-def _call(card: MetricCard, fused: Pixels, sources: tuple[Pixels, Pixels]) -> Callable[[], object]:
-    """Return a call of a metric with its inputs; the first source image stands for the truth."""
-    height, width = fused.shape[:2]
+    fused = np.asarray(CLASSICAL_METHODS["laplacian-pyramid"].fuse_arrays(sources), np.uint8)
     band = boundary_band(np.broadcast_to(np.arange(width) < width // 2, (height, width)))
-    return partial(card.score, fused, sources=sources, truth=sources[0], band=band)
+    return {
+        card.name: partial(card.score, fused, sources=sources, truth=sources[0], band=band)
+        for card in METRICS.values()
+    }
 
 
 def table(seconds: dict[str, list[float]]) -> str:
@@ -53,8 +49,7 @@ def main(
     cv2.setNumThreads(threads)
     text = table(time_calls(calls(height, width), rounds))
     typer.echo(text)
-    if docs is not None:
-        write_sections(docs, {"metrics": text})
+    write_sections(docs, {"metrics": text})
 
 
 if __name__ == "__main__":

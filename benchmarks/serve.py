@@ -26,11 +26,11 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from benchmarks.docs import Docs, write_sections
+from benchmarks.docs import Docs, publish, write_sections
 from benchmarks.speed import SIZES, draw_pair
 from drpl.bench.provenance import provenance
 from drpl.bench.tables import markdown_table
-from drpl.io.write import make_folder, write_image
+from drpl.io.write import write_image
 
 API = "/api/v1"
 REQUESTS = {"GET /api/v1/jobs": f"{API}/jobs", "the page": "/"}
@@ -42,13 +42,7 @@ PATIENCE = 1800.0
 
 
 class Client:
-    """HTTP client of the service, which reconnects after errors.
-
-    Parameters
-    ----------
-    port : int
-        Port on loopback.
-    """
+    """HTTP client of the service on a port of loopback, which reconnects after errors."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
@@ -67,23 +61,11 @@ class Client:
             raise
 
     def get(self, path: str) -> Any:
-        """Return the JSON content of a GET request.
-
-        Raises
-        ------
-        RuntimeError
-            If the status is not 200.
-        """
+        """Return the JSON content of a GET request; raise RuntimeError if the status is not 200."""
         return self.expect(200, "GET", path)
 
     def expect(self, status: int, method: str, path: str, body: Any = None) -> Any:
-        """Send a request, check its status, and return the JSON content.
-
-        Raises
-        ------
-        RuntimeError
-            If the status is not the expected one.
-        """
+        """Send a request; return its JSON content, or raise RuntimeError for another status."""
         found, content = self.request(method, path, body)
         if found != status:
             raise RuntimeError(
@@ -94,17 +76,7 @@ class Client:
 
 @dataclass
 class Memory:
-    """Peaks of resident memory in MB.
-
-    Attributes
-    ----------
-    service : float
-        Peak of the service itself.
-    process : float
-        Peak of the largest child process.
-    together : float
-        Peak of the sum over the service and its child processes.
-    """
+    """Peak resident memory in MB of the service, its largest child process, and all together."""
 
     service: float = 0.0
     process: float = 0.0
@@ -138,22 +110,10 @@ def _status(pid: int, name: str) -> float:
 
 @dataclass
 class Watch:
-    """Measurements under load, taken by a thread that runs `run`.
+    """Measurements under load, taken by a thread that runs `run` until ``ended`` is set.
 
-    Attributes
-    ----------
-    port : int
-        Port of the service.
-    pid : int
-        Process id of the service.
-    seconds : dict of str to list of float
-        Response times by request, in seconds.
-    away : float
-        Longest time without a response, in seconds.
-    memory : Memory
-        Peaks of memory.
-    ended : Event
-        Set to end the thread.
+    ``port`` and ``pid`` are those of the service; ``seconds`` are response times by request,
+    ``away`` is the longest time without a response.
     """
 
     port: int
@@ -208,15 +168,7 @@ def submit(port: int, pictures: list[Path]) -> str:
 def wait_for(port: int, count: int, *, fusing: bool = False) -> list[dict[str, Any]]:
     """Wait until ``count`` jobs have ended and, if ``fusing``, another one is being fused.
 
-    Returns
-    -------
-    list of dict
-        All jobs.
-
-    Raises
-    ------
-    RuntimeError
-        After `PATIENCE` seconds.
+    Return all jobs; raise RuntimeError after `PATIENCE` seconds.
     """
     client, deadline = Client(port), time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
@@ -379,14 +331,9 @@ def main(
     """Measure lost jobs, memory and response times."""
     with tempfile.TemporaryDirectory() as folder:
         found = under_load(Path(folder), jobs, clients, size, max_memory)
-    make_folder(output)
     text = table(found) + "\n"
-    (output / "table.md").write_text(text, encoding="utf-8")
-    about = provenance(["drpl-fast"]) | {"cores": os.cpu_count()} | found
-    (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    typer.echo(text)
-    if docs is not None:
-        write_sections(docs, {"serve": text})
+    publish(text, output, provenance(["drpl-fast"]) | {"cores": os.cpu_count()} | found)
+    write_sections(docs, {"serve": text})
 
 
 if __name__ == "__main__":

@@ -62,8 +62,7 @@ def main(
     tables = sections(tabulate(ScoreStore(folder).rows()))
     for name, table in tables.items():
         typer.echo(f"{name}:\n\n{table}\n")
-    if docs is not None:
-        write_sections(docs, tables)
+    write_sections(docs, tables)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ memory of a fresh process that fuses a pair is measured on Linux only.
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,12 +21,12 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.docs import Docs, write_sections
+from benchmarks.docs import Docs, publish, write_sections
 from drpl.bench.provenance import provenance
 from drpl.bench.tables import markdown_table
 from drpl.classical.table import CLASSICAL_METHODS
 from drpl.decide.networks import decide_pair
-from drpl.io.write import make_folder, write_image
+from drpl.io.write import write_image
 from drpl.models.cards import available_models, load_model
 
 Bytes = NDArray[np.uint8]
@@ -70,17 +70,6 @@ def draw_pair(height: int, width: int, seed: int = 0) -> tuple[Bytes, Bytes]:
     return source_a, source_b
 
 
-def _decision(name: str, pair: tuple[Bytes, Bytes], threads: int) -> Callable[[], object]:
-    """Return a call that decides a pair."""
-    model = load_model(name, threads=threads)
-    return lambda: decide_pair(model, *pair)
-
-
-def _laplacian(pair: tuple[Bytes, Bytes]) -> Callable[[], object]:
-    """Return a call of Laplacian pyramid fusion, conversions included."""
-    return lambda: CLASSICAL_METHODS["laplacian-pyramid"].fuse_arrays(pair)
-
-
 def time_calls(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Time all calls in turn, in seconds for each round, after one round that is not timed."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
@@ -100,8 +89,12 @@ def speed_rows(models: list[str], threads: int, rounds: int) -> list[dict[str, A
     for label, (height, width) in SIZES.items():
         pair = draw_pair(height, width)
         timed = [name for name in models if (name, label) != (SLOW_MODEL, TOO_LARGE)]
-        calls = {name: _decision(name, pair, threads) for name in timed}
-        calls["Laplacian pyramid"] = _laplacian(pair)
+        calls: dict[str, Callable[[], object]] = {
+            name: partial(decide_pair, load_model(name, threads=threads), *pair) for name in timed
+        }
+        calls["Laplacian pyramid"] = partial(
+            CLASSICAL_METHODS["laplacian-pyramid"].fuse_arrays, pair
+        )
         seconds = time_calls(calls, rounds)
         for name, times in seconds.items():
             ratios = [t / ours for t, ours in zip(times, seconds[REFERENCE], strict=True)]
@@ -148,19 +141,15 @@ def main(
     names = models or list(available_models())
     rows = speed_rows(names, threads, rounds)
     memory = {size: peak_memory(REFERENCE, size, threads) for size in SIZES}
-    make_folder(output)
     peaks = "\n".join(f"- {size}: {peak:.0f} MB" for size, peak in memory.items())
     measured = (
         f"Peak memory of `drpl fuse` on two JPEG files ({REFERENCE}), whole process, threads: "
         f"{threads}:"
     )
     text = f"{table(rows)}\n\n{measured}\n\n{peaks}\n"
-    (output / "table.md").write_text(text, encoding="utf-8")
     about = provenance(names) | {"threads": threads, "rows": rows, "peak_memory_mb": memory}
-    (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    typer.echo(text)
-    if docs is not None:
-        write_sections(docs, {"speed": text})
+    publish(text, output, about)
+    write_sections(docs, {"speed": text})
 
 
 if __name__ == "__main__":

@@ -15,15 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import cv2
 import numpy as np
 import typer
 
-from benchmarks.docs import Docs, write_sections
+from benchmarks.docs import Docs, publish, write_sections
 from benchmarks.speed import time_calls
 from benchmarks.truth import bench_truth
 from drpl.align.geometry import valid_area, warp
@@ -39,7 +38,7 @@ from drpl.core.strips import reduced
 from drpl.decide.networks import decide_pair
 from drpl.io.read import read_frame
 from drpl.io.sources import find_sources
-from drpl.io.write import make_folder, write_image
+from drpl.io.write import write_image
 from drpl.models.cards import load_model
 
 MODEL = FusionOptions().method
@@ -78,19 +77,8 @@ PEAK_UNIT = 2**20 if sys.platform == "darwin" else 2**10
 """Megabyte in the unit in which the system reports peak memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Resources of a process.
-
-    Attributes
-    ----------
-    wall : float
-        Elapsed seconds.
-    cpu : float
-        CPU seconds of all cores.
-    peak : float
-        Peak resident memory in MB.
-    """
+class Usage(NamedTuple):
+    """Elapsed seconds, CPU seconds of all cores, and peak resident memory in MB of a process."""
 
     wall: float
     cpu: float
@@ -100,15 +88,7 @@ class Usage:
 def measure(command: Sequence[str]) -> Usage:
     """Run a command in a fresh process, and measure it.
 
-    Parameters
-    ----------
-    command : sequence of str
-        Program and arguments.
-
-    Raises
-    ------
-    RuntimeError
-        If the command fails; the message ends with its error output.
+    Raise RuntimeError if it fails; the message ends with its error output.
     """
     launcher = [sys.executable, "-S", "-c", MEASURE, *command]
     done = subprocess.run(launcher, capture_output=True, text=True, check=False)
@@ -133,8 +113,7 @@ def measure_in_turn(
 
 def _median(usages: list[Usage]) -> Usage:
     """Return the median of each resource."""
-    rows = [(usage.wall, usage.cpu, usage.peak) for usage in usages]
-    return Usage(*(statistics.median(values) for values in zip(*rows, strict=True)))
+    return Usage(*(statistics.median(values) for values in zip(*usages, strict=True)))
 
 
 def enlarge(paths: Sequence[Path], folder: Path, width: int) -> list[Path]:
@@ -192,31 +171,29 @@ def bench_speed(
         frame_steps = time_frame(large, reports[0], model, results, rounds)
     width, height = reports[0]["source_size"]
     megapixels = width * height / 1e6
-    heads = [
-        f"### Speed: {len(paths)} JPEG frames of {width}x{height} ({megapixels:.1f} MP)",
-        f"### Time by step: `{OURS}`",
-        "### One frame, each step alone, in one process",
-    ]
     note = (
         f"Enlarged from {paths[0].parent.name}. Decision scale: 1/{reports[0]['decision_scale']} "
         "by default; full resolution with `--scale 1`, as for frames with detail in single pixels."
     )
-    bodies = [f"{usage_table(usages)}\n\n{note}", steps_table(steps, usages[OURS].wall)]
-    bodies.append(frame_table(frame_steps, megapixels))
-    texts = [part for pair in zip(heads, bodies, strict=True) for part in pair]
+    texts = [
+        f"### Speed: {len(paths)} JPEG frames of {width}x{height} ({megapixels:.1f} MP)",
+        f"{usage_table(usages)}\n\n{note}",
+        f"### Time by step: `{OURS}`",
+        steps_table(steps, usages[OURS].wall),
+        "### One frame, each step alone, in one process",
+        frame_table(frame_steps, megapixels),
+    ]
     values = {
         "decision_scale": reports[0]["decision_scale"],
-        "usage": {name: _values(usage) for name, usage in usages.items()},
+        "usage": {
+            name: {"wall_s": usage.wall, "cpu_s": usage.cpu, "peak_mb": usage.peak}
+            for name, usage in usages.items()
+        },
         "steps_s": steps,
         "one_frame_s": frame_steps,
         "options": {ENFUSE: ENFUSE_OPTIONS, ALIGNER: ALIGNER_OPTIONS},
     }
     return texts, values
-
-
-def _values(usage: Usage) -> dict[str, float]:
-    """Return resources as JSON values."""
-    return {"wall_s": usage.wall, "cpu_s": usage.cpu, "peak_mb": usage.peak}
 
 
 def usage_table(usages: dict[str, Usage]) -> str:
@@ -274,16 +251,15 @@ def bench_memory(
             str(count): _fuse_command(paths[:count], output, "--method", model) for count in counts
         }
         usages = measure_in_turn(commands, rounds)
-    few, all_of_them = (usages[str(count)].peak for count in counts)
+    few, whole = peaks = [usages[str(count)].peak for count in counts]
     rows = [
-        [str(count), f"{usages[str(count)].peak:.0f}", f"{usages[str(count)].peak / few:.2f}"]
-        for count in counts
+        [str(count), f"{peak:.0f}", f"{peak / few:.2f}"]
+        for count, peak in zip(counts, peaks, strict=True)
     ]
     head = f"### Memory by number of frames: {paths[0].parent.name}, `{OURS}`"
-    values = {"peak_mb": {name: usage.peak for name, usage in usages.items()}}
-    return [head, markdown_table(["frames", "peak MB", "ratio"], rows)], values | {
-        "ratio": all_of_them / few
-    }
+    by_count = {name: usage.peak for name, usage in usages.items()}
+    table = markdown_table(["frames", "peak MB", "ratio"], rows)
+    return [head, table], {"peak_mb": by_count, "ratio": whole / few}
 
 
 def main(
@@ -325,13 +301,9 @@ def main(
         shown, about["truth"] = bench_truth(rendered, load_model(model))
         texts += shown
     about |= {"load": os.getloadavg(), "seconds": round(time.perf_counter() - started, 1)}
-    make_folder(output)
     text = "\n\n".join(texts) + "\n"
-    (output / "table.md").write_text(text, encoding="utf-8")
-    (output / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    typer.echo(text)
-    if docs is not None:
-        write_sections(docs, {"stacks": text})
+    publish(text, output, about)
+    write_sections(docs, {"stacks": text})
 
 
 if __name__ == "__main__":

@@ -30,19 +30,8 @@ from drpl.train.run import start_run
 def time_training(photos: Path, options: TrainOptions, batches: int) -> dict[str, float]:
     """Time rendering of a batch, assembly of a batch of reused scenes, and learning.
 
-    Parameters
-    ----------
-    photos : Path
-        Folder of all-in-focus photos.
-    options : TrainOptions
-    batches : int
-        Number of batches that are timed.
-
-    Returns
-    -------
-    dict
-        Seconds per batch by name: medians, or the mean for reused scenes, since only one batch in
-        ``scene_uses`` renders new scenes.
+    Return seconds per batch by name: medians, or the mean for reused scenes, since only one batch
+    in ``scene_uses`` renders new scenes.
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -92,8 +81,7 @@ def main(
     rows = [[name, f"{value:.3f}", f"{value / learning:.2f}"] for name, value in seconds.items()]
     text = markdown_table(["what", "s", "share of learning"], rows)
     typer.echo(text)
-    if docs is not None:
-        write_sections(docs, {"training": text})
+    write_sections(docs, {"training": text})
 
 
 if __name__ == "__main__":

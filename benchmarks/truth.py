@@ -47,18 +47,11 @@ def transform_error(found: Transform, true: Transform, shape: Sequence[int]) -> 
 
 @dataclass(frozen=True, slots=True)
 class StackScores:
-    """Scores of one rendered stack.
+    """Scores of one rendered stack: PSNR in dB of the inner part, by row of `truth_table`.
 
-    Attributes
-    ----------
-    psnr : dict of str to float
-        PSNR in dB of the inner part, by row of `truth_table`.
-    shuffled : dict of str to float
-        PSNR in dB with the frames in random order, for the rows where it was measured.
-    errors : list of float
-        Errors in pixels of the transforms of aligned frames; see `transform_error`.
-    rejected : int
-        Number of frames that alignment rejected.
+    ``shuffled`` are those with the frames in random order, where measured; ``errors``, in pixels,
+    are the `transform_error` of each aligned frame; ``rejected`` counts the
+    frames that alignment rejected.
     """
 
     psnr: dict[str, float]
@@ -145,22 +138,7 @@ def truth_table(scores: Sequence[StackScores]) -> str:
 def bench_truth(
     scenes: Iterator[BenchScene], model: DecisionModel
 ) -> tuple[list[str], dict[str, Any]]:
-    """Score rendered stacks.
-
-    Parameters
-    ----------
-    scenes : iterator of BenchScene
-        Registered stacks with truth.
-    model : DecisionModel
-        Model that decides.
-
-    Returns
-    -------
-    texts : list of str
-        Markdown: a heading and a table.
-    values : dict
-        Scores of each scene, for JSON.
-    """
+    """Score registered stacks with truth; return Markdown parts, and values of each for JSON."""
     scores = [score_stack(scene, model, SEED + number) for number, scene in enumerate(scenes)]
     head = f"### Truth: {len(scores)} rendered stacks, PSNR of the inner part"
     values = [

@@ -36,10 +36,7 @@ TILES = 900
 def draw_stack(count: int = COUNT) -> list[NDArray[np.uint8]]:
     """Draw the scene of `drpl demo` on hilly ground, as a focal stack from near to far.
 
-    Returns
-    -------
-    list of uint8 arrays (640, 960, 3)
-        Frames.
+    Frames have shape (640, 960, 3).
     """
     sharp = draw_pair()[2].astype(np.float32)
     height, width = sharp.shape[:2]
@@ -59,13 +56,7 @@ def draw_stack(count: int = COUNT) -> list[NDArray[np.uint8]]:
 
 
 def browser_path() -> str:
-    """Return the path of the system's Chromium.
-
-    Raises
-    ------
-    RuntimeError
-        If none is installed.
-    """
+    """Return the path of the system's Chromium; raise RuntimeError if none is installed."""
     for name in CHROMIUM:
         if found := shutil.which(name):
             return found
@@ -85,15 +76,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class Camera:
-    """Takes screenshots of pages.
-
-    Parameters
-    ----------
-    browser : Browser
-        Running browser.
-    folder : Path
-        Folder for the screenshots.
-    """
+    """Takes screenshots of pages in a browser, and writes them into a folder."""
 
     def __init__(self, browser: Browser, folder: Path) -> None:
         self._browser, self._folder = browser, folder

@@ -23,12 +23,8 @@ SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 class Encoding:
     """JPEG parameters of a file.
 
-    Attributes
-    ----------
-    tables : tuple of tuples of 64 ints
-        Quantisation tables, in the order of their numbers in the file.
-    sampling : int
-        Chroma sampling, a key of `SAMPLINGS`; -1 for grey.
+    ``tables`` are the quantisation tables, 64 values each, in the order of their numbers in the
+    file; ``sampling`` is the chroma sampling, a key of `SAMPLINGS`, or -1 for grey.
     """
 
     tables: tuple[tuple[int, ...], ...]
@@ -49,10 +45,7 @@ class Encoding:
 def read_encoding(path: Path) -> Encoding | None:
     """Read the encoding of a JPEG file; return None for other formats.
 
-    Raises
-    ------
-    ReadError
-        If the file cannot be read, or has a chroma sampling that Pillow does not write.
+    Raise ReadError if the file cannot be read, or has a chroma sampling that Pillow does not write.
     """
     try:
         with Image.open(path) as image:
@@ -84,15 +77,7 @@ def coarsest(paths: Iterable[Path]) -> Encoding | None:
 
 
 def encode(pixels: Bytes, encoding: Encoding) -> bytes:
-    """Encode an image as a JPEG file in memory.
-
-    Parameters
-    ----------
-    pixels : uint8 array (H, W) or (H, W, 3)
-        Image.
-    encoding : Encoding
-        Tables and chroma sampling to use.
-    """
+    """Encode an image, shape (H, W) or (H, W, 3), as a JPEG file in memory."""
     stream = io.BytesIO()
     tables = [list(table) for table in encoding.tables]
     Image.fromarray(pixels).save(stream, "JPEG", qtables=tables, subsampling=encoding.sampling)

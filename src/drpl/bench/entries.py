@@ -33,30 +33,12 @@ REFERENCES = (SOURCE, *CEILINGS, SCALE_CEILING)
 def own_entries(
     models: Sequence[str], modes: Sequence[str], *, exposure: bool = False
 ) -> dict[str, Entry]:
-    """Load each model with each compose mode, on one thread each.
+    """Load each model with each compose mode, on one thread each; return entries by `own_name`.
 
     The entries do not estimate alignment: scenes come registered, alike for every entry. Where a
     scene knows its frames before registration, they are warped here by the known transforms, so
-    that clipped pixels are still recognised.
-
-    Parameters
-    ----------
-    models : sequence of str
-        Ids of models, or folders.
-    modes : sequence of str
-        Compose modes, from `drpl.core.options.COMPOSE_MODES`.
-    exposure : bool
-        True to match exposure first, as `drpl.fuse` does by default.
-
-    Returns
-    -------
-    dict of str to Entry
-        Entries by `own_name`.
-
-    Raises
-    ------
-    ModelError
-        If a model is unknown or damaged.
+    that clipped pixels are still recognised. With ``exposure``, exposure is matched first, as
+    `drpl.fuse` does by default. Raise ModelError if a model is unknown or damaged.
     """
     entries = {}
     for name in models:
@@ -101,11 +83,7 @@ def classical_entries() -> dict[str, Entry]:
 
 def _classical(method: ClassicalMethod) -> Entry:
     """Return the entry of a classical method."""
-
-    def fuse_scene(scene: BenchScene) -> Bytes:
-        return np.asarray(method.fuse_arrays(scene.frames), np.uint8)
-
-    return fuse_scene
+    return lambda scene: np.asarray(method.fuse_arrays(scene.frames), np.uint8)
 
 
 def references(frames: list[Bytes], truth: Bytes) -> dict[str, Bytes]:
@@ -117,20 +95,9 @@ def references(frames: list[Bytes], truth: Bytes) -> dict[str, Bytes]:
 
 
 def selection_ceiling(frames: list[Bytes], truth: Bytes, *, window: int = 1) -> Bytes:
-    """Select at each pixel the frame nearest to the truth.
+    """Select at each pixel the frame nearest to the truth; images are (H, W) or (H, W, C).
 
-    Parameters
-    ----------
-    frames : list of uint8 arrays (H, W) or (H, W, C)
-        Registered frames.
-    truth : uint8 array like a frame
-        Ground truth.
-    window : int
-        Side in pixels of the square over which squared differences are averaged.
-
-    Returns
-    -------
-    uint8 array like a frame
+    Squared differences are averaged over a square with sides of ``window`` pixels.
     """
     stack = _with_channels(frames)
     errors = np.square(stack - _with_channels([truth])).sum(axis=-1)
@@ -142,18 +109,7 @@ def selection_ceiling(frames: list[Bytes], truth: Bytes, *, window: int = 1) -> 
 def scale_ceiling(frames: list[Bytes], truth: Bytes, *, levels: int = 3) -> Bytes:
     """Select each Laplacian pyramid coefficient from the frame nearest to the truth's.
 
-    Parameters
-    ----------
-    frames : list of uint8 arrays (H, W) or (H, W, C)
-        Registered frames.
-    truth : uint8 array like a frame
-        Ground truth.
-    levels : int
-        Detail levels of the pyramids, besides the base.
-
-    Returns
-    -------
-    uint8 array like a frame
+    Images are (H, W) or (H, W, C); pyramids have ``levels`` of detail besides the base.
     """
     pyramids = [_laplacian_pyramid(image, levels) for image in _with_channels([*frames, truth])]
     picked = []

@@ -23,17 +23,8 @@ STACK_FRAMES = 8
 def movements(count: int, shape: Sequence[int]) -> list[Transform]:
     """Return transforms of focus breathing and shift, which leave the middle frame in place.
 
-    Parameters
-    ----------
-    count : int
-        Number of frames.
-    shape : sequence of int
-        Height and width in pixels; frames breathe about their centre.
-
-    Returns
-    -------
-    list of arrays, shape (3, 3)
-        Transforms from reference to moving coordinates, in pixels.
+    Each maps reference to moving coordinates in pixels. Frames breathe about their centre;
+    ``shape`` is their height and width.
     """
     x, y = (shape[1] - 1) / 2, (shape[0] - 1) / 2
     found = []
@@ -45,23 +36,10 @@ def movements(count: int, shape: Sequence[int]) -> list[Transform]:
 
 
 def move_frames(frames: Sequence[Bytes], seed: int) -> tuple[list[Bytes], StackTransforms]:
-    """Add focus breathing, shift and exposure changes to a registered stack.
+    """Add focus breathing, shift and exposure changes to all but the middle frame of a stack.
 
-    The middle frame is returned unchanged.
-
-    Parameters
-    ----------
-    frames : sequence of uint8 arrays (H, W, C)
-        Registered frames.
-    seed : int
-        Seed of the exposures.
-
-    Returns
-    -------
-    moved : list of uint8 arrays (H, W, C)
-        Frames with movement and exposure changes.
-    known : StackTransforms
-        Transforms and exposures that undo both.
+    Frames are registered, (H, W, C); the seed determines the exposures. The transforms and
+    exposures returned undo both.
     """
     height, width = frames[0].shape[:2]
     count, middle = len(frames), len(frames) // 2

@@ -31,21 +31,9 @@ SETTINGS: Any = {
 def box_plot(names: Sequence[str], values: Sequence[Values], label: str, *, salt: str) -> str:
     """Draw a box for each entry: median, quartiles, whiskers of 1.5 interquartile ranges.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Labels of the boxes. The first box has its own colour.
-    values : sequence of arrays, shape (scenes,)
-        Values of each box. NaN is left out.
-    label : str
-        Label of the value axis.
-    salt : str
-        Text unique on the page, from which ids within the SVG are derived.
-
-    Returns
-    -------
-    str
-        An ``svg`` element on a transparent background.
+    Return an ``svg`` element on a transparent background. The first box has its own colour; NaN is
+    left out. ``label`` stands at the value axis; ``salt`` is a text unique on the page, from which
+    ids within the SVG are derived.
     """
     with mpl.rc_context(SETTINGS | {"svg.hashsalt": salt}):
         figure = Figure(figsize=(7.2, 0.9 + 0.3 * len(names)), layout="constrained")

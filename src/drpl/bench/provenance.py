@@ -20,15 +20,8 @@ LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyvips
 def provenance(models: Sequence[str]) -> dict[str, object]:
     """Return code, versions, machine and models, on which results depend besides their inputs.
 
-    Parameters
-    ----------
-    models : sequence of str
-        Ids of models, or folders.
-
-    Returns
-    -------
-    dict
-        JSON values; ``commit`` is None outside a checkout, ``models`` maps ids to SHA-256 hashes.
+    Values are JSON types; ``commit`` is None outside a checkout, ``models`` maps each id or folder
+    to SHA-256 hashes.
     """
     hashes = {
         name: [stage.sha256 for stage in read_card(model_folder(name)).stages] for name in models

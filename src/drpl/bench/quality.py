@@ -56,14 +56,8 @@ def load_entries(settings: QualitySettings) -> dict[str, Entry]:
 def scene_specs(settings: QualitySettings) -> list[SceneSpec]:
     """List all scenes, in the order of the run.
 
-    Raises
-    ------
-    ConfigError
-        If a peer has the name of another entry.
-    ReadError
-        If files are missing.
-    BackendUnavailable
-        If rendered scenes are wanted and PyTorch is not installed.
+    Raise ConfigError if a peer has the name of another entry, ReadError if files are missing, and
+    BackendUnavailable if rendered scenes are wanted without PyTorch.
     """
     reserved = {*entry_names(settings), *CLASSICAL_METHODS, *REFERENCES}
     taken = [name for name in settings.fused if name in reserved]
@@ -111,39 +105,16 @@ def score_quality(
 ) -> ScoreStore:
     """Score every entry on every scene, or continue an interrupted run.
 
-    Parameters
-    ----------
-    settings : QualitySettings
-        Scenes and entries.
-    output : Path
-        Folder for ``scores.csv`` and ``about.json``; created if missing.
-    jobs : int
-        Number of processes, each with one scene at a time; 0 takes all cores. Scores do not
-        depend on it.
-    overwrite : bool
-        True to replace a run in the folder; False to continue one with the same settings.
-    command : str
-        Command of the run, as reports show it.
-    progress : callable, optional
-        Called with ``"score"``, the number of scenes done, and their total.
+    The folder ``output``, created if missing, receives ``scores.csv`` and ``about.json``;
+    ``overwrite`` replaces a run in it, which is else continued if it has the same settings. Each of
+    ``jobs`` processes (0: one for each core) has one scene at a time; scores do not depend on their
+    number. ``command`` is shown in reports. ``progress`` is called with ``"score"``, the number of
+    scenes done, and their total.
 
-    Returns
-    -------
-    ScoreStore
-        Scores of the whole run.
-
-    Raises
-    ------
-    ConfigError
-        If the folder holds a run with other settings.
-    ReadError, StackError
-        If a scene cannot be read, or its images do not fit together.
-    ModelError, BackendUnavailable
-        If a model is unknown or damaged, or a library is missing.
-    BatchError
-        If a scoring process was killed.
-    WriteError
-        If scores cannot be written.
+    Raise ConfigError if the folder holds a run with other settings, BatchError if a scoring process
+    was killed, WriteError if scores cannot be written; further, ReadError or StackError if a scene
+    cannot be read or its images do not fit together, and ModelError or BackendUnavailable if a
+    model is unknown or damaged or a library is missing.
     """
     specs = scene_specs(settings)
     files = dict.fromkeys(path for spec in specs for path in spec.files)

@@ -25,23 +25,11 @@ RENDERED = {"pairs": 2, "stacks": STACK_FRAMES, "moved": STACK_FRAMES}
 
 @dataclass(frozen=True)
 class RenderedScene(SyntheticScene):
-    """Parameters of a rendered scene.
+    """Parameters of a rendered scene, which index and seed alone determine.
 
-    Attributes
-    ----------
-    photos : Path
-        Folder of photos that the shipped models were trained on; only its validation share is
-        used.
-    rendered : str
-        Kind of scene, a key of `RENDERED`.
-    index : int
-        Number of the scene. Index and seed alone determine it.
-    size : int
-        Side in pixels.
-    degraded : bool
-        True if frames have shift, exposure change, noise and JPEG coding; False if clean.
-    seed : int
-        Seed of the run.
+    ``photos`` is the folder that the shipped models were trained on; only its validation share is
+    used. ``rendered`` is a key of `RENDERED`, ``size`` the side in pixels. Degraded frames have
+    shift, exposure change, noise and JPEG coding; others are clean.
     """
 
     photos: Path
@@ -92,27 +80,11 @@ def bench_scenes(
     frames: int = 2,
     seed: int = SEED,
 ) -> Iterator[BenchScene]:
-    """Render scenes from the photos that training holds out.
+    """Render scenes from the photos that training holds out, ``size`` pixels wide and high.
 
-    Parameters
-    ----------
-    photos : Path
-        Folder of photos that the shipped models were trained on; only its validation share is
-        used.
-    count : int
-        Number of scenes.
-    size : int
-        Side in pixels.
-    degradation : DegradationOptions or None
-        Degradation of the frames; None gives clean, registered frames.
-    frames : int
-        Frames of each scene.
-    seed : int
-        Seed; it and the number of a scene determine the scene.
-
-    Yields
-    ------
-    BenchScene
+    ``photos`` is the folder that the shipped models were trained on; only its validation share is
+    used. Without ``degradation``, frames are clean and registered. The seed and the number of a
+    scene determine it.
     """
     for index in range(count):
         yield _render(photos, index, size=size, degradation=degradation, frames=frames, seed=seed)

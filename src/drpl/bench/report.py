@@ -30,28 +30,10 @@ log = logging.getLogger(__name__)
 class Section:
     """Report section of one data set.
 
-    Attributes
-    ----------
-    title : str
-        Name of the data set.
-    first : str
-        Entry of interest.
-    lead : str
-        Sentence that compares it with its best rival.
-    coding : str
-        Description of the encoding that fused images were recoded to; empty if they were not.
-    scenes : int
-        Number of scenes.
-    tables : list of Table
-        Tables in order.
-    figure, caption : str
-        Box plot as an ``svg`` element, and its caption.
-    file : str
-        File name of the figure.
-    cases : list of Case
-        Worst scenes of the first entry.
-    failure : str
-        Reason why the cases could not be made; else empty.
+    ``first`` is the entry of interest, ``lead`` a sentence that compares it with its best rival.
+    ``coding`` describes the encoding that fused images were recoded to; it is empty if they were
+    not. ``figure`` is a box plot as an ``svg`` element, ``file`` its file name. ``cases`` are the
+    worst scenes of the first entry, ``failure`` the reason if they could not be made.
     """
 
     title: str
@@ -74,26 +56,11 @@ class Section:
 
 
 def write_reports(folder: Path, *, docs: Path | None = None) -> list[Path]:
-    """Write the reports of a run into its folder, from its scores.
+    """Write the reports of a run into its folder, from its scores; return their files.
 
-    Parameters
-    ----------
-    folder : Path
-        Output folder of `drpl.bench.quality.score_quality`. Earlier reports are replaced.
-    docs : Path, optional
-        File for a second copy of the Markdown report; its figures go to ``figures`` beside it.
-
-    Returns
-    -------
-    list of Path
-        Files of the reports, without figures.
-
-    Raises
-    ------
-    ReadError
-        If the folder holds no scores.
-    WriteError
-        If a file cannot be written.
+    Earlier reports are replaced; figures are written beside them but not returned. ``docs`` is the
+    file for a second copy of the Markdown report. Raise ReadError if the folder holds no scores,
+    WriteError if a file cannot be written.
     """
     store = ScoreStore(folder)
     about, scores = store.about(), tabulate(store.rows())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +29,7 @@ pixels."""
 
 
 class RegisteredStack(NamedTuple):
-    """Frames before registration, with their transforms and exposures.
-
-    Attributes
-    ----------
-    stack : ArrayStack
-        Frames before registration.
-    known : StackTransforms
-        Transforms and exposures that register them.
-    """
+    """Frames before registration, with the transforms and exposures that register them."""
 
     stack: ArrayStack
     known: StackTransforms
@@ -48,20 +39,10 @@ class RegisteredStack(NamedTuple):
 class BenchScene:
     """Registered frames of one scene, with the truth if there is one.
 
-    Attributes
-    ----------
-    frames : list of uint8 arrays (H, W) or (H, W, 3)
-        Registered frames.
-    truth : uint8 array like a frame, or None
-        All-in-focus ground truth.
-    band : bool array (H, W), or None
-        True around focus boundaries; None if they are not known.
-    kind : str
-        Kind of foreground, such as ``fence``; empty if not known.
-    inner : bool
-        True if only the inner part is scored; see `INNER`.
-    original : RegisteredStack or None
-        Frames before registration, for entries that warp frames themselves.
+    Frames and truth have shape (H, W) or (H, W, 3). ``band``, bool (H, W), is True around focus
+    boundaries, or None if they are not known; ``kind`` of foreground, such as ``fence``, is empty
+    if not known. With ``inner``, only the inner part is scored; see `INNER`. ``original`` serves
+    entries that warp frames themselves.
     """
 
     frames: list[Bytes]
@@ -82,10 +63,7 @@ class BenchScene:
 def capped_psnr(fused: Bytes, scene: BenchScene) -> float:
     """Return the PSNR in dB over the scored window of a scene, at most `CAP_DB`.
 
-    Raises
-    ------
-    MetricError
-        If the scene has no truth.
+    Raise MetricError if the scene has no truth.
     """
     if scene.truth is None:
         raise MetricError("psnr needs a truth; the scene has none")
@@ -98,65 +76,39 @@ class SceneSpec(Protocol):
     @property
     def data_set(self) -> str:
         """Data set in whose ranks the scene counts."""
-        ...
 
     @property
     def name(self) -> str:
         """Name, unique within the data set."""
-        ...
 
     @property
     def peers(self) -> dict[str, Path]:
         """Files of images that peers fused from the scene, by entry."""
-        ...
 
     @property
     def has_truth(self) -> bool:
         """True if the scene has a truth."""
-        ...
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that the scene is read or rendered from."""
-        ...
 
     def load(self) -> BenchScene:
         """Read, render or draw the scene."""
-        ...
 
 
 class SyntheticScene:
-    """Properties shared by rendered and drawn scenes."""
+    """Properties shared by rendered and drawn scenes; peers have fused none of them."""
 
-    @property
-    def peers(self) -> dict[str, Path]:
-        """See `SceneSpec`: peers have not fused synthetic scenes."""
-        return {}
-
-    @property
-    def has_truth(self) -> bool:
-        """See `SceneSpec`: synthetic scenes always have a truth."""
-        return True
+    peers: ClassVar[dict[str, Path]] = {}
+    has_truth: ClassVar = True
 
 
 @dataclass(frozen=True)
 class RealScene:
-    """Files of a real scene.
+    """Files of a real scene; those of ``peers`` hold fused images, by entry.
 
-    Attributes
-    ----------
-    data_set : str
-        Data set in whose ranks the scene counts.
-    name : str
-        Name, unique within the data set.
-    sources : tuple of Path
-        Frames.
-    truth : Path or None
-        All-in-focus ground truth.
-    peers : dict of str to Path
-        Images fused by peers, by entry.
-    align : bool
-        True to register the frames and match their exposure first, for every entry alike.
+    With ``align``, the frames are registered and matched in exposure first, for every entry alike.
     """
 
     data_set: str
@@ -180,12 +132,8 @@ class RealScene:
     def load(self) -> BenchScene:
         """Read the frames; register them if `align` is set.
 
-        Raises
-        ------
-        ReadError
-            If a file cannot be read.
-        StackError
-            If the frames do not make a stack of 8-bit pictures.
+        Raise ReadError if a file cannot be read, StackError if the frames do not make a stack of
+        8-bit pictures.
         """
         frames = [read_bytes(path) for path in self.sources]
         check_stack(frames, [str(path) for path in self.sources])
@@ -197,12 +145,8 @@ class RealScene:
 def read_bytes(path: Path) -> Bytes:
     """Read an 8-bit picture without alpha.
 
-    Raises
-    ------
-    ReadError
-        If the file cannot be read.
-    StackError
-        If the picture has another depth, or alpha.
+    Raise ReadError if the file cannot be read, StackError if the picture has another depth, or
+    alpha.
     """
     pixels = read_frame(path).pixels
     if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] != 3):
@@ -235,31 +179,12 @@ def registered(scene: BenchScene) -> BenchScene:
 def find_real_scenes(
     root: Path, *, truth: Path | None, fused: dict[str, Path], align: bool
 ) -> list[RealScene]:
-    """Find pairs and stacks, one in each subfolder.
+    """Find pairs and stacks, one in each subfolder of a root, in natural order of their names.
 
-    Parameters
-    ----------
-    root : Path
-        Folder whose subfolders are the scenes, images in natural order. A subfolder named
-        ``SET_NUMBER`` (``lytro_01``) belongs to data set ``SET``, any other to the set named like
-        the root.
-    truth : Path or None
-        Folder with an image ``NAME.*`` for each scene.
-    fused : dict of str to Path
-        Folders of images ``NAME.*`` fused by peers, by entry. An entry takes part in a data set if
-        all images of the set are there.
-    align : bool
-        True to register the frames first; see `RealScene`.
-
-    Returns
-    -------
-    list of RealScene
-        Scenes in natural order of their names.
-
-    Raises
-    ------
-    ReadError
-        If a folder or an image is missing.
+    A subfolder named ``SET_NUMBER`` (``lytro_01``) belongs to data set ``SET``, any other to the
+    set named like the root. ``truth`` and the folders of peers in ``fused`` hold an image
+    ``NAME.*`` for each scene; a peer takes part in a data set if all images of the set are there.
+    For ``align`` see `RealScene`. Raise ReadError if a folder or an image is missing.
     """
     if not root.is_dir():
         raise ReadError(f"{root}: is not a folder; expected one that holds a folder for each scene")
@@ -296,8 +221,8 @@ def _pictures(folder: Path, sets: dict[str, str]) -> dict[str, Path]:
     """Return the images of scenes by name; each data set must be complete or absent."""
     if not folder.is_dir():
         raise ReadError(f"{folder}: is not a folder; expected one with an image for each scene")
-    found = {path.stem: path for path in sorted(_images(folder))}
-    known = {name: path for name, path in found.items() if name in sets}
+    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in READABLE)
+    known = {path.stem: path for path in pictures if path.stem in sets}
     if not known:
         raise ReadError(
             f"{folder}: holds no image named like a scene; expected {next(iter(sets))}.*"
@@ -310,8 +235,3 @@ def _pictures(folder: Path, sets: dict[str, str]) -> dict[str, Path]:
             "data set, or for none"
         )
     return known
-
-
-def _images(folder: Path) -> Iterator[Path]:
-    """Iterate over the image files of a folder."""
-    return (path for path in folder.iterdir() if path.suffix.lower() in READABLE)

@@ -35,26 +35,8 @@ def fused_images(spec: SceneSpec, scene: BenchScene, entries: dict[str, Entry]) 
     """Fuse a scene by every entry, read the peers' images, and encode all alike.
 
     If peers' files are JPEGs, every image is recoded like the coarsest of them, except files that
-    have that encoding already.
-
-    Parameters
-    ----------
-    spec : SceneSpec
-        Description of the scene, with the peers' files.
-    scene : BenchScene
-        The scene as loaded from ``spec``.
-    entries : dict of str to Entry
-        Entries by name.
-
-    Returns
-    -------
-    dict of str to uint8 array like a frame
-        Fused images by entry: those of ``entries``, then the peers'.
-
-    Raises
-    ------
-    StackError
-        If a peer's image has another shape than the frames.
+    have that encoding already. ``scene`` is what ``spec`` loads. Raise StackError if a peer's image
+    has another shape than the frames.
     """
     encoding = coarsest(spec.peers.values())
     images = {name: entry(scene) for name, entry in entries.items()}

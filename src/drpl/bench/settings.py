@@ -19,12 +19,8 @@ class QualitySettings:
     """Scenes and entries of a run; its scores depend on nothing else but code and inputs.
 
     The help text of each field is its documentation; ``fused`` holds the folder of each peer's
-    fused images by its name.
-
-    Raises
-    ------
-    ConfigError
-        If there is nothing to score, or a value is out of range.
+    fused images by its name. Raise ConfigError if there is nothing to score, or a value is out of
+    range.
     """
 
     photos: str = field(

@@ -30,46 +30,24 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class ScoreStore:
-    """Folder of a run.
-
-    Attributes
-    ----------
-    folder : Path
-        Folder that holds `SCORES` and `ABOUT`.
-    """
+    """Folder of a run, which holds `SCORES` and `ABOUT`."""
 
     folder: Path
 
     def begin(
         self, about: dict[str, Any], expected: Mapping[Key, Sequence[str]], *, overwrite: bool
     ) -> int:
-        """Prepare the folder, and count the scenes that are scored already.
+        """Prepare the folder, and count the leading scenes that have complete scores already.
 
-        Parameters
-        ----------
-        about : dict
-            Resolved settings, provenance and inputs of the run.
-        expected : mapping
-            Names in the ``method`` column for each scene, in the order of the run.
-        overwrite : bool
-            True to replace a run in the folder; False to continue it.
-
-        Returns
-        -------
-        int
-            Number of leading scenes with complete scores.
-
-        Raises
-        ------
-        ConfigError
-            If the folder holds a run with other settings.
-        WriteError
-            If files cannot be written there.
+        ``about`` holds settings, provenance and inputs of the run; ``expected`` holds the names in
+        the ``method`` column for each scene, in the order of the run. ``overwrite`` replaces a run
+        in the folder, which is else continued. Raise ConfigError if it has other settings,
+        WriteError if files cannot be written there.
         """
         make_folder(self.folder)
         about = json.loads(json.dumps(about))
         done: list[Row] = []
-        if not overwrite and self._has_run():
+        if not overwrite and any((self.folder / name).exists() for name in (SCORES, ABOUT)):
             other = _differences(self.about(), about)
             if other:
                 raise ConfigError(
@@ -82,29 +60,13 @@ class ScoreStore:
         write_text(self.folder / ABOUT, json.dumps(about, indent=2) + "\n", overwrite=True)
         return len({_key(row) for row in done})
 
-    def _has_run(self) -> bool:
-        """Return True if the folder holds a run, however short."""
-        return any((self.folder / name).exists() for name in (SCORES, ABOUT))
-
     def about(self) -> dict[str, Any]:
-        """Read the settings and provenance of the run.
-
-        Raises
-        ------
-        ReadError
-            If the file is missing or damaged.
-        """
+        """Read settings and provenance of the run; raise ReadError if that fails."""
         wanted = "a folder of `drpl bench quality`; begin one with --overwrite"
         return read_json(self.folder / ABOUT, ReadError, wanted=wanted)
 
     def rows(self) -> list[Row]:
-        """Read all complete rows, in the order of the run.
-
-        Raises
-        ------
-        ReadError
-            If the file is missing or damaged.
-        """
+        """Read all complete rows, in the order of the run; raise ReadError if that fails."""
         path = self.folder / SCORES
         try:
             text = path.read_text(encoding="utf-8")
@@ -117,13 +79,7 @@ class ScoreStore:
             raise ReadError(f"{path}: cannot be read ({error}); begin with --overwrite") from error
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Append the rows of one scene, and flush them to the disk.
-
-        Raises
-        ------
-        WriteError
-            If they cannot be written.
-        """
+        """Append the rows of one scene, flushed to the disk; raise WriteError if that fails."""
         path = self.folder / SCORES
         try:
             with path.open("a", encoding="utf-8", newline="") as stream:

@@ -22,22 +22,11 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class SetScores:
-    """Scores of a data set.
+    """Scores of a data set; ``values`` have shape (scenes, entries + references, metrics).
 
-    Attributes
-    ----------
-    name : str
-        Name of the data set.
-    scenes, kinds : list of str
-        Name and kind of foreground of each scene; the kind is empty if not known.
-    entries : list of str
-        Ranked entries; the first is the one of interest.
-    references : list of str
-        References, which are not ranked.
-    metrics : list of str
-        Metrics that apply to the set.
-    values : array, shape (scenes, entries + references, metrics)
-        Scores; NaN where a metric does not apply to a scene.
+    ``kinds`` are the kinds of foreground by scene, empty if not known. The first entry is the one
+    of interest; references are not ranked. ``metrics`` are those that apply to the set; NaN stands
+    where one does not apply to a scene.
     """
 
     name: str
@@ -121,19 +110,9 @@ def mean(values: Values) -> Values:
 
 
 def ranks(scores: Values, metric: str) -> Values:
-    """Rank along the last axis, from 1 for the best; equal scores share their mean rank.
+    """Rank scores by a metric along the last axis, from 1 for the best.
 
-    Parameters
-    ----------
-    scores : array, shape (..., entries)
-        Scores by one metric.
-    metric : str
-        Name of the metric, which determines whether higher or lower is better.
-
-    Returns
-    -------
-    array like ``scores``
-        Ranks; NaN where the score is NaN.
+    Equal scores share their mean rank; NaN stays NaN.
     """
     losses = -scores if METRICS[metric].better == "higher" else scores
     one, other = losses[..., :, None], losses[..., None, :]
@@ -147,26 +126,11 @@ def bootstrap(
 ) -> tuple[Values, Values]:
     """Estimate confidence intervals of means over scenes by resampling the scenes.
 
-    Parameters
-    ----------
-    values : array, shape (scenes, columns)
-        Values; NaN where a scene has none. All columns use the same resamples.
-    rounds : int
-        Number of resamples.
-    confidence : float
-        Share of the resampled means between the bounds.
-    seed : int
-        Seed of the resamples.
+    Values have shape (scenes, columns), with NaN where a scene has none; all columns use the same
+    resamples. Return the lower and the upper bound by column, NaN for columns without a value.
 
-    Returns
-    -------
-    low, high : arrays, shape (columns,)
-        Bounds of the intervals; NaN for columns without a value.
-
-    References
-    ----------
-    Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979),
-    doi:10.1214/aos/1176344552: percentile interval.
+    Reference: Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7
+    (1979), doi:10.1214/aos/1176344552: percentile interval.
     """
     count = len(values)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), rounds)

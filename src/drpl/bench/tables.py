@@ -20,18 +20,9 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report.
+    """A table of a report, whose last ``references`` rows are references, not ranked entries.
 
-    Attributes
-    ----------
-    caption : str
-        Sentence above the table, without the full stop.
-    columns : list of str
-        Column headings.
-    rows : list of list of str
-        Cells; the first of each row is its heading.
-    references : int
-        Number of last rows that are references, not ranked entries.
+    The caption is a sentence without the full stop; the first cell of a row is its heading.
     """
 
     caption: str

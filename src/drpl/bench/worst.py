@@ -33,15 +33,7 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Picture:
-    """Crop with its caption.
-
-    Attributes
-    ----------
-    caption : str
-        Content of the crop.
-    pixels : uint8 array (H, W) or (H, W, 3)
-        Pixels of the crop.
-    """
+    """Crop, shape (H, W) or (H, W, 3), with a caption that names its content."""
 
     caption: str
     pixels: Bytes
@@ -58,16 +50,8 @@ class Picture:
 class Case:
     """Scene in which the first entry does badly.
 
-    Attributes
-    ----------
-    title : str
-        Name and kind of the scene.
-    words : str
-        Result of the comparison, and place of the crops.
-    pictures : list of Picture
-        Crops, all of one size.
-    publishable : bool
-        True for drawn scenes: photos may not be passed on.
+    ``words`` give the result of the comparison and the place of the crops; ``pictures`` are of one
+    size. Drawn scenes are publishable: photos may not be passed on.
     """
 
     title: str
@@ -98,22 +82,10 @@ class Choice:
 
 
 def choose(scores: SetScores, count: int = CASES) -> list[Choice]:
-    """Choose the scenes in which the first entry does worst, worst first.
+    """Choose at most ``count`` scenes in which the first entry does worst, worst first.
 
     Scenes with a truth are compared by PSNR with the best rival in the scene, others by the first
-    entry's mean rank in the scene.
-
-    Parameters
-    ----------
-    scores : SetScores
-        Scores of a data set.
-    count : int
-        Largest number of scenes.
-
-    Returns
-    -------
-    list of Choice
-        Empty if there is no rival.
+    entry's mean rank in the scene. Without rivals, none is chosen.
     """
     rivals = scores.rivals
     if not rivals:
@@ -141,23 +113,8 @@ def show_cases(
 ) -> Iterator[Case]:
     """Load and fuse the worst scenes of a data set again, and crop them where they differ most.
 
-    Parameters
-    ----------
-    scores : SetScores
-        Scores of a data set.
-    specs : sequence of SceneSpec
-        All scenes of the run.
-    entries : dict of str to Entry
-        Entries of the run by name.
-
-    Yields
-    ------
-    Case
-
-    Raises
-    ------
-    DrplError
-        If a scene cannot be loaded any more.
+    ``specs`` and ``entries`` are all of the run. Raise DrplError if a scene cannot be loaded any
+    more.
     """
     by_name = {spec.name: spec for spec in specs if spec.data_set == scores.name}
     first = scores.entries[0]
