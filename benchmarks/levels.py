@@ -15,7 +15,7 @@ import typer
 from benchmarks.docs import Docs, write_sections
 from drpl.bench.moved import STACK_FRAMES, move_frames
 from drpl.bench.rendered import bench_scenes
-from drpl.bench.scenes import INNER, Bytes
+from drpl.bench.scenes import CAP_DB, INNER, Bytes
 from drpl.bench.tables import markdown_table
 from drpl.core.frames import Floats, Pixels
 from drpl.core.options import FusionOptions
@@ -40,13 +40,13 @@ def stored(frame: Bytes, scale: float, offset: float) -> Pixels:
 
 
 def score(fused: Pixels, truth: Bytes, scale: float, offset: float, *, inner: bool) -> float:
-    """Return the PSNR in dB of a fused image, relative to the span of its values."""
+    """Return the PSNR in dB, at most `CAP_DB`, relative to the span of the values."""
     values: Floats = (fused.astype(np.float64) - offset * FULL) / (scale * (1 - offset) * FULL)
     error = values - truth / 255
     if inner:
         rows, cols = (round(INNER * side) for side in error.shape[:2])
         error = error[rows:-rows, cols:-cols]
-    return float(-10 * np.log10(np.square(error).mean()))
+    return float(-10 * np.log10(max(np.square(error).mean(), 10 ** (-CAP_DB / 10))))
 
 
 def means(

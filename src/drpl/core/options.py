@@ -142,8 +142,8 @@ class FusionOptions:
     value_range: float | None = field(
         default=None,
         metadata=described(
-            "Value of white; by default 1 in float images, and the largest value of their type in "
-            "others. 4095 suits 12 bits in 16-bit files."
+            "Value of white, for exposure and computed values; by default 1 in float images, the "
+            "largest value of the type in others. Decisions follow the values themselves."
         ),
     )
 
