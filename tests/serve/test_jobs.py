@@ -91,7 +91,9 @@ class TestJob:
         monkeypatch.chdir(tmp_path)
         for name, content in small_stack(4).items():
             (tmp_path / name).write_bytes(content)
-        options = FusionOptions(exposure=False, motion="translation", reference=1)
+        options = FusionOptions(
+            exposure=False, motion="translation", reference=1, clean_sensor=False
+        )
         _, about = fuse_to(
             list(small_stack(4)), "fused.tif", options, maps="maps", report="report.json"
         )

@@ -332,7 +332,7 @@ def test_configurations_survive_a_round_trip(tmp_path):
         ("[scenes]\nradius = [3]", "expected 2 numbers"),
         ("[scenes]\nradius = [3, 70]", "<= 64"),
         ("validation_share = 1.5", "validation_share"),
-        ("steps = = 3", "is not a TOML file"),
+        ("steps = = 3", "is not TOML"),
     ],
 )
 def test_invalid_configurations_are_refused(tmp_path, text, message):

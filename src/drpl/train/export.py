@@ -17,7 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from drpl.decide.networks import BORDER, CANVAS_MULTIPLE, decide_pair
+from drpl.core.luma import Levels
+from drpl.core.masks import PairDecision
+from drpl.decide.networks import BORDER, CANVAS_MULTIPLE
 from drpl.errors import ConfigError, ModelError, WriteError
 from drpl.models.cards import CARD, ModelCard, load_model, read_card
 from drpl.train.config import config_from_dict
@@ -58,7 +60,8 @@ def largest_difference(folder: Path, network: DRPL | DRPLFast) -> float:
     largest = 0.0
     for height, width in ODD_SIZES:
         pair = rng.random((2, height, width, 3), dtype=np.float32)
-        found = decide_pair(model, pair[0], pair[1], tile=128, mask_dtype=np.float32)
+        found = PairDecision(*np.empty((2, height, width), np.float32))
+        model.decide(pair[0], pair[1], levels=Levels(), tile=128, masks=found)
         expected = canvas_masks(network, pair)
         for mask, truth in zip((found.mask_a, found.mask_b), expected, strict=True):
             largest = max(largest, float(np.abs(mask - truth).max()))
@@ -68,7 +71,7 @@ def largest_difference(folder: Path, network: DRPL | DRPLFast) -> float:
 def canvas_masks(
     network: DRPL | DRPLFast, pair: np.ndarray[Any, Any]
 ) -> list[np.ndarray[Any, Any]]:
-    """Decide a pair by PyTorch; `DRPLFast` gets the mirrored canvas that `decide_pair` lays out.
+    """Decide a pair by PyTorch; `DRPLFast` gets the mirrored canvas that a loaded one lays out.
 
     The network is in evaluation mode, on the CPU. A pair (2, H, W, 3) gives two masks (H, W), all
     float32 in [0, 1].
