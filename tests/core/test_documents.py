@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drpl.align.transforms import read_transforms
 from drpl.core.documents import parse_json
-from drpl.core.options import FusionOptions, resolve_options
+from drpl.core.options import resolve_options
 from drpl.errors import ConfigError, DrplError
 from drpl.files.journal import Journal
 from drpl.models.cards import load_model
@@ -137,7 +137,7 @@ def test_odd_lines_of_a_journal_are_ignored(tmp_path, line):
     path = tmp_path / "journal"
     entry = dict.fromkeys(("step", "sources", "options", "own", "result"))
     path.write_text(line + "\n" + json.dumps(entry | {"output": ["list"]}) + "\n")
-    Journal(path, FusionOptions())
+    Journal(path, {})
 
 
 VALUES = st.recursive(

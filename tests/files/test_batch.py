@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,10 +22,12 @@ from drpl.files.batch import run_batch
 from drpl.files.find import BatchItem, find_stacks, watch_stacks
 from drpl.files.journal import Journal
 from drpl.io.read import read_capture_time, read_frame
+from drpl.io.saving import Saving
 from drpl.io.write import write_image
 from matrices import first_of
 
 OPTIONS = FusionOptions(align=False, threads=1)
+KEPT = asdict(OPTIONS) | asdict(Saving())
 
 
 def write_stack(folder, seed=0, count=2, suffix=".png"):
@@ -243,11 +245,11 @@ def test_an_incomplete_line_of_the_journal_is_ignored(tmp_path, root):
     path = output / batch.JOURNAL
     text = path.read_text()
     path.write_text(text[:-40])
-    journal = Journal(path, OPTIONS)
+    journal = Journal(path, KEPT)
     assert [journal.is_done(item) for item in items] == [True, True, False]
     assert journal.begin(items[2], overwrite=False)
     journal.end("done", items[2])
-    assert Journal(path, OPTIONS).is_done(items[2])
+    assert Journal(path, KEPT).is_done(items[2])
     for line in path.read_text().splitlines()[:2]:
         json.loads(line)
 
@@ -376,7 +378,7 @@ def test_outcomes_come_while_no_new_stack_does(root, tmp_path):
     outcomes = run_batch(watched, OPTIONS, output, jobs=2)
     assert next(outcomes).status == "done"
     outcomes.close()
-    assert Journal(output / batch.JOURNAL, OPTIONS).is_done(find_stacks(root, output)[0])
+    assert Journal(output / batch.JOURNAL, KEPT).is_done(find_stacks(root, output)[0])
 
 
 def test_bad_folders_and_suffixes_are_refused(tmp_path):

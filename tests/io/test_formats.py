@@ -9,7 +9,7 @@ import pyvips
 from drawing import draw_texture
 from drpl.core.frames import FULL_SCALE
 from drpl.errors import ReadError, WriteError
-from drpl.io.formats import FORMATS, JPEG, LOADERS, RAW, RAW_SUFFIXES, READABLE, WRITABLE
+from drpl.io.formats import BMP, FORMATS, JPEG, LOADERS, RAW, RAW_SUFFIXES, READABLE, WRITABLE
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
 
@@ -43,7 +43,7 @@ def skip_unless_available(form):
 def test_names_loaders_and_suffixes_are_unique():
     for found in (
         [form.name for form in FORMATS],
-        [form.loader for form in FORMATS],
+        [form.loader or form.module for form in FORMATS],
         [suffix for form in FORMATS for suffix in form.suffixes],
     ):
         assert len(found) == len(set(found))
@@ -59,9 +59,9 @@ def test_suffixes_are_lower_case_with_a_dot(form):
 
 
 @each(FORMATS)
-def test_only_raw_has_no_loader_and_is_known_by_its_suffix(form):
-    assert (form.loader is None) == (form is RAW)
-    assert (form.loader in LOADERS) == (form is not RAW)
+def test_raw_is_known_by_its_suffix_and_another_library_stands_in_for_a_loader(form):
+    assert (form.loader is None) == bool(form.module)
+    assert (form.loader in LOADERS) == (form not in (BMP, RAW))
     assert RAW_SUFFIXES.issuperset(form.suffixes) == (form is RAW)
 
 

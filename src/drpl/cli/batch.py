@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from drpl.cli.flags import Overwrite, Quiet, with_options
+from drpl.cli.flags import Overwrite, Quiet, with_fields, with_options
 from drpl.cli.terminal import progress_bar, say, show_counts, show_outcome
 from drpl.core.options import FusionOptions
 from drpl.errors import BatchError
+from drpl.io.saving import Saving
 
 if TYPE_CHECKING:
     from drpl.files.find import BatchItem
 
 
 @with_options
+@with_fields(Saving, "saving")
 def batch(
     root: Annotated[Path, typer.Argument(help="Folder to search for stacks, subfolders included.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
@@ -52,6 +55,7 @@ def batch(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     *,
+    saving: Callable[[], Saving],
     options: FusionOptions,
 ) -> None:
     """Fuse every stack below a folder; run it again to continue an interrupted batch."""
@@ -71,6 +75,7 @@ def batch(
             items,
             options,
             output,
+            saving=saving(),
             jobs=jobs,
             overwrite=overwrite,
             show=lambda item: progress_bar(quiet=silent, title=item.name),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from drpl.cli.flags import Overwrite, Quiet, Sources, Verbose, with_options
+from drpl.cli.flags import Overwrite, Quiet, Sources, Verbose, with_fields, with_options
 from drpl.cli.terminal import log_to_terminal, progress_bar, show_report
 from drpl.core.machine import share_heap
 from drpl.core.options import FusionOptions
+from drpl.io.saving import Saving
 
 
 @with_options
+@with_fields(Saving, "saving")
 def fuse(
     sources: Sources,
     output: Annotated[
@@ -65,16 +68,18 @@ def fuse(
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
+    saving: Callable[[], Saving],
     options: FusionOptions,
 ) -> None:
     """Fuse source images with different focus into one all-in-focus image.
 
     The frames are aligned to a reference frame; the result keeps its bit depth, transparency,
-    colour profile and metadata.
+    colour profile and metadata. Formats of 8 bits get a converted picture.
     """
     share_heap()
     from drpl.files.fuse import fuse_files
     from drpl.files.outputs import Outputs, cut_slabs
+    from drpl.io.provenance import report_beside
 
     if verbose:
         log_to_terminal()
@@ -82,9 +87,10 @@ def fuse(
         output,
         maps=maps,
         z_step=z_step,
-        report=output.with_suffix(".json") if report else None,
+        report=report_beside(output) if report else None,
         sheet=debug,
         slabs=cut_slabs(slab, overlap),
+        saving=saving(),
         overwrite=overwrite,
     )
     with progress_bar(quiet=quiet or as_json) as progress:

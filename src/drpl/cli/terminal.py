@@ -101,7 +101,7 @@ def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
         errors.print(line, highlight=False, soft_wrap=True, markup=False)
     elif not quiet:
         endings = {"skipped": "done before", "left out": f"left out ({outcome.message})"}
-        frames = f"{len(item.sources)} frame{'s' * (len(item.sources) != 1)}"
+        frames = f"{item.frames} frame{'s' * (item.frames != 1)}"
         say(f"{item.name}: {frames}, {endings.get(status, f'{outcome.seconds:.1f} s')}")
 
 

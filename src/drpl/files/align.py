@@ -39,7 +39,7 @@ def align_files(
     """
     output, options = Path(output), options or FusionOptions()
     stack = FileStack(find_sources(paths), max_pixels=options.max_pixels)
-    targets = [output / f"{path.stem}{suffix}" for path in stack.paths]
+    targets = [output / f"{source.stem}{suffix}" for source in stack.sources]
     make_folder(output)
     for target in targets:
         check_output(target, inputs=stack.paths, overwrite=overwrite, like=stack.like)
@@ -55,6 +55,6 @@ def align_files(
             inputs=stack.paths,
             overwrite=overwrite,
         )
-    transforms = plan.transforms([path.name for path in stack.paths])
+    transforms = plan.transforms([source.name for source in stack.sources])
     write_transforms(output / TRANSFORMS, transforms, overwrite=overwrite)
     return plan

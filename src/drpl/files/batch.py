@@ -14,7 +14,7 @@ from concurrent.futures import (
 )
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,6 +28,7 @@ from drpl.files.find import BatchItem
 from drpl.files.fuse import fuse_files
 from drpl.files.journal import Journal
 from drpl.files.outputs import Outputs
+from drpl.io.saving import Saving
 from drpl.io.write import make_folder
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Outcome:
         return {
             "name": self.item.name,
             "status": self.status,
-            "frames": len(self.item.sources),
+            "frames": self.item.frames,
             "output": str(self.item.output),
             "seconds": round(self.seconds, 3),
             "message": self.message,
@@ -66,6 +67,7 @@ def run_batch(
     options: FusionOptions,
     output: Path,
     *,
+    saving: Saving | None = None,
     jobs: int = 1,
     overwrite: bool = False,
     show: Callable[[BatchItem], AbstractContextManager[Progress | None]] | None = None,
@@ -81,6 +83,8 @@ def run_batch(
         Stacks; None while there is nothing to fuse, see `drpl.files.find.watch_stacks`.
     output : Path
         Folder of the journal, created if missing.
+    saving : Saving, optional
+        Bit depth and quality of the results.
     jobs : int
         Number of stacks to fuse at a time. Several jobs run in a process each and share ``threads``
         and ``max_memory``.
@@ -97,7 +101,8 @@ def run_batch(
         If the folder or the journal cannot be written.
     """
     make_folder(output)
-    journal = Journal(output / JOURNAL, options)
+    saving = saving or Saving()
+    journal = Journal(output / JOURNAL, asdict(options) | asdict(saving))
     shared = replace(
         options,
         threads=max(1, (options.threads or usable_cores()) // jobs),
@@ -113,7 +118,7 @@ def run_batch(
             if unfused is not None:
                 yield unfused
                 continue
-            arguments = (item, shared, journal.begin(item, overwrite=overwrite))
+            arguments = (item, shared, saving, journal.begin(item, overwrite=overwrite))
             if jobs == 1:  # in this thread, so that an interrupt ends it at once
                 with show(item) if show is not None else nullcontext() as progress:
                     outcome = _outcome(item, partial(_fuse, *arguments, progress=progress))
@@ -131,7 +136,7 @@ def _without_fusing(item: BatchItem, journal: Journal) -> Outcome | None:
     """Return the outcome of a stack that is not to be fused; None for one that is."""
     if item.trouble:
         return Outcome(item, "failed", message=item.trouble)
-    if len(item.sources) == 1:
+    if item.frames == 1:
         return Outcome(item, "left out", message=f"holds only {item.sources[0].name}")
     return Outcome(item, "skipped") if journal.is_done(item) else None
 
@@ -160,19 +165,23 @@ def _outcome(item: BatchItem, work: Callable[[], float]) -> Outcome:
         return Outcome(item, "failed", message=f"unexpected failure ({reason}); please report this")
 
 
-def _fuse_apart(item: BatchItem, options: FusionOptions, overwrite: bool) -> float:
+def _fuse_apart(item: BatchItem, options: FusionOptions, saving: Saving, overwrite: bool) -> float:
     """Fuse one stack in a process of its own."""
     context = get_context("spawn")
     with ProcessPoolExecutor(1, context, initializer=begin_child) as pool:
-        return pool.submit(_fuse, item, options, overwrite).result()
+        return pool.submit(_fuse, item, options, saving, overwrite).result()
 
 
 def _fuse(
-    item: BatchItem, options: FusionOptions, overwrite: bool, progress: Progress | None = None
+    item: BatchItem,
+    options: FusionOptions,
+    saving: Saving,
+    overwrite: bool,
+    progress: Progress | None = None,
 ) -> float:
     """Fuse one stack and return the seconds it took."""
     began = time.perf_counter()
     make_folder(item.output.parent)
-    outputs = Outputs(item.output, report=item.report, overwrite=overwrite)
+    outputs = Outputs(item.output, report=item.report, saving=saving, overwrite=overwrite)
     fuse_files(item.sources, outputs, options, progress=progress)
     return time.perf_counter() - began

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from drpl.errors import ConfigError, ReadError, StackError
-from drpl.io.formats import WRITABLE
+from drpl.io.formats import TIFF, WRITABLE
+from drpl.io.pages import find_pages
+from drpl.io.provenance import report_beside
 from drpl.io.read import read_capture_time
 from drpl.io.sources import find_sources, natural_order
 
@@ -22,18 +24,25 @@ class BatchItem:
     """One stack of a batch.
 
     Its name is the path below the root, with ``/``; a number follows if a folder is split by time.
-    A single source is not fused. ``trouble`` says why the stack cannot be fused, if that is known.
+    ``pages`` is the number of frames of a stack in one file, else 0. A single frame is not fused.
+    ``trouble`` says why the stack cannot be fused, if that is known.
     """
 
     name: str
     sources: tuple[Path, ...]
     output: Path
     trouble: str = ""
+    pages: int = 0
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.pages or len(self.sources)
 
     @property
     def report(self) -> Path:
         """File of the report, beside the result."""
-        return self.output.with_suffix(".json")
+        return report_beside(self.output)
 
     def state(self) -> list[list[Any]]:
         """Return path, size and time of each source, to notice changes; see `size_and_time`."""
@@ -45,8 +54,9 @@ def find_stacks(
 ) -> list[BatchItem]:
     """Find the stacks below a folder, in natural order of their folders.
 
-    Hidden folders and ``output``, the folder for results, are not searched. Single pictures are
-    included, and so are folders that make no stack, with the reason.
+    A TIFF file of several pages is a stack of its own, named after the file. Hidden folders and
+    ``output``, the folder for results, are not searched. Single pictures are included, and so are
+    folders that make no stack, with the reason.
 
     Parameters
     ----------
@@ -88,21 +98,48 @@ def _stacks_of(
 ) -> list[BatchItem]:
     """Return the stacks of one folder, without its subfolders; ``gap`` splits it by time."""
     name = "/".join(folder.relative_to(root).parts) or root.resolve().name
+    found: list[BatchItem] = []
     sources: list[Path] = []
     try:
         sources = find_sources([folder])
+        for path in list(sources):
+            item = _stack_in(path, root, output, suffix)
+            if item is not None:
+                sources.remove(path)
+                found.append(item)
         groups = [sources] if gap is None else _split_by_time(sources, gap)
     except (ReadError, StackError) as error:
         if isinstance(error, ReadError) and not sources:
             return []  # the folder holds no images
-        return [BatchItem(name, tuple(sources), output / f"{name}.tif", str(error))]
+        return [*found, BatchItem(name, tuple(sources), output / f"{name}.tif", str(error))]
     names = [name] if gap is None else [f"{name}_{n:03d}" for n in range(1, len(groups) + 1)]
-    found = []
     for group, stack in zip(groups, names, strict=True):
-        ending = suffix or group[0].suffix.lower()
-        ending = ending if ending in WRITABLE else ".tif"
-        found.append(BatchItem(stack, tuple(group), output / f"{stack}{ending}"))
+        if group:
+            target = output / f"{stack}{_ending(group[0], suffix)}"
+            found.append(BatchItem(stack, tuple(group), target))
     return found
+
+
+def _ending(source: Path, suffix: str) -> str:
+    """Return the suffix of a result: the given one, or that of a source if it is written."""
+    ending = suffix or source.suffix.lower()
+    return ending if ending in WRITABLE else ".tif"
+
+
+def _stack_in(path: Path, root: Path, output: Path, suffix: str) -> BatchItem | None:
+    """Return the stack in a file of several pages; None for a picture."""
+    pages, trouble = 0, ""
+    try:
+        pages = len(find_pages(path)) if path.suffix.lower() in TIFF.suffixes else 1
+    except ReadError:  # fusing says so, if the file is not only incomplete for now
+        return None
+    except StackError as error:
+        trouble = str(error)
+    if pages == 1:
+        return None
+    name = "/".join(path.relative_to(root).with_suffix("").parts)
+    target = output / f"{name}{_ending(path, suffix)}"
+    return BatchItem(name, (path,), target, trouble, pages)
 
 
 def _mark_duplicates(items: list[BatchItem]) -> list[BatchItem]:

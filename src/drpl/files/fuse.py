@@ -103,5 +103,5 @@ def read_inputs(
     known = None
     if transforms is not None:
         size = stack.like.shape[:2]
-        known = read_transforms(transforms, count=len(stack.paths), shape=size)
+        known = read_transforms(transforms, count=len(stack.names), shape=size)
     return Inputs(stack, options, known, strokes)

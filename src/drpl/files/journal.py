@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from drpl.core.documents import parse_json
-from drpl.core.options import EFFORT, FusionOptions
+from drpl.core.options import EFFORT
 from drpl.errors import WriteError
 from drpl.files.find import BatchItem, size_and_time
 
@@ -24,9 +24,9 @@ class Journal:
     options is not done, `EFFORT` apart. Raise WriteError if the file cannot be read or written.
     """
 
-    def __init__(self, path: Path, options: FusionOptions) -> None:
+    def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
         self._path = path
-        self._options = {name: v for name, v in asdict(options).items() if name not in EFFORT}
+        self._options = {name: v for name, v in options.items() if name not in EFFORT}
         self._last: dict[str, dict[str, Any]] = {}
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from drpl.align.transforms import StackTransforms
 from drpl.compose.method import Method
@@ -16,6 +19,8 @@ from drpl.core.frames import Metadata, Pixels
 from drpl.core.options import FusionOptions
 from drpl.core.progress import Clock
 from drpl.errors import ConfigError, WriteError
+from drpl.io.provenance import FUSED_BY
+from drpl.io.saving import Saving, white_of
 from drpl.io.stacks import FileStack
 from drpl.io.write import check_output, check_place, make_folder, write_image, write_text
 from drpl.results.edits import Edits
@@ -23,6 +28,8 @@ from drpl.results.maps import draw_map, map_names
 from drpl.results.report import as_json, build_report
 from drpl.results.result import FusionResult
 from drpl.results.sheet import DECISIONS, DecisionSheet
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,7 @@ class Outputs:
     Attributes
     ----------
     result : Path or str
-        Picture; the suffix selects the format, which must hold the dtype and the transparency of
-        the sources.
+        Picture; the suffix selects the format, which must hold the transparency of the sources.
     maps : Path or None
         Folder, created if missing, for the maps that `drpl.results.maps.draw_map` draws.
     z_step : float or None
@@ -62,6 +68,8 @@ class Outputs:
         Folder, created if missing, for the decision sheet `drpl.results.sheet.DECISIONS`.
     slabs : Slabs or None
         Slabs to fuse apart, each into a picture beside ``result``: ``NAME_slab_01``, ...
+    saving : Saving
+        Bit depth and quality of ``result`` and slabs.
     overwrite : bool
         True if existing files may be replaced; an input never is.
 
@@ -77,6 +85,7 @@ class Outputs:
     report: Path | None = None
     sheet: Path | None = None
     slabs: Slabs | None = None
+    saving: Saving = field(default_factory=Saving)
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -91,13 +100,22 @@ class Outputs:
         Raise WriteError if a file is an input, exists and may not be replaced, is named twice, or
         cannot be written.
         """
-        count, like = len(inputs.stack.paths), inputs.stack.like
+        count, like = len(inputs.stack.names), inputs.stack.like
         pictures = [self.result]
         if self.slabs is not None:
             most = len(self.slabs.runs(range(count)))  # fewer are written if frames are rejected
             pictures += [self._slab(number) for number in range(most)]
+        saved = np.broadcast_to(
+            np.zeros((), self.saving.dtype(self.result, like.dtype)), like.shape
+        )
         for path in pictures:
-            check_output(path, inputs=inputs.paths, overwrite=self.overwrite, like=like)
+            check_output(
+                path,
+                inputs=inputs.paths,
+                overwrite=self.overwrite,
+                like=saved,
+                quality=self.saving.quality,
+            )
         beside = [file for file in (*self._maps(count).values(), self.report, self._sheet) if file]
         guarded = [*inputs.paths, self.result]
         for file in beside:
@@ -129,7 +147,9 @@ class Outputs:
         clock = Clock(result.seconds)
         stack = inputs.stack
         metadata = stack.metadata[result.plan.reference]
-        self._write_image(inputs.paths, self.result, result.fused, metadata)
+        note = self._save(inputs, self.result, result.fused, metadata)
+        if note:
+            _log.warning("%s: %s", self.result, note)
         for path, picture in self._pictures_beside(result, sheet):
             make_folder(path.parent)
             self._write_image([*inputs.paths, self.result], path, picture)
@@ -140,6 +160,7 @@ class Outputs:
             inputs.options,
             self.result,
             edits=inputs.edits,
+            notes=[note] if note else [],
             hashed=self.report is not None,
         )
         if self.report is not None:
@@ -178,14 +199,40 @@ class Outputs:
         self, inputs: Inputs, number: int, pixels: Pixels, metadata: Metadata | None
     ) -> Path:
         """Write the picture of a slab and return its file."""
-        self._write_image([*inputs.paths, self.result], self._slab(number), pixels, metadata)
+        self._save(inputs, self._slab(number), pixels, metadata)
         return self._slab(number)
 
+    def _save(self, inputs: Inputs, path: Path, pixels: Pixels, metadata: Metadata | None) -> str:
+        """Write a fused picture as `saving` says; return a note if its samples were converted."""
+        given = inputs.options.value_range
+        profiled = metadata is not None and metadata.icc is not None
+        highest = max(high for _, high in inputs.stack.ranges.values())
+        white = given or white_of(highest, pixels.dtype, profiled=profiled)
+        saved = self.saving.convert(path, pixels, white)
+        guarded = inputs.paths if path == self.result else [*inputs.paths, self.result]
+        self._write_image(guarded, path, saved, metadata, quality=self.saving.quality)
+        if saved.dtype == pixels.dtype:
+            return ""
+        return f"samples were converted from {pixels.dtype} to {saved.dtype}; white is {white:g}"
+
     def _write_image(
-        self, guarded: Sequence[Path], path: Path, pixels: Pixels, metadata: Metadata | None = None
+        self,
+        guarded: Sequence[Path],
+        path: Path,
+        pixels: Pixels,
+        metadata: Metadata | None = None,
+        quality: int | None = None,
     ) -> None:
         """Write a picture, never over a guarded file."""
-        write_image(path, pixels, metadata=metadata, inputs=guarded, overwrite=self.overwrite)
+        write_image(
+            path,
+            pixels,
+            metadata=metadata,
+            software=FUSED_BY,
+            quality=quality,
+            inputs=guarded,
+            overwrite=self.overwrite,
+        )
 
 
 def _check_distinct(files: Sequence[Path]) -> None:

@@ -177,6 +177,11 @@ def capture_time(block: bytes | None) -> datetime | None:
     return taken + timedelta(seconds=int(digits) / 10 ** len(digits))
 
 
+def software(block: bytes | None) -> str:
+    """Return the program named by an EXIF block, empty if there is none."""
+    return _text(_read_block(block)[0].get(SOFTWARE)) if block else ""
+
+
 def _text(entry: Entry | None) -> str:
     """Return the text of a tag, empty if the tag is missing."""
     return "" if entry is None else entry.value.split(b"\0")[0].decode("ascii", "replace").strip()

@@ -30,6 +30,9 @@ class Writing:
         Keyword arguments of libvips's saver.
     longest : int or None
         Longest side in pixels, where the format's limit is below libvips's own.
+    lossy : dict or None
+        Keyword arguments that replace ``options`` together with a quality ``Q``; None if the format
+        has no quality.
     """
 
     suffixes: tuple[str, ...]
@@ -38,6 +41,7 @@ class Writing:
     grey: bool
     options: dict[str, Any]
     longest: int | None = None
+    lossy: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +55,23 @@ class Format:
     suffixes : tuple of str
         Suffixes that mark a file as an image of this format, in lower case with the dot.
     loader : str or None
-        libvips's loader; None for camera RAW, which LibRaw develops.
+        libvips's loader; None if another library reads the format.
     writing : Writing or None
         Limits and options for writing; None if the format is only read.
+    module : str
+        Library that reads the format in place of libvips.
     """
 
     name: str
     suffixes: tuple[str, ...]
     loader: str | None
     writing: Writing | None = None
+    module: str = ""
 
     def available(self) -> bool:
         """Return True if this installation has the library that reads the format."""
         if self.loader is None:
-            return importlib.util.find_spec("rawpy") is not None
+            return importlib.util.find_spec(self.module) is not None
         return bool(pyvips.type_find("VipsOperation", self.loader))
 
 
@@ -80,6 +87,7 @@ JPEG = Format(
         # no optimize_coding: it holds all coefficients in memory to save 6 % of the file
         options={"Q": 95, "subsample_mode": "off"},
         longest=65500,
+        lossy={"subsample_mode": "off"},
     ),
 )
 PNG = Format(
@@ -111,6 +119,7 @@ WEBP = Format(
         grey=False,
         options={"lossless": True},
         longest=16383,
+        lossy={},
     ),
 )
 AVIF = Format(
@@ -124,9 +133,11 @@ AVIF = Format(
         grey=False,
         # more effort takes seven times as long to save 2 % of the file
         options={"lossless": True, "effort": 1},
+        lossy={"effort": 1, "subsample_mode": "off"},
     ),
 )
 """AVIF; the loader also reads HEIC where libvips was built with a decoder for it."""
+BMP = Format("BMP", (".bmp", ".dib"), None, module="PIL")
 RAW = Format(
     "RAW",
     tuple(
@@ -160,10 +171,11 @@ RAW = Format(
         ]
     ),
     None,
+    module="rawpy",
 )
 """Camera RAW, recognised by suffix: many RAW files are TIFF files that begin with a preview."""
 
-FORMATS = (JPEG, PNG, TIFF, WEBP, AVIF, RAW)
+FORMATS = (JPEG, PNG, TIFF, WEBP, AVIF, BMP, RAW)
 """Every format; except for RAW, the content of a file decides its format, not the suffix."""
 LOADERS = {form.loader: form.name for form in FORMATS if form.loader}
 """Names of the formats that libvips reads, by loader."""

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from drpl.core.frames import Frame, Metadata
 from drpl.core.options import MAX_PIXELS
 from drpl.errors import ReadError
+from drpl.io.bmp import bmp_like, is_bmp, read_bmp
 from drpl.io.exif import capture_time, read_tiff_exif
-from drpl.io.formats import AVIF, LOADERS, RAW_SUFFIXES, SAMPLE_TYPES, TIFF, WEBP
+from drpl.io.formats import AVIF, BMP, LOADERS, RAW_SUFFIXES, SAMPLE_TYPES, TIFF, WEBP
 from drpl.io.raw import read_raw
 
 MAX_TEXT = 32_000_000
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 pyvips.cache_set_max(0)
 
 
-def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
+def read_frame(path: str | Path, *, page: int | None = None, max_pixels: int = MAX_PIXELS) -> Frame:
     """Read one source image.
 
     The EXIF orientation is applied, palettes and single bits are expanded, CMYK is converted to
@@ -40,6 +41,8 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     Parameters
     ----------
     path : str or Path
+    page : int, optional
+        Page of a TIFF file of several, from 1; see `drpl.io.pages.find_pages`.
     max_pixels : int
         Most pixels in a file; larger files are refused before they are decoded.
 
@@ -59,7 +62,9 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     _check_file(path)
     if path.suffix.lower() in RAW_SUFFIXES:
         return read_raw(path, max_pixels=max_pixels)
-    image, notes = _as_rgb(_open(path, max_pixels))
+    if is_bmp(path):
+        return read_bmp(path, max_pixels=max_pixels)
+    image, notes = _as_rgb(_open(path, max_pixels, page))
     for note in notes:
         _log.warning("%s: %s", path, note)
     # turned here: libvips reads a sequential image from top to bottom only
@@ -67,12 +72,16 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Frame:
     return Frame(pixels, str(path), path, _metadata(image.autorot(), path), notes)
 
 
-def read_header(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+def read_header(
+    path: str | Path, *, page: int | None = None, max_pixels: int = MAX_PIXELS
+) -> NDArray[Any]:
     """Read the shape and dtype of a source image without decoding it.
 
     Parameters
     ----------
     path : str or Path
+    page : int, optional
+        See `read_frame`.
     max_pixels : int
         Most pixels in a file; larger files are refused.
 
@@ -92,7 +101,9 @@ def read_header(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[An
     if path.suffix.lower() in RAW_SUFFIXES:
         pixels = read_raw(path, max_pixels=max_pixels).pixels
         return np.broadcast_to(np.zeros((), pixels.dtype), pixels.shape)
-    image = _as_rgb(_open(path, max_pixels))[0].autorot()
+    if is_bmp(path):
+        return bmp_like(path, max_pixels=max_pixels)
+    image = _as_rgb(_open(path, max_pixels, page))[0].autorot()
     shape = (image.height, image.width) + ((image.bands,) if image.bands > 1 else ())
     return np.broadcast_to(np.zeros((), SAMPLE_TYPES[image.format]), shape)
 
@@ -114,16 +125,26 @@ def read_capture_time(path: str | Path) -> datetime | None:
     ReadError
         If the file is missing or not an image.
     """
+    return capture_time(read_exif(path))
+
+
+def read_exif(path: str | Path) -> bytes | None:
+    """Read the EXIF block of a picture, or of its first page, without decoding it.
+
+    Raise ReadError if the file is missing or not an image.
+    """
     path = Path(path)
     _check_file(path)
     if path.suffix.lower() in RAW_SUFFIXES:
-        return capture_time(read_tiff_exif(path))
-    return capture_time(_metadata(_open(path, MAX_PIXELS), path).exif)
+        return read_tiff_exif(path)
+    if is_bmp(path):
+        return None
+    return _metadata(_load(path, None), path).exif
 
 
 def _known() -> str:
     """Return the formats that are read, for messages."""
-    return ", ".join(LOADERS.values()) + " or camera RAW"
+    return ", ".join([*LOADERS.values(), BMP.name]) + " or camera RAW"
 
 
 def _check_file(path: Path) -> None:
@@ -174,20 +195,37 @@ def _text_bytes(kind: bytes, chunk: bytes, limit: int) -> int:
     return max(len(chunk), len(unpacked))
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, page: int | None) -> Any:
     """Open a file as a lazy image; nothing is decoded yet."""
     _check_text(path)
+    pages = {} if page is None else {"page": page - 1}
     try:
-        return pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
+        return pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error", **pages)
     except pyvips.Error as error:
         raise ReadError(f"{path}: is not an image that can be read; expected {_known()}") from error
 
 
-def _open(path: Path, max_pixels: int) -> Any:
+def _open(path: Path, max_pixels: int, page: int | None = None) -> Any:
     """Open a file as a lazy image and check its header."""
-    image = _load(path)
+    image = _load(path, page)
     _check_header(image, path, max_pixels)
+    if page is None and pages_in(image) > 1:
+        raise ReadError(f"{path}: holds {pages_in(image)} pages; expected one image in a file")
     return image
+
+
+def open_lazily(path: Path) -> Any:
+    """Open a file that libvips reads, or its first page, without decoding or checking it.
+
+    Raise ReadError if it is missing or not an image.
+    """
+    _check_file(path)
+    return _load(path, None)
+
+
+def pages_in(image: Any) -> int:
+    """Return the number of pages in the file of an image."""
+    return int(_field(image, "n-pages") or 1)
 
 
 def _decode(image: Any, path: Path) -> NDArray[Any]:
@@ -217,23 +255,19 @@ def _field(image: Any, name: str) -> Any:
     return image.get(name) if image.get_typeof(name) else None
 
 
-def _loader(image: Any) -> str:
-    """Return the name of libvips's loader."""
+def loader_of(image: Any) -> str:
+    """Return the name of the libvips loader that opened an image."""
     return str(_field(image, "vips-loader")).removesuffix("_source")
 
 
 def _check_header(image: Any, path: Path, max_pixels: int) -> None:
     """Check the format, size and sample type before decoding."""
-    loader = _loader(image)
+    loader = loader_of(image)
     if loader not in LOADERS:
         raise ReadError(f"{path}: has a format that is not read ({loader}); expected {_known()}")
     if image.width * image.height > max_pixels:
         raise ReadError(
             f"{path}: has {image.width}x{image.height} pixels; expected at most {max_pixels:,}"
-        )
-    if (_field(image, "n-pages") or 1) > 1:
-        raise ReadError(
-            f"{path}: holds {_field(image, 'n-pages')} pages; expected one image in a file"
         )
     if image.format not in SAMPLE_TYPES:
         raise ReadError(
@@ -270,7 +304,7 @@ def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def _metadata(image: Any, path: Path) -> Metadata:
     """Return the metadata of a file, with the orientation set to upright."""
-    tiff = _loader(image) == TIFF.loader
+    tiff = loader_of(image) == TIFF.loader
     xmp = _field(image, "xmp-data")
     return Metadata(
         icc=_field(image, "icc-profile-data"),
@@ -282,7 +316,7 @@ def _metadata(image: Any, path: Path) -> Metadata:
 
 def _resolution(image: Any) -> tuple[float, float]:
     """Return pixels per millimetre; for WebP and AVIF, libvips leaves them in the EXIF fields."""
-    if _loader(image) not in (WEBP.loader, AVIF.loader):
+    if loader_of(image) not in (WEBP.loader, AVIF.loader):
         return image.xres, image.yres
     unit = str(_field(image, "exif-ifd0-ResolutionUnit") or "2").split()[0]
     sides = []

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import glob
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from drpl.errors import ReadError, StackError
 from drpl.io.formats import READABLE
+from drpl.io.provenance import is_result
+
+_log = logging.getLogger(__name__)
 
 
 def find_sources(paths: Sequence[str | Path]) -> list[Path]:
@@ -20,7 +25,8 @@ def find_sources(paths: Sequence[str | Path]) -> list[Path]:
         Files stay in the given order. A folder stands for its images, a pattern (``*``, ``?``,
         ``[ ]``, and ``**`` for nested folders) for the images that match it, both in natural order
         (``img2`` before ``img10``). Folders and patterns skip hidden files and suffixes outside
-        `drpl.io.formats.READABLE`.
+        `drpl.io.formats.READABLE`. They leave out results of earlier fusions among other images,
+        and log their names.
 
     Returns
     -------
@@ -59,7 +65,7 @@ def _expand(path: Path) -> list[Path]:
     found = _images(Path(match) for match in glob.iglob(str(path), recursive=True))
     if not found:
         raise ReadError(f"{path}: the pattern matches no image; expected at least one")
-    return _one_format(found)
+    return _one_format(_without_results(found))
 
 
 def _from_folder(folder: Path) -> list[Path]:
@@ -67,7 +73,25 @@ def _from_folder(folder: Path) -> list[Path]:
     found = _images(folder.iterdir())
     if not found:
         raise ReadError(f"{folder}: the folder holds no image; expected at least one")
-    return _one_format(found)
+    return _one_format(_without_results(found))
+
+
+def _without_results(found: list[Path]) -> list[Path]:
+    """Leave out results of earlier fusions; a folder of nothing but results is a stack."""
+    frames = [path for path in found if not is_result(path)]
+    if not frames:
+        return found
+    for path in sorted(set(found) - set(frames), key=natural_order):
+        _tell_left_out(path)
+    return frames
+
+
+@functools.cache
+def _tell_left_out(path: Path) -> None:
+    """Log that a result is not a frame, once."""
+    _log.warning(
+        "%s: left out, since it is a result of drpl; name the file itself to fuse it", path
+    )
 
 
 def _images(paths: Iterable[Path]) -> list[Path]:

@@ -21,6 +21,7 @@ from drpl.core.frames import (
     full_scale,
 )
 from drpl.core.options import MAX_PIXELS
+from drpl.io.pages import Source, find_pages
 from drpl.io.read import read_frame, read_header
 
 
@@ -101,6 +102,7 @@ class FileStack:
     Parameters
     ----------
     paths : sequence of Path
+        Files of a frame each, or TIFF files whose pages are frames.
     max_pixels : int
         Most pixels in a file; larger files are refused before they are decoded.
     checked : bool
@@ -108,6 +110,8 @@ class FileStack:
 
     Attributes
     ----------
+    sources : list of Source
+        File, and page of it, of each frame.
     metadata : dict of int to Metadata
         Metadata of the files read so far, by frame number.
     ranges : dict of int to pair of float
@@ -128,33 +132,41 @@ class FileStack:
     def __init__(
         self, paths: Sequence[Path], *, max_pixels: int = MAX_PIXELS, checked: bool = False
     ) -> None:
-        self.paths = list(paths)
-        self.names = [str(path) for path in paths]
+        self.sources = [
+            source for path in paths for source in ([Source(path)] if checked else find_pages(path))
+        ]
+        self.names = [str(source) for source in self.sources]
         self.metadata: dict[int, Metadata] = {}
         self.notes: dict[int, tuple[str, ...]] = {}
         self.ranges: dict[int, tuple[float, float]] = {}
         self._max_pixels = max_pixels
         self._checked = checked
         if not checked:
-            check_count(len(paths))
-            for path, name in zip(self.paths[1:], self.names[1:], strict=True):
-                check_alike(self.like, self._header(path), (self.names[0], name))
+            check_count(len(self.sources))
+            for source in self.sources[1:]:
+                check_alike(self.like, self._header(source), (self.names[0], str(source)))
+
+    @property
+    def paths(self) -> list[Path]:
+        """Files of the frames, each once."""
+        return list(dict.fromkeys(source.path for source in self.sources))
 
     @cached_property
     def like(self) -> Pixels:
         """See `Stack`."""
-        return self._header(self.paths[0])
+        return self._header(self.sources[0])
 
-    def _header(self, path: Path) -> Pixels:
+    def _header(self, source: Source) -> Pixels:
         """Read the header of a frame."""
-        return read_header(path, max_pixels=self._max_pixels)
+        return read_header(source.path, page=source.page, max_pixels=self._max_pixels)
 
     def read(self, number: int) -> Pixels:
         """See `Stack`."""
-        frame: Frame = read_frame(self.paths[number], max_pixels=self._max_pixels)
+        source, name = self.sources[number], self.names[number]
+        frame: Frame = read_frame(source.path, page=source.page, max_pixels=self._max_pixels)
         if not self._checked:
-            check_frame(frame.pixels, frame.name)
-            check_alike(self.like, frame.pixels, (self.names[0], frame.name))
+            check_frame(frame.pixels, name)
+            check_alike(self.like, frame.pixels, (self.names[0], name))
         self.metadata[number], self.notes[number] = frame.metadata, frame.notes
         if number not in self.ranges:
             self.ranges[number] = _range(frame.pixels)

@@ -15,10 +15,8 @@ from drpl.errors import WriteError
 from drpl.io.exif import append_exif
 from drpl.io.formats import SAMPLE_TYPES, TIFF, WRITABLE, Writing
 from drpl.io.partial import partial_file, place
-from drpl.version import __version__
+from drpl.io.provenance import WRITER
 
-SOFTWARE = f"drpl {__version__}"
-"""Value of the metadata field ``Software``."""
 CLASSIC_TIFF = 3_000_000_000
 """Most bytes of pixels in a TIFF with 32-bit offsets; larger images become BigTIFF."""
 
@@ -27,7 +25,12 @@ pyvips.cache_set_max(0)
 
 
 def check_output(
-    path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False, like: Pixels | None = None
+    path: Path,
+    *,
+    inputs: Sequence[Path] = (),
+    overwrite: bool = False,
+    like: Pixels | None = None,
+    quality: int | None = None,
 ) -> None:
     """Check that an image can be written, before any work is done.
 
@@ -40,13 +43,19 @@ def check_output(
         True if an existing file may be replaced.
     like : ndarray, optional
         Pixels whose shape and dtype the format must hold.
+    quality : int, optional
+        See `write_image`.
 
     Raises
     ------
     WriteError
-        If the suffix is not written, the format cannot hold the pixels, or `check_place` refuses.
+        If the suffix is not written, the format cannot hold the pixels or has no quality, or
+        `check_place` refuses.
     """
     writing = _writing(path)
+    if quality is not None and writing.lossy is None:
+        lossy = ", ".join(suffix for suffix, held in WRITABLE.items() if held.lossy is not None)
+        raise WriteError(f"{path}: {path.suffix} has no quality; leave it out, or write {lossy}")
     check_place(path, inputs=inputs, overwrite=overwrite)
     if like is not None:
         _check_fits(path, writing, like)
@@ -149,6 +158,8 @@ def write_image(
     pixels: Pixels,
     *,
     metadata: Metadata | None = None,
+    software: str = WRITER,
+    quality: int | None = None,
     inputs: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> None:
@@ -164,8 +175,11 @@ def write_image(
         Target; the suffix selects the format.
     pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
     metadata : Metadata, optional
-        Profile, EXIF, XMP and resolution to keep. ``Software`` is set to drpl and the orientation
-        to upright.
+        Profile, EXIF, XMP and resolution to keep. The orientation is set to upright.
+    software : str
+        Metadata field ``Software``, in ASCII.
+    quality : int, optional
+        1 to 100, for formats that lose detail; by default 95 in JPEG and no loss in others.
     inputs, overwrite
         See `check_output`.
 
@@ -175,14 +189,16 @@ def write_image(
         If the format cannot hold the pixels, or the file cannot be written.
     """
     path = Path(path)
-    check_output(path, inputs=inputs, overwrite=overwrite, like=pixels)
+    check_output(path, inputs=inputs, overwrite=overwrite, like=pixels, quality=quality)
     metadata = metadata or Metadata()
     try:
         with partial_file(path) as partial:
-            _image(pixels, metadata).write_to_file(str(partial), **_options(path, pixels))
+            _image(pixels, metadata, software).write_to_file(
+                str(partial), **_options(path, pixels, quality)
+            )
             if path.suffix.lower() in TIFF.suffixes:
                 size = (pixels.shape[1], pixels.shape[0])
-                append_exif(partial, metadata.exif, software=SOFTWARE, size=size)
+                append_exif(partial, metadata.exif, software=software, size=size)
             _check_written(partial, path, pixels)
             place(partial, path, overwrite=overwrite)
     except (pyvips.Error, OSError) as error:
@@ -217,9 +233,12 @@ def write_text(
         raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _options(path: Path, pixels: Pixels) -> dict[str, Any]:
+def _options(path: Path, pixels: Pixels, quality: int | None) -> dict[str, Any]:
     """Return the saver's options for the pixels."""
-    options = dict(WRITABLE[path.suffix.lower()].options)
+    writing = WRITABLE[path.suffix.lower()]
+    options = dict(writing.options)
+    if quality is not None and writing.lossy is not None:
+        options = {**writing.lossy, "Q": quality}
     if options.get("compression") == "deflate":
         options["predictor"] = "float" if pixels.dtype == np.float32 else "horizontal"
         options["bigtiff"] = pixels.nbytes > CLASSIC_TIFF
@@ -243,7 +262,7 @@ def _check_written(partial: Path, path: Path, pixels: Pixels) -> None:
         )
 
 
-def _image(pixels: Pixels, metadata: Metadata) -> Any:
+def _image(pixels: Pixels, metadata: Metadata, software: str) -> Any:
     """Return pixels and metadata as a libvips image."""
     image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels))
     grey = pixels.ndim == 2 or pixels.shape[2] <= 2
@@ -263,7 +282,7 @@ def _image(pixels: Pixels, metadata: Metadata) -> Any:
     if image.get_typeof("jpeg-thumbnail-data"):
         image.remove("jpeg-thumbnail-data")
     image.set_type(value.gint_type, "orientation", 1)
-    image.set_type(value.gstr_type, "exif-ifd0-Software", SOFTWARE)
+    image.set_type(value.gstr_type, "exif-ifd0-Software", software)
     return image
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,13 @@ def build_report(
     output: Path,
     *,
     edits: Edits | None = None,
+    notes: Sequence[str] = (),
     hashed: bool = True,
 ) -> dict[str, Any]:
     """Describe sources, work and result as plain values for JSON.
 
-    ``hashed`` reads the source files once more, for their hashes.
+    ``notes`` tell the user of changes to the whole picture. ``hashed`` reads the source files once
+    more, for their hashes.
 
     Returns
     -------
@@ -49,20 +52,22 @@ def build_report(
         ``report`` (version of these fields), ``output``, ``size`` and ``source_size`` (width,
         height), ``window`` (left, top), ``reference``, ``rejected``, ``focus_order``,
         ``decision_scale``, ``levels`` (sample values seen as black and white, and the largest),
-        ``sensor`` (pixels filled: hot, dead), ``frames`` (number, name, sha256, status, motion,
-        transform, residual_px, score, exposure, coverage, notes), ``notes`` (on the stack),
-        ``slabs`` (file, frames), ``edits`` (file, sha256, strokes of each frame; or None),
-        ``options``, ``method``,
-        ``seconds`` (by step), ``peak_memory_mb`` and ``versions``.
+        ``sensor`` (pixels filled: hot, dead), ``frames`` (number, name, page, sha256, status,
+        motion, transform, residual_px, score, exposure, coverage, notes; ``page`` is from 1,
+        or None for a file of one picture), ``notes`` (on the stack and the picture), ``slabs``
+        (file, frames), ``edits`` (file, sha256, strokes of each frame; or None), ``options``,
+        ``method``, ``seconds`` (by step), ``peak_memory_mb`` and ``versions``.
     """
     plan = result.plan
     rows, cols = result.window
     height, width = plan.shape
+    hashes = {path: _sha256(path) for path in stack.paths} if hashed else {}
     frames = [
         {
             "number": number,
             "name": stack.names[number],
-            "sha256": _sha256(stack.paths[number]) if hashed else None,
+            "page": stack.sources[number].page,
+            "sha256": hashes.get(stack.sources[number].path),
             **_describe_alignment(plan.alignments[number]),
             "exposure": _describe_exposure(plan.exposures[number]),
             "coverage": round(share, 6),
@@ -83,7 +88,7 @@ def build_report(
         "levels": asdict(plan.levels),
         "sensor": plan.sensor.counts(),
         "frames": frames,
-        "notes": list(filter(None, [range_notice(stack, options.value_range)])),
+        "notes": [*filter(None, [range_notice(stack, options.value_range)]), *notes],
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
         "edits": None if edits is None else describe_edits(edits, len(frames)),
         "options": asdict(options),
@@ -145,7 +150,7 @@ def in_words(report: dict[str, Any]) -> list[str]:
     filled = report.get("sensor", {})
     if any(filled.values()):
         words.append(f"Sensor pixels filled: {filled['hot']} hot, {filled['dead']} dead.")
-    words += [f"Of all frames: {note}." for note in report.get("notes", ())]
+    words += [f"{note[0].upper()}{note[1:]}." for note in report.get("notes", ())]
     if report["focus_order"] != list(range(len(frames))):
         words.append("The frames were not in the order of focus and were sorted.")
     if report["size"] != report["source_size"]:

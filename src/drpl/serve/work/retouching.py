@@ -21,6 +21,7 @@ from drpl.core.composite import Prepared
 from drpl.core.frames import Pixels, full_scale
 from drpl.core.tiling import Window
 from drpl.errors import WriteError
+from drpl.io.provenance import FUSED_BY
 from drpl.io.read import read_frame
 from drpl.io.stacks import FileStack
 from drpl.io.write import write_image, write_text
@@ -98,6 +99,7 @@ class Retouching:
             self._folder / FUSED,
             result.fused,
             metadata=self._stack.metadata[reference],
+            software=FUSED_BY,
             overwrite=True,
         )
 

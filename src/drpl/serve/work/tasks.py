@@ -13,9 +13,11 @@ import pyvips
 from drpl.core.frames import full_scale
 from drpl.core.progress import Progress
 from drpl.errors import ReadError
-from drpl.io.formats import RAW_SUFFIXES
+from drpl.io.formats import RAW_SUFFIXES, WRITABLE
+from drpl.io.provenance import FUSED_BY
 from drpl.io.raw import read_raw
 from drpl.io.read import read_frame, read_header
+from drpl.io.saving import Saving
 from drpl.io.write import write_image
 from drpl.results.maps import CONFIDENCE, DEPTH, INDEX_MAP
 from drpl.results.stored import FUSED, MAPS
@@ -104,23 +106,20 @@ def write_frame_layer(number: int, max_pixels: int) -> None:
 def convert(source: str, target: str, max_pixels: int) -> None:
     """Write a result in another format, at the largest bit depth that the format holds."""
     frame = read_frame(source, max_pixels=max_pixels)
-    pixels = frame.pixels
-    if Path(target).suffix == ".png" and pixels.dtype == np.float32:
-        pixels = np.rint(np.clip(pixels, 0, 1) * 65535).astype(np.uint16)
-    if Path(target).suffix == ".jpg":
-        pixels = _eight_bits(pixels)
-    write_image(target, pixels, metadata=frame.metadata, overwrite=True)
-
-
-def _eight_bits(pixels: Any) -> Any:
-    """Convert to opaque pixels of 8 bits, on white."""
+    pixels, path = frame.pixels, Path(target)
     white = full_scale(pixels, None)
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-        alpha = pixels[..., -1:].astype(np.float32) / white
-        pixels = pixels[..., :-1] * alpha + white * (1 - alpha)
-    if pixels.dtype == np.uint8:
+    if not WRITABLE[path.suffix].alpha:
+        pixels = _opaque(pixels, white)
+    saved = Saving().convert(path, pixels, white)
+    write_image(path, saved, metadata=frame.metadata, software=FUSED_BY, overwrite=True)
+
+
+def _opaque(pixels: Any, white: float) -> Any:
+    """Return pixels without transparency, on white."""
+    if pixels.ndim == 2 or pixels.shape[2] not in (2, 4):
         return pixels
-    return np.rint(np.clip(pixels / np.float32(white), 0, 1) * 255).astype(np.uint8)
+    alpha = pixels[..., -1:].astype(np.float32) / white
+    return (pixels[..., :-1] * alpha + white * (1 - alpha)).astype(pixels.dtype)
 
 
 def pack(source: str, target: str) -> None:
