@@ -30,11 +30,12 @@ ABOVE_WHITE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Colour profile, EXIF and XMP blocks of an image file, as read; pixels per mm (x, y)."""
+    """Colour profile, EXIF, XMP and IPTC blocks of an image file, as read; pixels per mm (x, y)."""
 
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    iptc: bytes | None = None
     resolution: tuple[float, float] = (1.0, 1.0)
 
 

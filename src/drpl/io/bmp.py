@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL.BmpImagePlugin import BmpImageFile
 
 from drpl.core.frames import Frame, Metadata, Pixels
 from drpl.errors import ReadError
+
+if TYPE_CHECKING:
+    from PIL.BmpImagePlugin import BmpImageFile
 
 SIGNATURE = b"BM"
 """First bytes of a BMP file."""
@@ -29,36 +34,40 @@ def read_bmp(path: Path, *, max_pixels: int) -> Frame:
     Pixels are uint8, (H, W) if the picture is grey. Raise ReadError if the file is damaged, cut
     short or too large.
     """
-    image = _open(path, max_pixels)
-    try:
-        pixels = np.asarray(image.convert(MODES[image.mode]))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ReadError(
-            f"{path}: is damaged or cut short ({error}); copy it again from the camera"
-        ) from error
-    x, y = image.info.get("dpi", (0, 0))
+    with _opened(path, max_pixels) as image:
+        try:
+            pixels = np.asarray(image.convert(MODES[image.mode]))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ReadError(
+                f"{path}: is damaged or cut short ({error}); copy it again from the camera"
+            ) from error
+        x, y = image.info.get("dpi", (0, 0))
     resolution = (x / MM_PER_INCH, y / MM_PER_INCH) if x > 0 and y > 0 else (1.0, 1.0)
     return Frame(pixels, str(path), path, Metadata(resolution=resolution))
 
 
 def bmp_like(path: Path, *, max_pixels: int) -> Pixels:
     """Read the header alone; return zeros that take no memory, like the pixels of `read_bmp`."""
-    image = _open(path, max_pixels)
-    channels = len(MODES[image.mode])
-    shape = (image.height, image.width, channels)[: 2 if channels == 1 else 3]
+    with _opened(path, max_pixels) as image:
+        channels = len(MODES[image.mode])
+        shape = (image.height, image.width, channels)[: 2 if channels == 1 else 3]
     return np.broadcast_to(np.zeros((), np.uint8), shape)
 
 
-def _open(path: Path, max_pixels: int) -> BmpImageFile:
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[BmpImageFile]:
     """Open a file and check its header; nothing is decoded yet."""
-    try:
-        image = BmpImageFile(path)  # unlike Image.open, without a limit of Pillow's own
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ReadError(f"{path}: is not a BMP image that can be read ({error})") from error
-    if image.width * image.height > max_pixels:
-        raise ReadError(
-            f"{path}: has {image.width}x{image.height} pixels; expected at most {max_pixels:,}"
-        )
-    if image.mode not in MODES:
-        raise ReadError(f"{path}: has samples of type {image.mode}; expected 8 bits")
-    return image
+    from PIL.BmpImagePlugin import BmpImageFile  # most stacks do without
+
+    with path.open("rb") as stream:
+        try:
+            image = BmpImageFile(stream)  # unlike Image.open, without a limit of Pillow's own
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ReadError(f"{path}: is not a BMP image that can be read ({error})") from error
+        if image.width * image.height > max_pixels:
+            raise ReadError(
+                f"{path}: has {image.width}x{image.height} pixels; expected at most {max_pixels:,}"
+            )
+        if image.mode not in MODES:
+            raise ReadError(f"{path}: has samples of type {image.mode}; expected 8 bits")
+        yield image

@@ -16,14 +16,14 @@ from typing import BinaryIO, NamedTuple
 
 EXIF_POINTER, GPS_POINTER, INTEROP_POINTER = 34665, 34853, 40965
 TAKEN, TAKEN_FRACTION = 36867, 37521
-SOFTWARE, MAKER_NOTE, WIDTH, HEIGHT = 305, 37500, 40962, 40963
+SOFTWARE, IPTC, MAKER_NOTE, WIDTH, HEIGHT = 305, 33723, 37500, 40962, 40963
 DESCRIPTIVE = frozenset(
     # description, make, model; software, date, artist, host; ratings; copyright; Windows fields
     [270, 271, 272, SOFTWARE, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)]
 )
 """Tags of the first directory that describe the picture rather than how its pixels are stored."""
-ASCII, LONG = 2, 4
-"""TIFF field types: text and unsigned 32-bit integers."""
+ASCII, LONG, UNDEFINED = 2, 4, 7
+"""TIFF field types: text, unsigned 32-bit integers and bytes."""
 TYPE_SIZES = {1: 1, ASCII: 1, 3: 2, LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 """Bytes per value by field type. Pointers and types that only BigTIFF has are not copied."""
 MAX_BLOCK = 60_000
@@ -113,7 +113,25 @@ def read_tiff_exif(path: Path) -> bytes | None:
     return block if len(block) <= MAX_BLOCK else None
 
 
-def append_exif(path: Path, block: bytes | None, *, software: str, size: tuple[int, int]) -> None:
+def read_tiff_iptc(path: Path) -> bytes | None:
+    """Return the IPTC records of a TIFF file; None if it has none or cannot be parsed."""
+    try:
+        with path.open("rb") as stream:
+            layout, start = _read_header(stream)
+            found = _read_directory(stream, layout, start, only=frozenset([IPTC]))
+    except (OSError, ValueError, OverflowError, struct.error):
+        return None
+    return found[IPTC].value if IPTC in found else None
+
+
+def append_exif(
+    path: Path,
+    block: bytes | None,
+    *,
+    iptc: bytes | None = None,
+    software: str,
+    size: tuple[int, int],
+) -> None:
     """Append EXIF directories to a finished TIFF file.
 
     A new first directory, with the old and the new tags, goes to the end of the file. Pixels keep
@@ -124,6 +142,8 @@ def append_exif(path: Path, block: bytes | None, *, software: str, size: tuple[i
     path : Path
     block : bytes or None
         EXIF block as other formats hold it; a block that cannot be parsed is left out.
+    iptc : bytes, optional
+        IPTC records.
     software : str
         Value of the tag ``Software``, in ASCII.
     size : tuple of two ints
@@ -147,7 +167,10 @@ def append_exif(path: Path, block: bytes | None, *, software: str, size: tuple[i
         for pointer, directory in ((EXIF_POINTER, exif), (GPS_POINTER, gps)):
             if directory:
                 first[pointer] = _pointer(layout, _append(stream, layout, directory))
+        if iptc:
+            first[IPTC] = Entry(UNDEFINED, len(iptc), iptc)
         kept = _read_directory(stream, layout, start, raw_fields=True)
+        kept.pop(IPTC, None)  # libvips cuts it short
         offset = _append(stream, layout, {**first, **kept, SOFTWARE: first[SOFTWARE]})
         stream.seek(8 if layout.big else 4)
         stream.write(struct.pack(layout.offset, offset))

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from drpl.errors import ReadError, StackError
 from drpl.io.bmp import is_bmp
 from drpl.io.formats import RAW_SUFFIXES, TIFF
+from drpl.io.planes import find_planes
 from drpl.io.read import loader_of, open_lazily, pages_in
-
-CHANNEL = "C"
-"""Axis of a TIFF file whose planes show different light, not different focus."""
-WITHIN_PLANE = "YXS"
-"""Axes of a plane: rows, columns and samples of a pixel."""
-_DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, OSError)
-"""What tifffile raises for damaged files, besides `struct.error` and RuntimeError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +44,5 @@ def find_pages(path: Path) -> list[Source]:
     image = open_lazily(path)
     if loader_of(image) != TIFF.loader or pages_in(image) == 1:
         return [Source(path)]
-    pages = _planes(path)
-    return [Source(path)] if pages == [1] else [Source(path, page) for page in pages]
-
-
-def _planes(path: Path) -> list[int]:
-    """Return the pages that show a plane in full, counted from 1."""
-    from tifffile import TiffFile, TiffPage  # most stacks do without
-
-    try:
-        with TiffFile(path) as tiff:
-            found = [
-                number
-                for number, page in enumerate(tiff.pages, 1)
-                if not (isinstance(page, TiffPage) and (page.is_reduced or page.is_mask))
-            ]
-            series = tiff.series[0]
-            axes = dict(zip(series.axes, series.shape, strict=True))
-    except (*_DAMAGE, struct.error, RuntimeError) as error:
-        raise ReadError(f"{path}: has damaged pages ({error}); save the stack again") from error
-    along = {axis: size for axis, size in axes.items() if axis not in WITHIN_PLANE and size > 1}
-    if len(along) > 1 or CHANNEL in along:
-        sizes = ", ".join(f"{axis} {size}" for axis, size in along.items())
-        raise StackError(
-            f"{path}: has pages along the axes {sizes}; expected planes of different focus only; "
-            "save each channel and time as a file of its own"
-        )
-    return found or [1]
+    pages = find_planes(path)
+    return [Source(path)] if len(pages) == 1 else [Source(path, page) for page in pages]

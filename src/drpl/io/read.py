@@ -19,8 +19,10 @@ from drpl.core.frames import Frame, Metadata
 from drpl.core.options import MAX_PIXELS
 from drpl.errors import ReadError
 from drpl.io.bmp import bmp_like, is_bmp, read_bmp
-from drpl.io.exif import capture_time, read_tiff_exif
+from drpl.io.exif import capture_time, read_tiff_exif, read_tiff_iptc
 from drpl.io.formats import AVIF, BMP, LOADERS, RAW_SUFFIXES, SAMPLE_TYPES, TIFF, WEBP
+from drpl.io.iptc import unwrapped
+from drpl.io.planes import find_planes
 from drpl.io.raw import read_raw
 
 MAX_TEXT = 32_000_000
@@ -42,7 +44,7 @@ def read_frame(path: str | Path, *, page: int | None = None, max_pixels: int = M
     ----------
     path : str or Path
     page : int, optional
-        Page of a TIFF file of several, from 1; see `drpl.io.pages.find_pages`.
+        Page of a TIFF file of several planes, from 1; see `drpl.io.pages.find_pages`.
     max_pixels : int
         Most pixels in a file; larger files are refused before they are decoded.
 
@@ -209,9 +211,12 @@ def _open(path: Path, max_pixels: int, page: int | None = None) -> Any:
     """Open a file as a lazy image and check its header."""
     image = _load(path, page)
     _check_header(image, path, max_pixels)
-    if page is None and pages_in(image) > 1:
-        raise ReadError(f"{path}: holds {pages_in(image)} pages; expected one image in a file")
-    return image
+    if page is not None or pages_in(image) == 1:
+        return image
+    planes = find_planes(path) if loader_of(image) == TIFF.loader else []
+    if len(planes) == 1:
+        return _open(path, max_pixels, planes[0])
+    raise ReadError(f"{path}: holds {pages_in(image)} pages; expected one image in a file")
 
 
 def open_lazily(path: Path) -> Any:
@@ -310,6 +315,7 @@ def _metadata(image: Any, path: Path) -> Metadata:
         icc=_field(image, "icc-profile-data"),
         exif=read_tiff_exif(path) if tiff else _field(image, "exif-data"),
         xmp=xmp and re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb"\g<1>1", xmp),
+        iptc=read_tiff_iptc(path) if tiff else unwrapped(_field(image, "iptc-data") or b""),
         resolution=_resolution(image),
     )
 

@@ -22,6 +22,7 @@ from drpl.core.frames import (
 )
 from drpl.core.options import MAX_PIXELS
 from drpl.io.pages import Source, find_pages
+from drpl.io.profiles import profile_notice
 from drpl.io.read import read_frame, read_header
 
 
@@ -178,7 +179,13 @@ def _range(pixels: Pixels) -> tuple[float, float]:
     return float(pixels.min()), float(pixels.max())
 
 
-def range_notice(stack: Stack, value_range: float | None) -> str:
+def stack_notices(stack: Stack, value_range: float | None) -> list[str]:
+    """Return notices on the frames read so far: values past black or white, unlike profiles."""
+    found = [_range_notice(stack, value_range), profile_notice(stack.names, stack.metadata)]
+    return [notice for notice in found if notice]
+
+
+def _range_notice(stack: Stack, value_range: float | None) -> str:
     """Return a notice if frames read so far pass black or white, else an empty string.
 
     Whole numbers can only pass a ``value_range``.

@@ -14,6 +14,7 @@ from drpl.core.frames import Metadata, Pixels
 from drpl.errors import WriteError
 from drpl.io.exif import append_exif
 from drpl.io.formats import SAMPLE_TYPES, TIFF, WRITABLE, Writing
+from drpl.io.iptc import wrapped
 from drpl.io.partial import partial_file, place
 from drpl.io.provenance import WRITER
 
@@ -175,7 +176,8 @@ def write_image(
         Target; the suffix selects the format.
     pixels : ndarray, shape (H, W) or (H, W, C), uint8, uint16 or float32
     metadata : Metadata, optional
-        Profile, EXIF, XMP and resolution to keep. The orientation is set to upright.
+        Profile, EXIF, XMP and resolution to keep, and IPTC in JPEG and TIFF. The orientation is
+        set to upright.
     software : str
         Metadata field ``Software``, in ASCII.
     quality : int, optional
@@ -198,7 +200,9 @@ def write_image(
             )
             if path.suffix.lower() in TIFF.suffixes:
                 size = (pixels.shape[1], pixels.shape[0])
-                append_exif(partial, metadata.exif, software=software, size=size)
+                append_exif(
+                    partial, metadata.exif, iptc=metadata.iptc, software=software, size=size
+                )
             _check_written(partial, path, pixels)
             place(partial, path, overwrite=overwrite)
     except (pyvips.Error, OSError) as error:
@@ -271,10 +275,12 @@ def _image(pixels: Pixels, metadata: Metadata, software: str) -> Any:
     xres, yres = metadata.resolution
     image = image.copy(interpretation=interpretation, xres=xres, yres=yres)
     value = pyvips.GValue
+    iptc = wrapped(metadata.iptc) if metadata.iptc else None
     for name, block in (
         ("icc-profile-data", metadata.icc),
         ("exif-data", metadata.exif),
         ("xmp-data", metadata.xmp),
+        ("iptc-data", iptc),
     ):
         if block:
             image.set_type(value.blob_type, name, block)

@@ -16,7 +16,7 @@ from drpl.core.options import FusionOptions
 from drpl.core.progress import Clock, Progress
 from drpl.decide.networks import DecisionModel, check_model
 from drpl.errors import ConfigError
-from drpl.io.stacks import ArrayStack, Stack, range_notice
+from drpl.io.stacks import ArrayStack, Stack, stack_notices
 from drpl.models.methods import find_method, network_method
 from drpl.pipeline.memory import within_memory
 from drpl.results.edits import Edits, check_edits
@@ -124,8 +124,7 @@ def fuse_stack(
     method = method or find_method(options.method)
     options = within_memory(method, method.resolve(options), stack.like, len(stack.names))
     plan = plan_alignment(stack, options, known=known, progress=progress)
-    notice = range_notice(stack, options.value_range)
-    if notice:
+    for notice in stack_notices(stack, options.value_range):
         _log.warning("%s: %s", stack.names[0], notice)
     window = plan.window(crop=options.crop)
     if edits is not None:

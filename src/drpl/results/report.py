@@ -16,7 +16,7 @@ from drpl.align.chain import Alignment
 from drpl.align.exposure import Exposure
 from drpl.core.machine import peak_memory_mb
 from drpl.core.options import FusionOptions
-from drpl.io.stacks import FileStack, range_notice
+from drpl.io.stacks import FileStack, stack_notices
 from drpl.results.edits import Edits
 from drpl.results.result import FusionResult
 from drpl.version import versions
@@ -88,7 +88,7 @@ def build_report(
         "levels": asdict(plan.levels),
         "sensor": plan.sensor.counts(),
         "frames": frames,
-        "notes": [*filter(None, [range_notice(stack, options.value_range)]), *notes],
+        "notes": [*stack_notices(stack, options.value_range), *notes],
         "slabs": [{"file": str(s.file), "frames": list(s.frames)} for s in result.slabs],
         "edits": None if edits is None else describe_edits(edits, len(frames)),
         "options": asdict(options),

@@ -22,9 +22,9 @@ from drpl.serve.work.workers import TaskFailed, TaskRefused, Tasks
 AT_A_TIME = 8
 """Most uploads at the same time; clients are asked to retry others."""
 BEGINNINGS = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|II[*+]\x00|MM\x00[*+]|RIFF....WEBP|....ftyp", re.DOTALL
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|II[*+]\x00|MM\x00[*+]|RIFF....WEBP|....ftyp|BM", re.DOTALL
 )
-"""First bytes of JPEG, PNG, TIFF, WebP and AVIF files; `drpl.io.read` decides in the end."""
+"""First bytes of JPEG, PNG, TIFF, WebP, AVIF and BMP files; `drpl.io.read` decides in the end."""
 ENOUGH = 16
 """Bytes that are matched with `BEGINNINGS`."""
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyvips
 
-from drpl.core.frames import full_scale
+from drpl.core.frames import Frame, full_scale
 from drpl.core.progress import Progress
 from drpl.errors import ReadError
+from drpl.io.bmp import is_bmp
 from drpl.io.formats import RAW_SUFFIXES, WRITABLE
 from drpl.io.provenance import FUSED_BY
 from drpl.io.raw import read_raw
@@ -84,8 +85,9 @@ def write_thumbnail(name: str, target: str, max_pixels: int) -> None:
     try:
         if Path(name).suffix.lower() in RAW_SUFFIXES:
             frame = read_raw(Path(name), max_pixels=max_pixels, half=True)
-            image = pixels_shown(frame.pixels, frame.metadata.icc)
-            small = image.thumbnail_image(THUMBNAIL, height=THUMBNAIL, size="down")
+            small = _thumbnail(frame)
+        elif is_bmp(Path(name)):
+            small = _thumbnail(read_frame(name, max_pixels=max_pixels))
         else:
             options = {"height": THUMBNAIL, "size": "down", "fail_on": "error"}
             small = as_shown(pyvips.Image.thumbnail(name, THUMBNAIL, **options))
@@ -93,6 +95,12 @@ def write_thumbnail(name: str, target: str, max_pixels: int) -> None:
     except pyvips.Error as error:
         reason = str(error.detail).strip().splitlines()[0] if error.detail else "no detail"
         raise ReadError(f"{name}: is damaged or cut short ({reason}); copy it again") from error
+
+
+def _thumbnail(frame: Frame) -> Any:
+    """Return a small picture of a frame."""
+    image = pixels_shown(frame.pixels, frame.metadata.icc)
+    return image.thumbnail_image(THUMBNAIL, height=THUMBNAIL, size="down")
 
 
 def write_frame_layer(number: int, max_pixels: int) -> None:
