@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-
 __version__ = "0.1.0"
 LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pyvips")
 """Required libraries that results depend on."""
@@ -14,6 +11,9 @@ OPTIONAL = ("fastapi", "rawpy", "torch", "uvicorn")
 
 def versions(*, optional: bool = False) -> dict[str, str | None]:
     """Return the versions of drpl, Python and the libraries; None if one is not installed."""
+    import importlib.metadata  # slow, and the command needs no versions to start
+    import platform
+
     found: dict[str, str | None] = {"drpl": __version__, "python": platform.python_version()}
     for name in LIBRARIES + (OPTIONAL if optional else ()):
         try:

@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawing import around_middle, draw_photo, misfit, take_frame
+from drpl.align.geometry import is_plausible
 from drpl.align.pairs import match_planes
+from drpl.core.options import MOTIONS
+from drpl.scenes.drawn import draw_pair
 
 
 @pytest.mark.parametrize("motion", ["similarity", "affine", "homography"])
@@ -60,3 +63,10 @@ def test_known_shifts_are_recovered(right, down, gain, blur):
     moving = cv2.GaussianBlur(moving, (0, 0), blur) if blur else moving
     found = match_planes(reference, moving * np.float32(gain), motion="translation").transform
     assert misfit(found, true, shape) < 0.2
+
+
+def test_features_that_collapse_the_picture_are_no_match():
+    planes = [frame[:240, 80:380, 1].astype(np.float32) for frame in draw_pair()[:2]]
+    for motion in MOTIONS:
+        match = match_planes(*planes, motion=motion)
+        assert is_plausible(match.transform)

@@ -22,7 +22,7 @@ PATIENCE = 60
 COMMAND = [
     sys.executable,
     "-c",
-    "import sys; sys.argv[0] = 'drpl'; import drpl.cli.main as c; c.main()",
+    "import sys; sys.argv[0] = 'drpl'; from drpl.__main__ import main; main()",
 ]
 
 

@@ -298,28 +298,37 @@ def test_an_invalid_stack_does_not_stop_the_others(root, tmp_path):
     assert "one picture in two formats" in outcomes[0].message
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_an_unexpected_failure_does_not_stop_the_others(root, tmp_path, jobs, monkeypatch, caplog):
-    work = "_fuse" if jobs == 1 else "_fuse_apart"
-    real = getattr(batch, work)
+def test_an_unexpected_failure_does_not_stop_the_others(root, tmp_path, monkeypatch, caplog):
+    real = batch._fuse
 
     def failing(item, *arguments, **options):
         if item.name == "beetle":
             raise MemoryError("no more")
         return real(item, *arguments, **options)
 
-    monkeypatch.setattr(batch, work, failing)
+    monkeypatch.setattr(batch, "_fuse", failing)
     output = tmp_path / "out"
-    outcomes = {
-        o.item.name: o for o in run_batch(find_stacks(root, output), OPTIONS, output, jobs=jobs)
-    }
-    assert [outcomes[name].status for name in ("beetle", "deep/moth", "fly")] == [
-        "failed",
-        "done",
-        "done",
-    ]
-    assert "MemoryError: no more" in outcomes["beetle"].message
+    outcomes = list(run_batch(find_stacks(root, output), OPTIONS, output))
+    assert [outcome.status for outcome in outcomes] == ["failed", "done", "done"]
+    assert "MemoryError: no more" in outcomes[0].message
     assert "in failing" in caplog.text, "the log has the traceback"
+
+
+def test_a_killed_process_does_not_stop_the_others(root, tmp_path, monkeypatch):
+    real, started = batch.start_uninterrupted, []
+
+    def start(process):
+        real(process)
+        started.append(process)
+        if len(started) == 1:
+            process.kill()
+
+    monkeypatch.setattr(batch, "start_uninterrupted", start)
+    output = tmp_path / "out"
+    outcomes = list(run_batch(find_stacks(root, output), OPTIONS, output, jobs=2))
+    assert sorted(outcome.status for outcome in outcomes) == ["done", "done", "failed"]
+    (failed,) = (outcome for outcome in outcomes if outcome.status == "failed")
+    assert "its process was killed" in failed.message
 
 
 def test_a_name_too_long_for_the_report_does_not_stop_the_others(root, tmp_path):

@@ -12,6 +12,7 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from drawing import draw_texture
 from drpl.core.options import FusionOptions
@@ -264,9 +265,12 @@ class TestUploads:
         assert client.start(job, [0, 1]).status_code == 202
         assert len(client.wait(job, "done")["frames"]) == 2
 
-    @pytest.mark.parametrize("suffix", sorted(WRITABLE))
+    @pytest.mark.parametrize("suffix", [*sorted(WRITABLE), ".bmp"])
     def test_all_formats_are_accepted(self, client, tmp_path, suffix):
-        write_image(tmp_path / f"a{suffix}", draw_texture(60, 80))
+        if suffix == ".bmp":
+            Image.fromarray(draw_texture(60, 80)).save(tmp_path / "a.bmp")
+        else:
+            write_image(tmp_path / f"a{suffix}", draw_texture(60, 80))
         job = client.create()
         answer = client.put(job, "a.picture", (tmp_path / f"a{suffix}").read_bytes())
         assert answer.status_code == 201

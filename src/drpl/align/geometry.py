@@ -26,6 +26,8 @@ LARGEST_SIDE = 32766
 """Longest side, in pixels, that OpenCV can warp."""
 TOLERANCE = 1e-6
 """Pixels outside the moving frame that still count as inside, for rounding errors."""
+SMALLEST_AREA = 0.1
+"""Area of a pixel under a plausible transform, at least, in pixels."""
 CANDIDATES = 512
 """Rows among which the edges of the common area are first searched for."""
 
@@ -43,6 +45,11 @@ def inverse(transform: Transform) -> Transform:
 def normalised(transform: NDArray[np.floating[Any]]) -> Transform:
     """Scale a transform so that its last element is 1."""
     return np.asarray(transform / transform[2, 2], np.float64)
+
+
+def is_plausible(transform: Transform) -> bool:
+    """Return True if a transform is finite and neither collapses areas nor mirrors them."""
+    return bool(np.isfinite(transform).all()) and np.linalg.det(transform) > SMALLEST_AREA
 
 
 def is_identity(transform: Transform) -> bool:

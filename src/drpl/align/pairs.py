@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpl.align.blocks import TEXTURED_SHARE, measure_displacements, polished, project
-from drpl.align.geometry import Transform, identity, inverse, map_points, normalised, scaling
+from drpl.align.geometry import (
+    Transform,
+    identity,
+    inverse,
+    is_plausible,
+    map_points,
+    normalised,
+    scaling,
+)
 from drpl.core.frames import Floats, Plane
 from drpl.core.options import MOTIONS, Motion
 from drpl.errors import AlignmentError, ConfigError
@@ -133,12 +141,15 @@ def _first_shift(levels: list[Level]) -> Transform:
 def _refined_by_blocks(levels: list[Level], start: Transform, motion: Motion) -> Match:
     """Refine a start level by level by the displacements of blocks, and measure its quality."""
     found = start = project(start, motion, levels[-1][0].shape)
+    if not is_plausible(start):
+        return Match(identity(), 0.0, float("nan"))
     for reference, moving, enlarge in levels:
         if reference.size > ECC_PIXELS or enlarge is levels[-1][2]:
             local = _at_level(found, enlarge)
             for _ in range(POLISH_STEPS):
                 local = polished(reference, moving, local, motion)
-            found = _at_level(local, inverse(enlarge))
+            if is_plausible(local):
+                found = _at_level(local, inverse(enlarge))
     score, before = _score(levels, found), _score(levels, start)
     if score < before - POLISH_LOSS:
         found, score = start, before
@@ -192,7 +203,7 @@ def _ecc(
         return start
     found = identity()
     found[:rows] = refined
-    if not np.isfinite(found).all() or abs(np.linalg.det(found)) < 0.1:
+    if not is_plausible(found):
         return start
     better = correlation(reference, moving, found) > correlation(reference, moving, start)
     return found if better else start

@@ -14,6 +14,7 @@ from drpl.cli.bench import quality, report
 from drpl.cli.demo import demo
 from drpl.cli.evaluate import evaluate
 from drpl.cli.fuse import fuse
+from drpl.cli.interrupts import Interrupts
 from drpl.cli.serve import serve
 from drpl.cli.terminal import console
 from drpl.cli.train import export, synth, train
@@ -37,11 +38,13 @@ app = typer.Typer(
 bench = typer.Typer(help="Score methods and write reports.", no_args_is_help=True)
 
 
-def main() -> None:
+def main(interrupts: Interrupts | None = None) -> None:
     """Run a command; turn an error into one line on stderr and a documented exit code."""
     try:
         app()
     except DrplError as error:
+        if interrupts is not None and interrupts.happened:  # an import may turn Ctrl-C into this
+            raise
         sys.stderr.write(f"drpl: error: {error}\n")
         sys.exit(error.exit_code)
 

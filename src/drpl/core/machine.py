@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
-from multiprocessing import parent_process
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children, parent_process, resource_tracker
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Thread
 
@@ -36,6 +40,41 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def start_uninterrupted(process: SpawnProcess) -> None:
+    """Start a process in which SIGINT waits until it is `interruptible`."""
+    if sys.platform == "win32":
+        process.start()
+        return
+    resource_tracker.ensure_running()  # else `start` would do so, and let SIGINT pass
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt in a process that holds it back otherwise."""
+    if sys.platform == "win32":
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+def interrupt_children() -> None:
+    """Send SIGINT to the processes that this one has started with `multiprocessing`."""
+    for child in active_children():
+        if child.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGINT)
 
 
 def begin_child() -> None:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    wait,
-)
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
-from drpl.core.machine import begin_child, usable_cores
+from drpl.core.machine import (
+    begin_child,
+    interrupt_children,
+    interruptible,
+    start_uninterrupted,
+    usable_cores,
+)
 from drpl.core.options import FusionOptions
 from drpl.core.progress import Progress
 from drpl.errors import DrplError
@@ -33,6 +33,7 @@ from drpl.io.write import make_folder
 
 log = logging.getLogger(__name__)
 JOURNAL = "batch.jsonl"
+
 Status = Literal["done", "failed", "skipped", "left out"]
 
 
@@ -109,7 +110,8 @@ def run_batch(
         max_memory=-(-options.max_memory // jobs),  # 0 is no limit
     )
     running: dict[Future[Outcome], BatchItem] = {}
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    try:
         for item in items:
             if item is None:
                 yield from _ended(running, journal, timeout=0)
@@ -125,11 +127,15 @@ def run_batch(
                 journal.end(outcome.status, item)
                 yield outcome
                 continue
-            running[pool.submit(_outcome, item, partial(_fuse_apart, *arguments))] = item
+            running[pool.submit(_fuse_apart, *arguments)] = item
             if len(running) == jobs:
                 yield from _ended(running, journal)
         while running:
             yield from _ended(running, journal)
+    finally:
+        if running:
+            interrupt_children()
+        pool.shutdown(cancel_futures=True)
 
 
 def _without_fusing(item: BatchItem, journal: Journal) -> Outcome | None:
@@ -157,19 +163,38 @@ def _outcome(item: BatchItem, work: Callable[[], float]) -> Outcome:
         return Outcome(item, "done", work())
     except DrplError as error:
         return Outcome(item, "failed", message=str(error))
-    except BrokenProcessPool:
-        return Outcome(item, "failed", message="its process was killed, perhaps for lack of memory")
     except Exception as error:  # a bug in one stack must not stop the others
         log.exception("%s: unexpected failure", item.name)
         reason = f"{type(error).__name__}: {error}"
         return Outcome(item, "failed", message=f"unexpected failure ({reason}); please report this")
 
 
-def _fuse_apart(item: BatchItem, options: FusionOptions, saving: Saving, overwrite: bool) -> float:
-    """Fuse one stack in a process of its own."""
+def _fuse_apart(
+    item: BatchItem, options: FusionOptions, saving: Saving, overwrite: bool
+) -> Outcome:
+    """Fuse one stack in a process of its own and return its outcome."""
     context = get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=begin_child) as pool:
-        return pool.submit(_fuse, item, options, saving, overwrite).result()
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_fuse_here, args=(sending, item, options, saving, overwrite))
+    start_uninterrupted(process)
+    sending.close()
+    with receiving:
+        try:
+            outcome: Outcome = receiving.recv()
+        except EOFError:
+            message = "its process was killed, perhaps for lack of memory"
+            outcome = Outcome(item, "failed", message=message)
+    process.join()
+    return outcome
+
+
+def _fuse_here(
+    sending: Connection, item: BatchItem, options: FusionOptions, saving: Saving, overwrite: bool
+) -> None:
+    """Fuse one stack in this process and send its outcome; none if it is interrupted."""
+    begin_child()
+    with suppress(KeyboardInterrupt), interruptible():
+        sending.send(_outcome(item, partial(_fuse, item, options, saving, overwrite)))
 
 
 def _fuse(

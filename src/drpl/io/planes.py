@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from pathlib import Path
 
@@ -13,6 +14,8 @@ WITHIN_PLANE = "YXS"
 """Axes of a plane: rows, columns and samples of a pixel."""
 _DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, OSError)
 """What tifffile raises for damaged files, besides `struct.error` and RuntimeError."""
+# what it says of damaged files is raised, or does not matter
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def find_planes(path: Path) -> list[int]:

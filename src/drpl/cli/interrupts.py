@@ -1,0 +1,60 @@
+"""Ctrl-C at any moment: one line on stderr, and exit code 130."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+EXIT_CODE = 130
+LINE = "drpl: interrupted"
+
+
+class Interrupts:
+    """Handling of SIGINT; libraries may swallow KeyboardInterrupt or turn it into other errors."""
+
+    def __init__(self) -> None:
+        self.happened = False
+        # under nohup, for example, SIGINT is ignored and stays so
+        self._ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def end_at_once(self) -> None:
+        """Let SIGINT end the process at once: while nothing is at stake."""
+        if self._ours:
+            signal.signal(signal.SIGINT, _leave)
+
+    def unwind(self) -> None:
+        """Let SIGINT raise KeyboardInterrupt, so that files are closed and removed."""
+        if self._ours:
+            signal.signal(signal.SIGINT, self._interrupt)
+            sys.unraisablehook = self._reraise
+
+    def finish(self) -> NoReturn:
+        """End an interrupted process after it was unwound, without waiting for its threads."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _leave()
+
+    def _interrupt(self, *_: Any) -> None:
+        """Note the signal and raise KeyboardInterrupt."""
+        self.happened = True
+        raise KeyboardInterrupt
+
+    def _reraise(self, found: sys.UnraisableHookArgs) -> None:
+        """Send a KeyboardInterrupt that came where none can be raised once more."""
+        if found.exc_type is KeyboardInterrupt:
+            signal.raise_signal(signal.SIGINT)
+        else:
+            sys.__unraisablehook__(found)
+
+
+def _leave(_signal: int = 0, _frame: FrameType | None = None) -> NoReturn:
+    """Print the line and end the process."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.write(f"{LINE}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, RuntimeError):  # closed, or interrupted while it was written to
+        pass
+    os._exit(EXIT_CODE)
