@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -41,6 +42,8 @@ SLOW = 10.0
 """Seconds that a damaged file may take at most."""
 NOISE = ("Traceback", "Warning", "Exception ignored", "VIPS-", "Error:")
 """Words that no user should see."""
+LATE = r"/drpl/(?!(__init__|__main__|version|cli/__init__|cli/interrupts)\.py)"
+"""Pattern of the modules of drpl that come after it heeds SIGINT."""
 STACKS = ("s1", "s2", "s3")
 
 
@@ -79,6 +82,11 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _heed_interrupts() -> None:
+    """Undo that programs in the background of a shell ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def killed(
     arguments: list[str], folder: Path, sent: signal.Signals, *, group: bool, delay: float
 ) -> tuple[int, str]:
@@ -90,6 +98,7 @@ def killed(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_heed_interrupts,
     ) as process:
         time.sleep(delay)
         with contextlib.suppress(ProcessLookupError):
@@ -101,16 +110,15 @@ def killed(
 def outcome_of(status: int, words: str, sent: signal.Signals) -> str:
     """Name the outcome of a signal; empty for one that should not be."""
     if any(word in words for word in NOISE):
-        # Python itself, before the first line of drpl
-        early = status == -signal.SIGINT and "drpl/" not in words.split("KeyboardInterrupt")[0]
-        return "interrupted while Python started" if early else ""
+        early = status == -signal.SIGINT and not re.search(LATE, words)
+        return "interrupted while Python started: a traceback of Python" if early else ""
     if status == 0:
         return "had ended"
     if sent == signal.SIGKILL and status == -signal.SIGKILL:
         return "killed"
     if status == INTERRUPTED and words == "drpl: interrupted\n":
         return "interrupted, one line, exit code 130"
-    return "interrupted while Python started" if status == -signal.SIGINT and not words else ""
+    return ""
 
 
 def check_fused(folder: Path, expected: dict[str, bytes], about: str, found: Findings) -> None:

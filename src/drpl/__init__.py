@@ -5,11 +5,9 @@ Public names load their modules on first use: ``import drpl`` loads no heavy lib
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
 from drpl.version import __version__
 
+TYPE_CHECKING = False  # as `typing` has it: until typing is imported, Ctrl-C ends in a traceback
 if TYPE_CHECKING:
     from drpl.core.options import FusionOptions
     from drpl.decide.networks import decide_pair
@@ -49,7 +47,9 @@ def __getattr__(name: str) -> object:
     """Load a public name on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'drpl' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

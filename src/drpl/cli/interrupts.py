@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import FrameType
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # as `typing` has it: the handler is to be in place soon
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, NoReturn
 
 EXIT_CODE = 130
 LINE = "drpl: interrupted"

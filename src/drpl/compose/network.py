@@ -24,6 +24,8 @@ BASE_MB = 200.0
 """Megabytes of Python, the libraries, and a network without its tiles."""
 STAGED_MB, WHOLE_MB = 90.0, 1100.0
 """Megabytes per megapixel of concurrent tiles, for networks of three stages and of one."""
+PYRAMID_MB, PYRAMID_TILE = 110.0, 1024
+"""Megabytes for the pyramids of a tile, and its side in pixels, context included."""
 SLAB_MAPS = 3
 """Bytes per pixel, at most, of a slab's index map and doubt."""
 CONTEXT = 64
@@ -55,7 +57,8 @@ class NetworkMethod:
 
         Memory holds four frames (the result, the newest, and the next before and after its warp); a
         fifth at the scale of decisions, with masks and features; index map, confidence and
-        coverage; and two bytes per block and frame. A slab adds its maps. The constants were fitted
+        coverage; and two bytes per block and frame. Blending of pyramids adds two frames, masks and
+        a tile, a slab its maps. The constants were fitted
         to measured peaks of 1, 6 and 24 megapixels (``drpl fuse --json --scale 1``, four frames of
         8 and 16 bits).
         """
@@ -68,12 +71,12 @@ class NetworkMethod:
         tiles = min(
             (options.threads if self.staged else 1) * side**2, 2 * pixels / shrink + side**2
         )
-        return Needs(
-            passes=1,
-            tile_multiple=TILE_MULTIPLE,
-            fixed_mb=BASE_MB + (STAGED_MB if self.staged else WHOLE_MB) * tiles / 1e6,
-            bytes_per_pixel=4 * sample + maps + (sample + 6 + blocks) / shrink,
-        )
+        fixed = BASE_MB + (STAGED_MB if self.staged else WHOLE_MB) * tiles / 1e6
+        each = 4 * sample + maps + (sample + 6 + blocks) / shrink
+        if options.compose == "pyramid":
+            fixed += PYRAMID_MB * min(1.0, pixels / PYRAMID_TILE**2)
+            each += 2 * sample + 8
+        return Needs(1, TILE_MULTIPLE, fixed, each)
 
     def extended(self, *, observe: Observer | None, slabs: SlabOutput | None) -> NetworkMethod:
         """See `Method`."""

@@ -58,10 +58,9 @@ def start_uninterrupted(process: SpawnProcess) -> None:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let SIGINT raise KeyboardInterrupt in a process that holds it back otherwise."""
-    if sys.platform == "win32":
+    if sys.platform == "win32" or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         yield
         return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     try:
         yield

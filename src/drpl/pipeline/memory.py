@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 
 from drpl.compose.method import Method
@@ -35,10 +36,10 @@ def within_memory(
         fitting = (tried for tried in candidates if estimate(tried) <= options.max_memory)
         found = next(fitting, None)
         if found is None:
-            least = min(map(estimate, candidates))
+            least = math.ceil(min(map(estimate, candidates)))
             raise ConfigError(
                 f"max_memory is {options.max_memory} MB; frames of {like.shape[1]}x{like.shape[0]} "
-                f"{like.dtype} need at least {least:.0f} MB: raise it, or fuse smaller frames"
+                f"{like.dtype} need at least {least} MB: raise it, or fuse smaller frames"
             )
         options = found
     log.info(
