@@ -33,7 +33,7 @@ Composer = Callable[[Views], Images]
 """Function that fuses frames without deciding pixels."""
 Decider = Callable[[Views], Fusion]
 """Function that decides which frame each pixel is taken from, and fuses."""
-BASE_MB, MAPS = 130.0, 8
+BASE_MB, MAPS = 120.0, 8
 """Megabytes of Python and the libraries; bytes per pixel of index map, confidence and coverage."""
 
 

@@ -20,11 +20,11 @@ from drpl.decide.contenders import BLOCK
 from drpl.decide.networks import DecisionModel
 from drpl.decide.two_scales import TwoScaleModel
 
-BASE_MB = 200.0
+BASE_MB = 185.0
 """Megabytes of Python, the libraries, and a network without its tiles."""
 STAGED_MB, WHOLE_MB = 90.0, 1100.0
 """Megabytes per megapixel of concurrent tiles, for networks of three stages and of one."""
-PYRAMID_MB, PYRAMID_TILE = 110.0, 1024
+PYRAMID_MB, PYRAMID_TILE = 100.0, 1024
 """Megabytes for the pyramids of a tile, and its side in pixels, context included."""
 SLAB_MAPS = 3
 """Bytes per pixel, at most, of a slab's index map and doubt."""

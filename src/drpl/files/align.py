@@ -15,6 +15,7 @@ from drpl.core.progress import Progress
 from drpl.io.sources import find_sources
 from drpl.io.stacks import FileStack
 from drpl.io.write import check_output, check_place, make_folder, write_image
+from drpl.pipeline.memory import check_memory_to_align
 
 
 def align_files(
@@ -36,10 +37,13 @@ def align_files(
     Raises
     ------
     ReadError, StackError, AlignmentError, WriteError
+    ConfigError
+        If ``max_memory`` is too small.
     """
     output, options = Path(output), options or FusionOptions()
     stack = FileStack(find_sources(paths), max_pixels=options.max_pixels)
     targets = [output / f"{source.stem}{suffix}" for source in stack.sources]
+    check_memory_to_align(options, stack.like, suffix)
     make_folder(output)
     for target in targets:
         check_output(target, inputs=stack.paths, overwrite=overwrite, like=stack.like)

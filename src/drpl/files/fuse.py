@@ -80,6 +80,7 @@ def fuse_files(
         method=method,
         known=inputs.known,
         edits=inputs.edits,
+        saved_as=outputs.result.suffix,
         progress=progress,
     )
     if progress is not None:

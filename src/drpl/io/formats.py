@@ -33,6 +33,8 @@ class Writing:
     lossy : dict or None
         Keyword arguments that replace ``options`` together with a quality ``Q``; None if the format
         has no quality.
+    encoder_bytes : float
+        Memory of the encoder in bytes per pixel, at most; it needs more for pictures full of noise.
     """
 
     suffixes: tuple[str, ...]
@@ -42,6 +44,7 @@ class Writing:
     options: dict[str, Any]
     longest: int | None = None
     lossy: dict[str, Any] | None = None
+    encoder_bytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ WEBP = Format(
         options={"lossless": True},
         longest=16383,
         lossy={},
+        encoder_bytes=42.0,
     ),
 )
 AVIF = Format(
@@ -134,6 +138,7 @@ AVIF = Format(
         # more effort takes seven times as long to save 2 % of the file
         options={"lossless": True, "effort": 1},
         lossy={"effort": 1, "subsample_mode": "off"},
+        encoder_bytes=53.0,
     ),
 )
 """AVIF; the loader also reads HEIC where libvips was built with a decoder for it."""

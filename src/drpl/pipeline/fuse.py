@@ -108,13 +108,15 @@ def fuse_stack(
     method: Method | None = None,
     known: StackTransforms | None = None,
     edits: Edits | None = None,
+    saved_as: str = "",
     progress: Progress | None = None,
 ) -> FusionResult:
     """Fuse a stack whose frames are read one at a time; memory does not grow with their number.
 
     ``method`` is used in place of ``options.method``, and ``known`` alignment and exposure instead
     of estimates. ``edits`` retouch the result, but neither pictures of slabs nor the masks of a
-    pair.
+    pair. ``saved_as`` is the suffix of the file that the result goes to; ``max_memory`` counts its
+    encoder.
 
     Raises ReadError, StackError, AlignmentError, ModelError or WriteError; ConfigError if
     ``max_memory`` is too small, the method does not support an option, or the edits belong to
@@ -122,7 +124,9 @@ def fuse_stack(
     """
     clock = Clock()
     method = method or find_method(options.method)
-    options = within_memory(method, method.resolve(options), stack.like, len(stack.names))
+    options = within_memory(
+        method, method.resolve(options), stack.like, len(stack.names), saved_as=saved_as
+    )
     plan = plan_alignment(stack, options, known=known, progress=progress)
     for notice in stack_notices(stack, options.value_range):
         _log.warning("%s: %s", stack.names[0], notice)
