@@ -66,6 +66,7 @@ const KINDS = [
   ["TIFF", ".tif"],
   ["WebP", ".webp"],
   ["AVIF", ".avif"],
+  ["BMP", ".bmp"],
   ["camera RAW", ".dng"],
 ];
 
