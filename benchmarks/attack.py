@@ -109,9 +109,11 @@ def killed(
 
 def outcome_of(status: int, words: str, sent: signal.Signals) -> str:
     """Name the outcome of a signal; empty for one that should not be."""
-    if any(word in words for word in NOISE):
-        early = status == -signal.SIGINT and not re.search(LATE, words)
+    if any(word in words for word in NOISE) and "drpl:" not in words:
+        early = status in (-signal.SIGINT, 1) and not re.search(LATE, words)
         return "interrupted while Python started: a traceback of Python" if early else ""
+    if any(word in words for word in NOISE):
+        return ""
     if status == 0:
         return "had ended"
     if sent == signal.SIGKILL and status == -signal.SIGKILL:

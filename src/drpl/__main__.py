@@ -18,7 +18,7 @@ def main() -> None:
             interrupts.finish()
         raise
     finally:
-        interrupts.end_at_once()
+        interrupts.ignore()
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ def test_details_of_a_scene_that_stays_are_not_touched(step):
     assert survey([(f * 255).astype(np.uint8) for f in frames], transforms).counts() == {
         "hot": 0,
         "dead": 0,
+        "dust": 0,
     }
 
 
@@ -79,6 +80,7 @@ def test_moving_stars_and_noise_are_not_defects(step):
     assert survey([(f * 255).astype(np.uint8) for f in frames], transforms).counts() == {
         "hot": 0,
         "dead": 0,
+        "dust": 0,
     }
 
 
@@ -146,13 +148,13 @@ def test_hot_pixels_leave_no_trails_in_a_result(hot_stack):
     assert spots(hot_stack[0]) > 15
     assert spots(cleaned.fused) == 0
     off = drpl.fuse(hot_stack, drpl.FusionOptions(method="gff", clean_sensor=False))
-    assert off.plan.sensor.counts() == {"hot": 0, "dead": 0}
+    assert off.plan.sensor.counts() == {"hot": 0, "dead": 0, "dust": 0}
     assert spots(off.fused) > spots(hot_stack[0])
 
 
 def test_frames_that_are_not_aligned_are_not_cleaned(hot_stack):
     fused = drpl.fuse(hot_stack[:4], drpl.FusionOptions(method="gff", align=False))
-    assert fused.plan.sensor.counts() == {"hot": 0, "dead": 0}
+    assert fused.plan.sensor.counts() == {"hot": 0, "dead": 0, "dust": 0}
 
 
 def test_stored_transforms_keep_the_defects(hot_stack, tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 
 from drpl.align.chain import Alignment, align_chain, chain_frames
 from drpl.align.detail import OctaveDetail, decision_scale, measure_detail
+from drpl.align.dust import DustSurvey
 from drpl.align.exposure import Exposure, match_exposures
 from drpl.align.geometry import common_area, identity, is_identity, rescale, valid_area, warp
 from drpl.align.order import focus_order, focus_profile, in_sequence
@@ -106,7 +107,7 @@ def plan_stack(
         )
     survey = _Survey(options)
     if known is None and options.align and options.clean_sensor:
-        survey.sensor = SensorSurvey(count)
+        survey.sensor, survey.dust = SensorSurvey(count), DustSurvey(count)
     if known is None and options.align:
         alignments, order = _aligned(survey, read, count)
     else:
@@ -134,9 +135,14 @@ def plan_stack(
             f"({plan.alignments[plan.reference - 1].note}); choose another reference, fuse "
             "without alignment (no-align), or keep frames that do not fit (unaligned keep)"
         )
-    if survey.sensor is not None:
-        fitting = [a.transform for a in alignments if a.status not in ("rejected", "unaligned")]
-        plan = replace(plan, sensor=survey.sensor.defects(fitting))
+    fitting = {
+        number: alignment.transform
+        for number, alignment in enumerate(alignments)
+        if alignment.status not in ("rejected", "unaligned")
+    }
+    if survey.sensor is not None and survey.dust is not None:
+        defects = survey.sensor.defects(list(fitting.values()))
+        plan = replace(plan, sensor=replace(defects, dust=survey.dust.spots(fitting)))
     if known is None and options.exposure:
         plan = replace(plan, exposures=tuple(survey.exposures(plan)))
     return plan
@@ -184,6 +190,7 @@ class _Survey:
         self.details: list[tuple[OctaveDetail, ...]] = []
         self._profiles: list[Tensor] = []
         self.sensor: SensorSurvey | None = None
+        self.dust: DustSurvey | None = None
         self.shape = (0, 0)
         self.full_by_working = (1.0, 1.0)
         self._levels: list[Levels] = []
@@ -198,6 +205,8 @@ class _Survey:
         if self.sensor is not None:
             self.sensor.add(pixels)
         luma = luma_plane(pixels, Levels(white=self._white))
+        if self.dust is not None:
+            self.dust.add(luma)
         if not self.options.scale:
             self.details.append(measure_detail(luma))
         if self.options.exposure:

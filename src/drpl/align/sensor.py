@@ -1,4 +1,7 @@
-"""Defects of the sensor: pixels that stand out at one place of all frames while the scene moves."""
+"""Defects of the sensor: pixels that stand out at one place of all frames while the scene moves.
+
+Soft spots are in `drpl.align.dust`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drpl.align.dust import lighten, no_spots
 from drpl.core.frames import Floats, Pixels
 
 Places = NDArray[np.int64]
@@ -36,14 +40,18 @@ def _no_places() -> Places:
 
 @dataclass(frozen=True, slots=True)
 class SensorDefects:
-    """Places of pixels brighter (``hot``) and darker (``dead``) than the light they get."""
+    """Places of pixels brighter (``hot``) and darker (``dead``) than the light they get.
+
+    ``dust`` holds soft spots, with the columns `drpl.align.dust.FIELDS`.
+    """
 
     hot: Places = field(default_factory=_no_places)
     dead: Places = field(default_factory=_no_places)
+    dust: Floats = field(default_factory=no_spots)
 
     def counts(self) -> dict[str, int]:
-        """Return the number of pixels by kind."""
-        return {"hot": len(self.hot), "dead": len(self.dead)}
+        """Return the number of pixels, and of spots of dust, by kind."""
+        return {"hot": len(self.hot), "dead": len(self.dead), "dust": len(self.dust)}
 
 
 class SensorSurvey:
@@ -148,18 +156,19 @@ def _colours(pixels: Pixels) -> list[Pixels]:
 
 
 def clean_frame(pixels: Pixels, defects: SensorDefects, *, in_place: bool) -> Pixels:
-    """Fill the defects of a frame from their neighbourhood.
+    """Fill the defective pixels of a frame from their neighbourhood, and even out dust.
 
     Neighbours that stand out as well, as after demosaicing or in a JPEG, are filled too. The frame
     is returned as it is if there are no defects, and copied unless it may change ``in_place``.
     """
-    if not (len(defects.hot) or len(defects.dead)):
+    if not any(defects.counts().values()):
         return pixels
     cleaned = pixels if in_place and pixels.flags.writeable else pixels.copy()
     channels = [cleaned] if cleaned.ndim == 2 else list(np.moveaxis(cleaned, -1, 0))
     for plane in channels[: len(channels) - (len(channels) in (2, 4))]:
         _fill(plane, defects.hot, dark=False)
         _fill(plane, defects.dead, dark=True)
+    lighten(cleaned, defects.dust)
     return cleaned
 
 

@@ -3,12 +3,14 @@
 The format is::
 
     {"version": 1, "size": [width, height], "reference": 3,
-     "sensor": {"hot": [[row, column], ...], "dead": []},
+     "sensor": {"hot": [[row, column], ...], "dead": [],
+                "dust": [[row, column, radius, edge, depth], ...]},
      "frames": [{"name": "a.tif", "transform": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
                  "model": "affine", "residual": 0.2, "score": 0.99, "status": "aligned", "note": "",
                  "exposure": {"gain": [1.0], "offset": [0.0], "highlights": []}}, ...]}
 
-``sensor`` lists row and column of pixels that are filled before warping; it may be missing.
+``sensor`` lists row and column of pixels that are filled before warping, and spots of dust that are
+evened out (`drpl.align.dust.FIELDS`); it, or each list, may be missing.
 ``transform`` maps pixel coordinates (x, y, 1) of the frame to those of the reference frame, row by
 row; pixel centres lie at integers. ``residual`` is in pixels; it and ``score`` are null if unknown.
 """
@@ -25,10 +27,12 @@ from typing import Any
 import numpy as np
 
 from drpl.align.chain import STATUSES, Alignment
+from drpl.align.dust import DEEPEST, FIELDS, SHARPEST
 from drpl.align.exposure import Exposure
 from drpl.align.geometry import Transform, corners
 from drpl.align.sensor import SensorDefects
 from drpl.core.documents import is_integer, is_number, read_json
+from drpl.core.frames import Floats
 from drpl.errors import AlignmentError
 from drpl.io.write import write_text
 
@@ -80,6 +84,7 @@ def write_transforms(
         "sensor": {
             "hot": transforms.sensor.hot.tolist(),
             "dead": transforms.sensor.dead.tolist(),
+            "dust": transforms.sensor.dust.tolist(),
         },
         "frames": [_frame(*frame) for frame in parts],
     }
@@ -209,7 +214,19 @@ def _sensor(stored: dict[str, Any], shape: tuple[int, int]) -> SensorDefects:
         if ((places < 0) | (places >= shape)).any():
             raise ValueError(f"sensor has {kind} pixels outside of the frames")
         kinds[kind] = places
-    return SensorDefects(**kinds)
+    return SensorDefects(kinds["hot"], kinds["dead"], _dust(stored.get("dust", []), shape))
+
+
+def _dust(stored: list[list[float]], shape: tuple[int, int]) -> Floats:
+    """Convert the spots of dust."""
+    if not all(len(spot) == len(FIELDS) and all(map(is_number, spot)) for spot in stored):
+        raise ValueError(f"sensor has dust without the numbers {', '.join(FIELDS)}")
+    spots = np.array(stored, np.float64).reshape(-1, len(FIELDS))
+    least = (0, 0, 0, SHARPEST, DEEPEST)
+    most = (*shape, max(shape), max(shape), 0)
+    if ((spots < least) | (spots > most)).any():
+        raise ValueError("sensor has dust outside of the frames or of another size")
+    return spots
 
 
 def _check_stack(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 EXIT_CODE = 130
 LINE = "drpl: interrupted"
+LATER = 0.02
+"""Seconds after which an interrupt is repeated that came where it could not be raised."""
 
 
 class Interrupts:
@@ -34,6 +36,11 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._interrupt)
             sys.unraisablehook = self._reraise
 
+    def ignore(self) -> None:
+        """Ignore SIGINT: all is done, and Python removes handlers before it ends."""
+        if self._ours:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def finish(self) -> NoReturn:
         """End an interrupted process after it was unwound, without waiting for its threads."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -47,7 +54,9 @@ class Interrupts:
     def _reraise(self, found: sys.UnraisableHookArgs) -> None:
         """Send a KeyboardInterrupt that came where none can be raised once more."""
         if found.exc_type is KeyboardInterrupt:
-            signal.raise_signal(signal.SIGINT)
+            from threading import Timer
+
+            Timer(LATER, os.kill, (os.getpid(), signal.SIGINT)).start()
         else:
             sys.__unraisablehook__(found)
 

@@ -111,7 +111,9 @@ class FusionOptions:
     crop: bool = field(default=False, metadata=described("Crop to the area that all frames cover."))
     clean_sensor: bool = field(
         default=True,
-        metadata=described("Fill hot and dead pixels, found where the scene moves."),
+        metadata=described(
+            "Fill hot and dead pixels and even out dust, found where the scene moves."
+        ),
     )
     scale: int = field(
         default=0,

@@ -52,11 +52,11 @@ def build_report(
         ``report`` (version of these fields), ``output``, ``size`` and ``source_size`` (width,
         height), ``window`` (left, top), ``reference``, ``rejected``, ``focus_order``,
         ``decision_scale``, ``levels`` (sample values seen as black and white, and the largest),
-        ``sensor`` (pixels filled: hot, dead), ``frames`` (number, name, page, sha256, status,
-        motion, transform, residual_px, score, exposure, coverage, notes; ``page`` is from 1,
-        or None for a file of one picture), ``notes`` (on the stack and the picture), ``slabs``
-        (file, frames), ``edits`` (file, sha256, strokes of each frame; or None), ``options``,
-        ``method``, ``seconds`` (by step), ``peak_memory_mb`` and ``versions``.
+        ``sensor`` (pixels filled: hot, dead; spots evened out: dust), ``frames`` (number, name,
+        page, sha256, status, motion, transform, residual_px, score, exposure, coverage, notes;
+        ``page`` is from 1, or None for a file of one picture), ``notes`` (on the stack and the
+        picture), ``slabs`` (file, frames), ``edits`` (file, sha256, strokes of each frame; or
+        None), ``options``, ``method``, ``seconds`` (by step), ``peak_memory_mb`` and ``versions``.
     """
     plan = result.plan
     rows, cols = result.window
@@ -148,8 +148,10 @@ def in_words(report: dict[str, Any]) -> list[str]:
         if frame["notes"] or frame["status"] in STATUS_WORDS
     ]
     filled = report.get("sensor", {})
-    if any(filled.values()):
+    if filled.get("hot") or filled.get("dead"):
         words.append(f"Sensor pixels filled: {filled['hot']} hot, {filled['dead']} dead.")
+    if filled.get("dust"):
+        words.append(f"Spots of dust on the sensor evened out: {filled['dust']}.")
     words += [f"{note[0].upper()}{note[1:]}." for note in report.get("notes", ())]
     if report["focus_order"] != list(range(len(frames))):
         words.append("The frames were not in the order of focus and were sorted.")
