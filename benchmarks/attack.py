@@ -110,7 +110,7 @@ def killed(
 def outcome_of(status: int, words: str, sent: signal.Signals) -> str:
     """Name the outcome of a signal; empty for one that should not be."""
     if any(word in words for word in NOISE) and "drpl:" not in words:
-        early = status in (-signal.SIGINT, 1) and not re.search(LATE, words)
+        early = status in (-signal.SIGINT, 1, 0) and not re.search(LATE, words)
         return "interrupted while Python started: a traceback of Python" if early else ""
     if any(word in words for word in NOISE):
         return ""
@@ -120,7 +120,7 @@ def outcome_of(status: int, words: str, sent: signal.Signals) -> str:
         return "killed"
     if status == INTERRUPTED and words == "drpl: interrupted\n":
         return "interrupted, one line, exit code 130"
-    return ""
+    return "interrupted before Python heeded it" if status == -signal.SIGINT and not words else ""
 
 
 def check_fused(folder: Path, expected: dict[str, bytes], about: str, found: Findings) -> None:

@@ -1,20 +1,13 @@
 """Stacks whose values lie far below the range of their dtype are fused like any other."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import drpl
 from drawing import half_sharp_pair, striped_stack, take_stack
 from drpl.core.options import FusionOptions
-from drpl.io.read import read_frame
 from drpl.models.methods import available_methods
-from fusing import fuse_to
 
-FIELD = Path("../shared/field")
 STILL = FusionOptions(align=False, exposure=False)
 
 
@@ -97,35 +90,3 @@ def test_pairs_are_decided_by_their_own_levels():
     )
     assert np.abs(dim.mask_a - bright.mask_a).mean() < 0.01
     assert (dim.mask_a[:, 100:] > 0.5).mean() > 0.95
-
-
-@pytest.mark.data
-@pytest.mark.skipif(not FIELD.is_dir(), reason="the cases from the field are not here")
-@pytest.mark.parametrize("peak", [1023, 4095, 16383])
-def test_twelve_bits_in_files_of_sixteen(tmp_path, peak):
-    make = FIELD / "02-twelve-bits-in-sixteen" / "make.py"
-    found = {}
-    for white in (peak, 65520):
-        folder = tmp_path / str(white)
-        subprocess.run([sys.executable, make, folder, str(white)], check=True)
-        fuse_to(sorted(folder.iterdir()), tmp_path / f"{white}_fused.tif")
-        fused, truth = (
-            read_frame(tmp_path / f"{white}_{name}.tif").pixels for name in ("fused", "truth")
-        )
-        found[white] = psnr(fused, truth, white)
-    assert found[peak] == pytest.approx(found[65520], abs=0.5)
-
-
-@pytest.mark.data
-@pytest.mark.skipif(not FIELD.is_dir(), reason="the cases from the field are not here")
-def test_float_counts_without_a_range(tmp_path):
-    subprocess.run(
-        [sys.executable, FIELD / "18-float-counts" / "make.py", tmp_path / "z"], check=True
-    )
-    truth = read_frame(tmp_path / "z_truth.tif").pixels
-    found = []
-    for value_range in (None, 4095):
-        output = tmp_path / f"{value_range}.tif"
-        fuse_to(sorted((tmp_path / "z").iterdir()), output, FusionOptions(value_range=value_range))
-        found.append(psnr(read_frame(output).pixels, truth, 4095))
-    assert found[0] == pytest.approx(found[1], abs=0.5)

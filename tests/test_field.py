@@ -1,0 +1,147 @@
+"""Cases from the field, run as their users ran them; each failed once."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from drpl.io.read import read_frame
+from drpl.metrics.reference import psnr as psnr_of_8_bits
+from matrices import first_of
+
+FIELD = Path(__file__).parents[2] / "shared" / "field"
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(not FIELD.is_dir(), reason="the cases from the field are not here"),
+]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that makes the frames of a case in a folder."""
+
+    def run(case, folder, *arguments):
+        (script,) = FIELD.glob(f"{case}-*/make.py")
+        command = [sys.executable, str(script), str(folder), *map(str, arguments)]
+        subprocess.run(command, cwd=tmp_path, check=True)
+
+    return run
+
+
+@pytest.fixture
+def drpl(tmp_path):
+    """Return a function that runs the command and returns what it prints to stderr."""
+
+    def run(*arguments, code=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "drpl", *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    return run
+
+
+def psnr(fused, truth, peak):
+    error = np.square(fused.astype(np.float64) - truth).mean()
+    return 10 * np.log10(peak**2 / error)
+
+
+def pixels(path):
+    return read_frame(path).pixels
+
+
+@pytest.mark.parametrize("lines", first_of([540, 400]))
+# Pillow writes the orientation into the first of several AVIF files only: see test_orientation.py
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("orientation", first_of([6, 1, 2, 3, 4, 5, 7, 8]))
+def test_01_photos_held_upright(make, drpl, tmp_path, orientation, suffix, lines):
+    make("01", "frames", suffix, orientation, lines)
+    drpl("fuse", "frames", "-o", "out.jpg")
+    found, truth = pixels(tmp_path / "out.jpg"), pixels(tmp_path / "frames_truth.png")
+    assert found.shape == truth.shape
+    assert psnr_of_8_bits(found, truth) > 24
+
+
+@pytest.mark.parametrize("peak", [1023, 4095, 16383])
+def test_02_twelve_bits_in_sixteen(make, drpl, tmp_path, peak):
+    found = {}
+    for white in (peak, 65520):
+        make("02", f"f{white}", white)
+        drpl("fuse", f"f{white}", "-o", f"{white}.tif")
+        truth = pixels(tmp_path / f"f{white}_truth.tif")
+        found[white] = psnr(pixels(tmp_path / f"{white}.tif"), truth, white)
+    assert found[peak] == pytest.approx(found[65520], abs=0.5)
+
+
+def spots(picture):
+    """Count groups of pixels that stand out, outside of the subject in the middle."""
+    height, width = picture.shape[:2]
+    above = picture.astype(int) - cv2.medianBlur(picture, 5)
+    outside = cv2.ellipse(
+        np.ones((height, width), np.uint8), (width // 2, height // 2), (80, 60), 0, 0, 360, 0, -1
+    )
+    return cv2.connectedComponents((above > 60).any(2).astype(np.uint8) * outside)[0] - 1
+
+
+def test_16_hot_pixels(make, drpl, tmp_path):
+    make("16", "frames")
+    drpl("fuse", "frames", "-o", "out.png")
+    frame = pixels(tmp_path / "frames" / "f00.png")
+    assert spots(pixels(tmp_path / "out.png")) <= spots(frame)
+    assert json.loads((tmp_path / "out.json").read_text())["sensor"]["hot"] >= 20
+
+
+def test_17_one_frame_overexposed(make, drpl, tmp_path):
+    found = {}
+    for name, which in (("a", 2), ("b", 3)):
+        make("17", name, which)
+        drpl("fuse", name, "-o", f"{name}.png")
+        fused, truth = pixels(tmp_path / f"{name}.png"), pixels(tmp_path / f"{name}_truth.png")
+        found[name] = psnr_of_8_bits(fused, truth)
+        if name == "a":
+            assert fused.mean() == pytest.approx(truth.mean(), rel=0.04)
+            clipped = [(picture >= 254).any(2).mean() for picture in (fused, truth)]
+            assert clipped[0] == pytest.approx(clipped[1], abs=0.01)
+    assert found["a"] == pytest.approx(found["b"], abs=1)
+
+
+def test_18_float_counts(make, drpl, tmp_path):
+    make("18", "z")
+    told = drpl("fuse", "z", "-o", "a.tif")
+    assert "--value-range" in told
+    assert "--value-range" in json.loads((tmp_path / "a.json").read_text())["notes"][0]
+    drpl("fuse", "z", "-o", "b.tif", "--value-range", 4095)
+    truth = pixels(tmp_path / "z_truth.tif")
+    found = [psnr(pixels(tmp_path / name), truth, 4095) for name in ("a.tif", "b.tif")]
+    assert found[0] == pytest.approx(found[1], abs=0.5)
+
+
+def test_20_own_result_becomes_a_frame(make, drpl, tmp_path):
+    make("20", "frames")
+    drpl("fuse", "frames", "-o", "frames/result.png")
+    told = drpl("fuse", "frames", "-o", "frames/result2.png")
+    assert "frames/result.png" in told
+    first, second = (pixels(tmp_path / "frames" / f"result{n}.png") for n in ("", "2"))
+    assert np.array_equal(first, second)
+    report = json.loads((tmp_path / "frames" / "result2.json").read_text())
+    assert len(report["frames"]) == 5
+    drpl("fuse", "frames", "-o", "frames/result.png", "--overwrite")
+    assert np.array_equal(pixels(tmp_path / "frames" / "result.png"), first)
+
+
+def test_21_files_that_microscopes_write(make, drpl, tmp_path):
+    make("21", "frames")
+    drpl("fuse", "frames/stack.tif", "-o", "a.png")
+    drpl("fuse", "frames/bmp", "-o", "b.png")
+    assert np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
+    report = json.loads((tmp_path / "a.json").read_text())
+    assert [frame["page"] for frame in report["frames"]] == [1, 2, 3, 4, 5]
