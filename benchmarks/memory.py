@@ -53,11 +53,13 @@ class Case:
     suffix: str = ".tif"
     count: int = 3
     channels: int = 3
+    source: str = ".tif"
 
     @property
     def name(self) -> str:
         """Name in tables."""
-        return " ".join([self.command, *self.options, self.suffix])
+        read = "" if self.source == ".tif" else f"{self.source} to"
+        return " ".join(filter(None, [self.command, *self.options, read, self.suffix]))
 
 
 def cases(sizes: list[int]) -> Iterator[Case]:
@@ -72,6 +74,8 @@ def cases(sizes: list[int]) -> Iterator[Case]:
         yield Case(megapixels, "uint16", "fuse", channels=1)
         for suffix in (".jpg", ".webp", ".avif"):
             yield Case(megapixels, "uint8", "fuse", suffix=suffix)
+        for source in (".jpg", ".webp", ".avif"):
+            yield Case(megapixels, "uint8", "fuse", source=source)
         for method in ("average", "gff", "dct", "dsift"):
             yield Case(megapixels, "uint8", "fuse", ("-m", method))
         for dtype in ("uint8", "uint16"):
@@ -83,7 +87,7 @@ def write_frames(folder: Path, case: Case) -> list[str]:
     height, width = SIZES[case.megapixels]
     files = []
     for number in range(case.count):
-        path = folder / f"{case.megapixels}-{case.dtype}-{case.channels}-{number}.tif"
+        path = folder / f"{case.megapixels}-{case.dtype}-{case.channels}-{number}{case.source}"
         files.append(str(path))
         if path.exists():
             continue
@@ -92,7 +96,8 @@ def write_frames(folder: Path, case: Case) -> list[str]:
         noisy = np.clip(drawn + grain, 0, 255).astype(np.float32)[..., : case.channels]
         scaled = noisy / 255 * FULL_SCALE[np.dtype(case.dtype)]
         pixels: Pixels = scaled.astype(case.dtype)
-        write_image(path, pixels[..., 0] if case.channels == 1 else pixels)
+        lossy = None if case.source in (".tif", ".jpg") else 90
+        write_image(path, pixels[..., 0] if case.channels == 1 else pixels, quality=lossy)
     return files
 
 

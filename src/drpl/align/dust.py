@@ -65,7 +65,7 @@ class DustSurvey:
         shrink = max(1.0, max(luma.shape) / SIDE)
         size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
         small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
-        logs = np.log(np.maximum(small, DARKEST * float(small.mean()) + 1e-6))
+        logs = np.log(np.maximum(small, max(DARKEST * float(small.mean()), 1e-6)))
         logs -= cv2.GaussianBlur(logs, (0, 0), BACKGROUND * max(size))
         self._scale = (width / size[0], height / size[1])
         self._planes[number] = logs.astype(np.float16)

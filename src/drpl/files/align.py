@@ -43,7 +43,7 @@ def align_files(
     output, options = Path(output), options or FusionOptions()
     stack = FileStack(find_sources(paths), max_pixels=options.max_pixels)
     targets = [output / f"{source.stem}{suffix}" for source in stack.sources]
-    check_memory_to_align(options, stack.like, suffix)
+    check_memory_to_align(options, stack.like, decoder_bytes=stack.decoder_bytes, saved_as=suffix)
     make_folder(output)
     for target in targets:
         check_output(target, inputs=stack.paths, overwrite=overwrite, like=stack.like)

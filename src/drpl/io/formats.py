@@ -63,6 +63,8 @@ class Format:
         Limits and options for writing; None if the format is only read.
     module : str
         Library that reads the format in place of libvips.
+    decoder_bytes : float
+        Memory of the decoder in bytes per pixel, beyond the picture and a turned copy.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Format:
     loader: str | None
     writing: Writing | None = None
     module: str = ""
+    decoder_bytes: float = 0.0
 
     def available(self) -> bool:
         """Return True if this installation has the library that reads the format."""
@@ -125,6 +128,7 @@ WEBP = Format(
         lossy={},
         encoder_bytes=42.0,
     ),
+    decoder_bytes=9.0,
 )
 AVIF = Format(
     "AVIF",
@@ -140,6 +144,7 @@ AVIF = Format(
         lossy={"effort": 1, "subsample_mode": "off"},
         encoder_bytes=53.0,
     ),
+    decoder_bytes=18.0,
 )
 """AVIF; the loader also reads HEIC where libvips was built with a decoder for it."""
 BMP = Format("BMP", (".bmp", ".dib"), None, module="PIL")
@@ -188,6 +193,8 @@ RAW_SUFFIXES = frozenset(RAW.suffixes)
 """Suffixes of camera RAW files."""
 READABLE = frozenset(suffix for form in FORMATS for suffix in form.suffixes)
 """Suffixes that mark images in folders and patterns; a file named explicitly may have any."""
+DECODERS = {suffix: form.decoder_bytes for form in FORMATS for suffix in form.suffixes}
+"""Memory of decoders in bytes per pixel, by suffix."""
 WRITABLE = {
     suffix: form.writing for form in FORMATS if form.writing for suffix in form.writing.suffixes
 }

@@ -21,6 +21,7 @@ from drpl.core.frames import (
     full_scale,
 )
 from drpl.core.options import MAX_PIXELS
+from drpl.io.formats import DECODERS
 from drpl.io.pages import Source, find_pages
 from drpl.io.profiles import profile_notice
 from drpl.io.read import read_frame, read_header
@@ -54,6 +55,11 @@ class Stack(Protocol):
         """Lowest and highest value of the frames read so far, by frame number."""
         ...
 
+    @property
+    def decoder_bytes(self) -> float:
+        """Memory that decoding a frame takes besides its pixels, in bytes per pixel."""
+        ...
+
     def read(self, number: int) -> Pixels:
         """Return the pixels of a frame, shape (H, W) or (H, W, C), uint8, uint16 or float32."""
         ...
@@ -71,11 +77,14 @@ class ArrayStack:
         Names of the frames in messages.
     borrowed : bool
         True if the caller owns the arrays, which must not be changed.
+    decoder_bytes : float
+        See `Stack`; nothing is decoded.
     """
 
     sources: Sequence[Pixels]
     names: Sequence[str]
     borrowed: bool = True
+    decoder_bytes: float = 0.0
 
     @property
     def like(self) -> Pixels:
@@ -151,6 +160,11 @@ class FileStack:
     def paths(self) -> list[Path]:
         """Files of the frames, each once."""
         return list(dict.fromkeys(source.path for source in self.sources))
+
+    @property
+    def decoder_bytes(self) -> float:
+        """See `Stack`."""
+        return max(DECODERS.get(path.suffix.lower(), 0.0) for path in self.paths)
 
     @cached_property
     def like(self) -> Pixels:

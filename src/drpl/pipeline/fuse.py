@@ -125,7 +125,12 @@ def fuse_stack(
     clock = Clock()
     method = method or find_method(options.method)
     options = within_memory(
-        method, method.resolve(options), stack.like, len(stack.names), saved_as=saved_as
+        method,
+        method.resolve(options),
+        stack.like,
+        len(stack.names),
+        decoder_bytes=stack.decoder_bytes,
+        saved_as=saved_as,
     )
     plan = plan_alignment(stack, options, known=known, progress=progress)
     for notice in stack_notices(stack, options.value_range):

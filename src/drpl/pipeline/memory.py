@@ -23,19 +23,27 @@ WRITE_MB, MAPS = 160.0, 10
 
 
 def within_memory(
-    method: Method, options: FusionOptions, like: Pixels, count: int, *, saved_as: str = ""
+    method: Method,
+    options: FusionOptions,
+    like: Pixels,
+    count: int,
+    *,
+    decoder_bytes: float = 0.0,
+    saved_as: str = "",
 ) -> FusionOptions:
     """Return options whose tiles and threads keep the fusion within ``max_memory``.
 
-    Tiles shrink before threads are given up; large tiles are faster. ``saved_as`` is the suffix of
-    the result, if it is written. The options returned have ``threads`` of 1 or more. Raises
-    ConfigError if even the smallest tile on one thread needs more.
+    Tiles shrink before threads are given up; large tiles are faster. ``decoder_bytes`` is that of
+    the stack, and ``saved_as`` the suffix of the result, if it is written. The options returned
+    have ``threads`` of 1 or more. Raises ConfigError if even the smallest tile on one thread needs
+    more.
     """
     options = replace(options, threads=options.threads or usable_cores())
     writing = _writing_mb(like, saved_as)
+    decoding = MARGIN * decoder_bytes * like.shape[0] * like.shape[1] / 1e6
 
     def estimate(tried: FusionOptions) -> float:
-        return max(method.needs(tried, like, count).megabytes(like), writing)
+        return float(max(method.needs(tried, like, count).megabytes(like) + decoding, writing))
 
     if options.max_memory:
         share_heap()  # estimates do not count the free memory that a heap per thread would keep
@@ -57,7 +65,9 @@ def within_memory(
     return options
 
 
-def check_memory_to_align(options: FusionOptions, like: Pixels, saved_as: str) -> None:
+def check_memory_to_align(
+    options: FusionOptions, like: Pixels, *, decoder_bytes: float, saved_as: str
+) -> None:
     """Raise ConfigError if aligning frames and writing them needs more than ``max_memory``.
 
     The constants were fitted to measured peaks of 2 and 24 megapixels (``python -m
@@ -67,7 +77,8 @@ def check_memory_to_align(options: FusionOptions, like: Pixels, saved_as: str) -
         return
     share_heap()
     pixels = like.shape[0] * like.shape[1]
-    needed = ALIGN_MB + (ALIGN_FRAMES * like.nbytes + _encoder_bytes(saved_as) * pixels) / 1e6
+    coding = max(decoder_bytes, _encoder_bytes(saved_as))
+    needed = ALIGN_MB + (ALIGN_FRAMES * like.nbytes + coding * pixels) / 1e6
     if MARGIN * needed > options.max_memory:
         raise _refusal(options, like, MARGIN * needed)
 

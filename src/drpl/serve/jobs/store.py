@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from drpl.core.documents import parse_json
 from drpl.errors import ConfigError, WriteError
 from drpl.serve.jobs.jobs import ENDED, JOB_ID, Frame, Job
 from drpl.serve.settings import GIGABYTE
@@ -70,11 +71,11 @@ class Store:
     def _read(self) -> None:
         """Read jobs and frames from the journal."""
         for (row,) in self._database.execute("SELECT row FROM jobs"):
-            job = Job(**json.loads(row))
+            job = Job(**parse_json(row))
             self.jobs[job.id] = job
         rows = self._database.execute("SELECT job, row FROM frames ORDER BY job, n")
         for owner, row in rows:
-            frame = Frame(**json.loads(row))
+            frame = Frame(**parse_json(row))
             if owner in self.jobs:
                 self.jobs[owner].frames[frame.n] = frame
 
