@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 TYPE_CHECKING = False  # as `typing` has it: the handler is to be in place soon
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 EXIT_CODE = 130
 LINE = "drpl: interrupted"
+SOON = 1.0
+"""Seconds within which a second interrupt counts as the first."""
 LATER = 0.02
 """Seconds after which an interrupt is repeated that came where it could not be raised."""
 
@@ -22,6 +25,8 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.happened = False
+        self._first = 0.0
+        self._repeated = False
         # under nohup, for example, SIGINT is ignored and stays so
         self._ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -47,8 +52,16 @@ class Interrupts:
         _leave()
 
     def _interrupt(self, *_: Any) -> None:
-        """Note the signal and raise KeyboardInterrupt."""
-        self.happened = True
+        """Note the signal and raise KeyboardInterrupt; a second Ctrl-C ends the process at once.
+
+        Wrappers of commands send a signal twice, so one that comes soon after the first is ignored.
+        """
+        now = time.monotonic()
+        if self.happened and not self._repeated:
+            if now - self._first < SOON:
+                return
+            _leave()
+        self.happened, self._first, self._repeated = True, now, False
         raise KeyboardInterrupt
 
     def _reraise(self, found: sys.UnraisableHookArgs) -> None:
@@ -56,6 +69,7 @@ class Interrupts:
         if found.exc_type is KeyboardInterrupt:
             from threading import Timer
 
+            self._repeated = True
             Timer(LATER, os.kill, (os.getpid(), signal.SIGINT)).start()
         else:
             sys.__unraisablehook__(found)

@@ -12,6 +12,7 @@ from multiprocessing import active_children, parent_process, resource_tracker
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Thread
+from typing import Any, NoReturn
 
 ARENA_MAX = -8
 """Parameter of glibc's ``mallopt`` that limits the number of heaps."""
@@ -61,11 +62,18 @@ def interruptible() -> Iterator[None]:
     if sys.platform == "win32" or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         yield
         return
+    signal.signal(signal.SIGINT, _interrupt_once)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+def _interrupt_once(*_: Any) -> NoReturn:
+    """Raise KeyboardInterrupt, and ignore the signals that a terminal and the parent send too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def interrupt_children() -> None:
