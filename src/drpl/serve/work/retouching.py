@@ -94,7 +94,8 @@ class Retouching:
         maps = self._folder / MAPS
         shutil.copytree(self._stored.folder / MAPS, maps, dirs_exist_ok=True)
         for name in RENEWED:
-            write_image(maps / name, draw_map(name, result), overwrite=True)
+            drawn = draw_map(name, result)
+            write_image(maps / name, drawn, software=FUSED_BY, overwrite=True)
         write_image(
             self._folder / FUSED,
             result.fused,
