@@ -156,9 +156,8 @@ def _parsed(path: Path, content: Any) -> StackTransforms:
             _sensor(content.get("sensor", {}), (height, width)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AlignmentError(
-            f"{path}: does not hold transforms ({type(error).__name__}: {error}); align again"
-        ) from error
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise AlignmentError(f"{path}: does not hold transforms ({reason}); align again") from error
 
 
 def _alignment(frame: dict[str, Any], shape: tuple[int, int]) -> Alignment:

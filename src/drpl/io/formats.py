@@ -144,7 +144,7 @@ AVIF = Format(
         lossy={"effort": 1, "subsample_mode": "off"},
         encoder_bytes=53.0,
     ),
-    decoder_bytes=18.0,
+    decoder_bytes=16.0,
 )
 """AVIF; the loader also reads HEIC where libvips was built with a decoder for it."""
 BMP = Format("BMP", (".bmp", ".dib"), None, module="PIL")
