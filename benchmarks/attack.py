@@ -395,7 +395,9 @@ def main(
     attack_by_damage(files, seed, found)
     rows = [(name, str(count)) for name, count in sorted(found.outcomes.items())]
     rows.append(("defects", str(len(found.defects))))
-    write_sections(docs, {"attack": markdown_table(["outcome", "times"], rows)})
+    table = markdown_table(["outcome", "times"], rows)
+    print(table)
+    write_sections(docs, {"attack": table})
     if found.defects:
         raise typer.Exit(1)
 
