@@ -1,6 +1,7 @@
 """BMP files: every kind that programs write, through Pillow."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from drawing import draw_texture
 from drpl.errors import ReadError
 from drpl.io.read import read_capture_time, read_frame, read_header
+from drpl.io.stacks import FileStack
 
 TEXTURE = draw_texture(45, 61)
 
@@ -60,3 +62,14 @@ def test_damaged_and_large_files_are_refused(tmp_path):
     path.write_bytes(huge)
     with pytest.raises(ReadError, match="has 100000x100000 pixels"):
         read_frame(path)
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
+    Image.fromarray(TEXTURE).save(tmp_path / "a.bmp")
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(ReadError, match=r"a\.bmp: cannot be opened \(Permission denied\)"):
+        FileStack([tmp_path / "a.bmp", tmp_path / "a.bmp"])

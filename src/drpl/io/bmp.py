@@ -23,9 +23,12 @@ MM_PER_INCH = 25.4
 
 
 def is_bmp(path: Path) -> bool:
-    """Return True if a file begins as a BMP file."""
-    with path.open("rb") as stream:
-        return stream.read(len(SIGNATURE)) == SIGNATURE
+    """Return True if a file begins as a BMP file; False if it cannot be opened."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(SIGNATURE)) == SIGNATURE
+    except OSError:  # whoever reads the file names it
+        return False
 
 
 def read_bmp(path: Path, *, max_pixels: int) -> Frame:

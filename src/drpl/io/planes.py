@@ -13,7 +13,7 @@ CHANNEL = "C"
 WITHIN_PLANE = "YXS"
 """Axes of a plane: rows, columns and samples of a pixel."""
 _DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, OSError)
-"""What tifffile raises for damaged files, besides `struct.error` and RuntimeError."""
+"""Errors of tifffile on damaged files, besides `struct.error` and RuntimeError."""
 # what it says of damaged files is raised, or does not matter
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
