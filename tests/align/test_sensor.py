@@ -40,7 +40,7 @@ def survey(frames, transforms):
     found = SensorSurvey(len(frames))
     for frame in frames:
         found.add(frame)
-    return found.defects(transforms)
+    return found.defects(dict(enumerate(transforms)))
 
 
 def places(found):
@@ -62,6 +62,17 @@ def test_hot_and_dead_pixels_are_found_and_filled_at_any_level(dtype, white, col
     assert places(found.dead) == places(PLACES[3:])
     filled = clean_frame(broken[4], found, in_place=False).astype(float)
     assert np.abs(filled - clean[4]).max() < 0.03 * white
+
+
+def test_defects_of_long_stacks_are_found_in_a_part_of_the_frames():
+    frames, transforms = drifting(3.0)
+    broken = [(frame * 255).astype(np.uint8) for frame in frames]
+    for frame in broken:
+        frame[tuple(PLACES[0])] = 230
+    rounds = 7  # to and fro, as a stack of many frames that moves as far
+    order = [*range(COUNT), *range(COUNT - 2, 0, -1)] * rounds
+    found = survey([broken[n] for n in order], [transforms[n] for n in order])
+    assert places(found.hot) == places(PLACES[:1])
 
 
 @pytest.mark.parametrize("step", [0.0, 0.2])

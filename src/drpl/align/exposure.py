@@ -45,7 +45,7 @@ VARIANCE_FLOOR = 1e-4
 DEVIATION_FLOOR = 0.05
 """Deviation, relative to white, added to that of each block: it lowers the weight of dark blocks,
 whose ratios are the least certain and the least visible."""
-FIT_ROUNDS, LINE_ROUNDS = 4, 5
+FIT_ROUNDS, SOLVE_ROUNDS, LINE_ROUNDS = 2, 4, 5
 """Iterations of the robust fits."""
 MAX_LINE_SPREAD = 0.4
 """Spread of the residuals about a line with an offset, relative to that of a gain alone, below
@@ -226,7 +226,7 @@ def _solved(links: Sequence[_Link], count: int, reference: int, channels: int) -
     wanted = np.stack([link.gain for link in links])
     certain = np.array([link.share for link in links]) ** 2 + 1e-6
     weight, gains = certain, np.zeros((count, channels))
-    for _ in range(FIT_ROUNDS):
+    for _ in range(SOLVE_ROUNDS):
         root = np.sqrt(weight)[:, None]
         gains = np.asarray(np.linalg.lstsq(root * design, root * wanted, rcond=None)[0])
         misfit = np.sqrt(np.square(wanted - design @ gains).mean(axis=1))
@@ -328,6 +328,9 @@ def _gain(blocks: _Blocks) -> tuple[Floats, float, float]:
     channels = blocks.ratio.shape[1]
     if len(blocks.ratio) < MIN_BLOCKS:
         return np.zeros(channels), 0.0, 1.0
+    unchanged = _share(blocks, np.zeros((1, channels)))
+    if RICHER_LEAD * unchanged >= 1:
+        return np.zeros(channels), unchanged, unchanged
     fits = [_fitted(blocks, 1, alike=True), _fitted(blocks, 1), _fitted(blocks, 3)]
     shares = [_share(blocks, fit) for fit in fits]
     best = 0
@@ -336,7 +339,7 @@ def _gain(blocks: _Blocks) -> tuple[Floats, float, float]:
             best = richer
     slope = fits[2].copy()
     slope[0] = 0
-    unchanged = max(_share(blocks, fit) for fit in (np.zeros((1, channels)), slope))
+    unchanged = max(unchanged, _share(blocks, slope))
     gain = fits[best][0]
     against = float(np.average(blocks.ratio * gain < 0, axis=0, weights=blocks.flatness).max())
     if against > MOST_AGAINST or shares[best] <= RICHER_LEAD * unchanged:
@@ -356,16 +359,18 @@ def _fitted(blocks: _Blocks, terms: int, *, alike: bool = False) -> Floats:
     if alike:
         ratios = np.broadcast_to(ratios.mean(axis=1, keepdims=True), ratios.shape)
     found[0] = [_weighted_median(colour, weights) for colour in ratios.T]
-    spread = MAD_TO_DEVIATION * float(np.median(_misfit(blocks, found)))
+    misfit = _misfit(blocks, design, found)
+    spread = MAD_TO_DEVIATION * float(np.median(misfit))
     while True:
         for _ in range(FIT_ROUNDS):
-            weight = weights * _agreement(_misfit(blocks, found), max(spread, NARROW))
+            weight = weights * _agreement(misfit, max(spread, NARROW))
             normal = design.T @ (design * weight[:, None])
             slope = np.arange(1, terms)
             normal[slope, slope] += weight.mean() * (spread / STEEPEST) ** 2 + 1e-12
             found = np.asarray(
                 np.linalg.solve(normal, design.T @ (ratios * weight[:, None])), np.float64
             )
+            misfit = _misfit(blocks, design, found)
         if spread <= NARROW:
             return found
         spread = max(NARROW, SHRINK * spread)
@@ -376,9 +381,9 @@ def _design(blocks: _Blocks, terms: int) -> Floats:
     return np.column_stack([np.ones(len(blocks.place)), blocks.place])[:, :terms]
 
 
-def _misfit(blocks: _Blocks, gains: Floats) -> Floats:
+def _misfit(blocks: _Blocks, design: Floats, gains: Floats) -> Floats:
     """Return the distance (N,) of each block's log ratios from fitted ones."""
-    apart = blocks.ratio - _design(blocks, len(gains)) @ gains
+    apart = blocks.ratio - design @ gains
     return np.asarray(np.sqrt(np.square(apart).mean(axis=1)), np.float64)
 
 
@@ -389,7 +394,8 @@ def _agreement(misfit: Floats, spread: float) -> Floats:
 
 def _share(blocks: _Blocks, gains: Floats) -> float:
     """Return the share of the blocks' weight that agrees with fitted log gains."""
-    return float(np.average(_agreement(_misfit(blocks, gains), NARROW), weights=blocks.flatness))
+    agreement = _agreement(_misfit(blocks, _design(blocks, len(gains)), gains), NARROW)
+    return float(np.average(agreement, weights=blocks.flatness))
 
 
 def _weighted_median(values: Floats, weights: Floats) -> float:

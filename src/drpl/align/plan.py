@@ -23,8 +23,9 @@ from drpl.core.options import FusionOptions
 from drpl.core.tiling import Window
 from drpl.errors import AlignmentError
 
-ReadFrames = Callable[[Sequence[int]], Iterable[Pixels]]
-"""Function that yields the frames of given numbers one by one."""
+ReadPlanes = Callable[[Sequence[int], Callable[[Pixels], Plane]], Iterable[Plane]]
+"""Function that reads the frames of given numbers one by one, and yields the plane that another
+function makes of each; the next is made while the last is used."""
 WORKING_PIXELS = 600_000
 """Most pixels of the planes by which frames are aligned."""
 THUMBNAIL_SIDE = 192
@@ -88,7 +89,7 @@ class Plan:
 
 
 def plan_stack(
-    read: ReadFrames,
+    read: ReadPlanes,
     options: FusionOptions,
     names: Sequence[str],
     *,
@@ -96,7 +97,7 @@ def plan_stack(
 ) -> Plan:
     """Plan a stack from one pass over its frames, or two if they are shuffled.
 
-    The frames that ``read`` yields are alike in shape and dtype; ``names`` serve for messages.
+    The frames that ``read`` reads are alike in shape and dtype; ``names`` serve for messages.
     ``known`` alignments and exposures are used instead of estimates. Raise AlignmentError if no
     frame fits the reference frame, or if the reference is not a frame of the stack.
     """
@@ -111,8 +112,8 @@ def plan_stack(
     if known is None and options.align:
         alignments, order = _aligned(survey, read, count)
     else:
-        for pixels in read(range(count)):
-            survey.add(pixels)
+        for _ in read(range(count), survey.add):
+            pass
         order = survey.focus_order()
         middle = order[count // 2] if options.reference is None else options.reference
         alignments = list(known.alignments) if known else _unmoved(count, middle)
@@ -141,21 +142,20 @@ def plan_stack(
         if alignment.status not in ("rejected", "unaligned")
     }
     if survey.sensor is not None and survey.dust is not None:
-        defects = survey.sensor.defects(list(fitting.values()))
+        defects = survey.sensor.defects(fitting)
         plan = replace(plan, sensor=replace(defects, dust=survey.dust.spots(fitting)))
     if known is None and options.exposure:
         plan = replace(plan, exposures=tuple(survey.exposures(plan)))
     return plan
 
 
-def _aligned(survey: _Survey, read: ReadFrames, count: int) -> tuple[list[Alignment], list[int]]:
+def _aligned(survey: _Survey, read: ReadPlanes, count: int) -> tuple[list[Alignment], list[int]]:
     """Align all frames; return their alignments and focus order."""
     options = survey.options
-    planes = (survey.add(pixels) for pixels in read(range(count)))
-    chain = chain_frames(enumerate(planes), motion=options.motion)
+    chain = chain_frames(enumerate(read(range(count), survey.add)), motion=options.motion)
     order = survey.focus_order()
     if not in_sequence(order):  # neighbours in focus match best
-        planes = (survey.working_plane(pixels) for pixels in read(order))
+        planes = read(order, survey.working_plane)
         chain = chain_frames(zip(order, planes, strict=True), motion=options.motion)
     alignments = align_chain(
         chain,

@@ -16,7 +16,7 @@ from drpl.align.plan import Plan, plan_stack, unused_bits
 from drpl.align.sensor import clean_frame
 from drpl.align.transforms import StackTransforms
 from drpl.core.composite import Prepared
-from drpl.core.frames import Pixels, full_scale
+from drpl.core.frames import Pixels, Plane, full_scale
 from drpl.core.luma import Levels
 from drpl.core.options import FusionOptions
 from drpl.core.progress import Clock, Progress
@@ -35,11 +35,16 @@ def plan_alignment(
 ) -> Plan:
     """Plan a stack from a pass over its frames; see `drpl.align.plan.plan_stack`."""
 
-    def read(numbers: Sequence[int]) -> Iterator[Pixels]:
-        frames = _prefetched([partial(stack.read, number) for number in numbers])
-        return _reported(frames, "look", len(numbers), progress)
+    def read(numbers: Sequence[int], use: Callable[[Pixels], Plane]) -> Iterator[Plane]:
+        planes = _prefetched([partial(_used, stack, number, use) for number in numbers])
+        return _reported(planes, "look", len(numbers), progress)
 
     return plan_stack(read, options, stack.names, known=known)
+
+
+def _used(stack: Stack, number: int, use: Callable[[Pixels], Plane]) -> Plane:
+    """Return what a function makes of a frame."""
+    return use(stack.read(number))
 
 
 @dataclass(frozen=True)

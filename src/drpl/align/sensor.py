@@ -5,7 +5,8 @@ Soft spots are in `drpl.align.dust`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -21,8 +22,9 @@ REACH = 2
 """Distance, in pixels, of the ring that a spot must stand out from; a demosaiced one is 3 wide."""
 NOISE_FACTOR = 5.0
 """Least height of a spot above its ring, in standard deviations of the noise."""
-FEWEST_FRAMES = 3
-"""Fewest frames in which places of the sensor can be told from places of the scene."""
+FEWEST_FRAMES, MOST_FRAMES = 3, 16
+"""Fewest frames in which places of the sensor can be told from places of the scene, and the most
+that are looked at; they are spread over the stack."""
 STILL = 2.0
 """Pixels that a place of the scene may move and still show the same detail."""
 MOST_SHARE = 5e-4
@@ -58,14 +60,19 @@ class SensorSurvey:
     """Candidates of sensor defects, added up over ``count`` frames as sparse lists."""
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self._step = math.ceil(count / MOST_FRAMES)
+        self._count = math.ceil(count / self._step)
         self._seen = 0
+        self._added = 0
         self._width = 0
         self._keys = np.zeros(0, np.int64)
         self._hits = np.zeros(0, np.uint16)
 
     def add(self, pixels: Pixels) -> None:
-        """Add the spots of a frame."""
+        """Add the spots of the next frame."""
+        number, self._added = self._added, self._added + 1
+        if number % self._step:
+            return
         self._seen += 1
         self._width = pixels.shape[1]
         found = _spots(pixels)
@@ -77,13 +84,14 @@ class SensorSurvey:
         can_reach = self._hits + (self._count - self._seen) > self._count / 2
         self._keys, self._hits = self._keys[can_reach], self._hits[can_reach]
 
-    def defects(self, transforms: Sequence[Floats]) -> SensorDefects:
-        """Decide which candidates are defects, by the transforms of the frames that fit.
+    def defects(self, fitting: Mapping[int, Floats]) -> SensorDefects:
+        """Decide which candidates are defects, by the transforms of the frames that fit, by number.
 
         Detail of the scene stays at a place only in frames between which the scene moves by less
         than `STILL` there; a defect must be found in more, and in most frames.
         """
-        if self._count < FEWEST_FRAMES or not len(self._keys) or not len(transforms):
+        transforms = [fitting[number] for number in sorted(fitting) if number % self._step == 0]
+        if self._count < FEWEST_FRAMES or not len(self._keys) or not transforms:
             return SensorDefects()
         rows, cols = np.divmod(self._keys // 2, self._width)
         still = _frames_at_rest(np.stack([cols, rows], 1), transforms)
@@ -122,13 +130,12 @@ def _spots(pixels: Pixels) -> NDArray[np.int64]:
     found: list[NDArray[np.int64]] = []
     heights: list[Floats] = []
     for plane in _colours(pixels):
-        noise = _noise(plane)
+        least = NOISE_FACTOR * _noise(plane)
         high, low = cv2.dilate(plane, _RING), cv2.erode(plane, _RING)
-        for dark, outside in enumerate((plane > high, plane < low)):
-            index = np.flatnonzero(outside)
-            value, top, bottom = (p.ravel()[index].astype(float) for p in (plane, high, low))
-            height = bottom - value if dark else value - top
-            isolated = height > np.maximum(NOISE_FACTOR * noise, top - bottom)
+        for dark, beyond in enumerate((cv2.subtract(plane, high), cv2.subtract(low, plane))):
+            index = np.flatnonzero(beyond > least)
+            height, top, bottom = (p.ravel()[index].astype(float) for p in (beyond, high, low))
+            isolated = height > top - bottom
             found.append(2 * index[isolated] + dark)
             heights.append(height[isolated])
     keys, tall = np.concatenate(found), np.concatenate(heights)
