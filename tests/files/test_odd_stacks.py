@@ -10,6 +10,7 @@ import pyvips
 from drawing import draw_texture, striped_stack
 from drpl.core.options import FusionOptions
 from drpl.errors import AlignmentError, ReadError, StackError, WriteError
+from drpl.files.align import align_files
 from drpl.io.read import read_frame
 from drpl.io.write import write_image
 from drpl.metrics.reference import psnr
@@ -42,6 +43,17 @@ def test_grey_colour_and_alpha_keep_their_dtype(tmp_path, suffix, dtype, channel
     assert fused.shape == (size if channels == 1 else (*size, channels))
     if alpha:
         assert (fused[..., -1] == np.iinfo(dtype).max).all()
+
+
+@pytest.mark.parametrize("bits", [9, 12, 16])
+def test_aligned_frames_keep_the_values_of_their_sources(tmp_path, bits):
+    frames = [frame.astype(np.uint16) << (bits - 8) for frame in striped_stack(3, 96, 128)[0]]
+    folder = save_all(tmp_path / "in", frames, ".tif")
+    align_files([folder], tmp_path / "out", OPTIONS)
+    for number, frame in enumerate(frames):
+        np.testing.assert_array_equal(
+            read_frame(tmp_path / "out" / f"{number}.tif").pixels, frame, strict=True
+        )
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (3, 2)])

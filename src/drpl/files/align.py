@@ -52,6 +52,7 @@ def align_files(
     frames = RegisteredFrames(stack, plan, options, progress=progress)
     window = plan.window(crop=options.crop)
     for number, frame, *_ in frames.read(plan.used, stage="write"):
+        frames.restore(frame)
         write_image(
             targets[number],
             np.ascontiguousarray(frame[window]),
