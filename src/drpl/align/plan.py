@@ -17,6 +17,8 @@ from drpl.align.geometry import common_area, identity, is_identity, rescale, val
 from drpl.align.order import focus_order, focus_profile, in_sequence
 from drpl.align.sensor import SensorDefects, SensorSurvey
 from drpl.align.transforms import StackTransforms
+from drpl.core.composite import Coverage
+from drpl.core.coverage import extended, opaque
 from drpl.core.frames import Pixels, Plane, Tensor, full_scale
 from drpl.core.luma import HIGH, Levels, frame_levels, luma_plane, stack_levels
 from drpl.core.options import FusionOptions
@@ -194,7 +196,7 @@ class _Survey:
         self.shape = (0, 0)
         self.full_by_working = (1.0, 1.0)
         self._levels: list[Levels] = []
-        self._thumbnails: list[tuple[Pixels, int]] = []
+        self._thumbnails: list[tuple[Pixels, int, Coverage | None]] = []
         self._white = 1.0
 
     def add(self, pixels: Pixels) -> Plane:
@@ -204,14 +206,15 @@ class _Survey:
         peak = float(pixels.max())
         if self.sensor is not None:
             self.sensor.add(pixels)
-        luma = luma_plane(pixels, Levels(white=self._white))
+        shown = opaque(pixels)
+        luma = self._luma(pixels, shown)
         if self.dust is not None:
             self.dust.add(luma)
         if not self.options.scale:
             self.details.append(measure_detail(luma))
         if self.options.exposure:
             headroom = unused_bits(pixels, peak)
-            self._thumbnails.append((_thumbnail(pixels, headroom), headroom))
+            self._thumbnails.append((_thumbnail(pixels, headroom), headroom, _small(shown)))
         plane = self._reduced(luma)
         self._levels.append(frame_levels(plane, peak / self._white))
         self._profiles.append(focus_profile(plane))
@@ -229,7 +232,12 @@ class _Survey:
 
     def working_plane(self, pixels: Pixels) -> Plane:
         """Return the luma of a frame at working size."""
-        return self._reduced(luma_plane(pixels, Levels(white=self._white)))
+        return self._reduced(self._luma(pixels, opaque(pixels)))
+
+    def _luma(self, pixels: Pixels, shown: Coverage | None) -> Plane:
+        """Return the luma of a frame, continued where it is transparent."""
+        luma = luma_plane(pixels, Levels(white=self._white))
+        return luma if shown is None else extended(luma, shown)
 
     def _reduced(self, luma: Plane) -> Plane:
         """Reduce a plane to working size, without single bright pixels."""
@@ -266,11 +274,15 @@ class _Survey:
         transform = rescale(plan.alignments[number].transform, scale)
         moved = warp(thumbnail, transform, shape, interpolation="linear").copy()
         moved[~valid_area(transform, shape)] = np.nan
+        shown = self._thumbnails[number][2]
+        if shown is not None:
+            whole = warp(shown.astype(np.float32), transform, shape, interpolation="linear")
+            moved[whole < 1] = np.nan
         return moved
 
     def _thumbnail(self, number: int) -> Tensor:
         """Return the thumbnail of a frame as float32, white at 1."""
-        pixels, headroom = self._thumbnails[number]
+        pixels, headroom, _ = self._thumbnails[number]
         return pixels.astype(np.float32) / np.float32(self._white * 2**headroom)
 
 
@@ -286,7 +298,22 @@ def _thumbnail(pixels: Pixels, headroom: int) -> Pixels:
     colours = pixels
     if pixels.ndim == 3:
         colours = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., 0]
+    size = _thumbnail_size(pixels)
+    return cv2.resize(np.ascontiguousarray(colours), size, interpolation=cv2.INTER_AREA)
+
+
+def _small(shown: Coverage | None) -> Coverage | None:
+    """Return the places of a thumbnail that are covered as a whole."""
+    if shown is None:
+        return None
+    share = cv2.resize(
+        shown.astype(np.float32), _thumbnail_size(shown), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(share > 1 - 1e-4)
+
+
+def _thumbnail_size(pixels: Pixels) -> tuple[int, int]:
+    """Return width and height of the thumbnail of a frame."""
     height, width = pixels.shape[:2]
     fraction = min(1.0, THUMBNAIL_SIDE / max(height, width))
-    size = (max(1, round(width * fraction)), max(1, round(height * fraction)))
-    return cv2.resize(np.ascontiguousarray(colours), size, interpolation=cv2.INTER_AREA)
+    return max(1, round(width * fraction)), max(1, round(height * fraction))

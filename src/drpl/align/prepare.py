@@ -16,6 +16,7 @@ from drpl.align.plan import Plan, plan_stack, unused_bits
 from drpl.align.sensor import clean_frame
 from drpl.align.transforms import StackTransforms
 from drpl.core.composite import Prepared
+from drpl.core.coverage import extended, opaque
 from drpl.core.frames import Pixels, Plane, full_scale
 from drpl.core.luma import Levels
 from drpl.core.options import FusionOptions
@@ -24,6 +25,8 @@ from drpl.core.tiling import Window
 from drpl.io.stacks import Stack
 
 Item = TypeVar("Item")
+ALMOST_ALL = 0.99
+"""Share of an interpolated pixel that is covered if all that shows of it is."""
 
 
 def plan_alignment(
@@ -123,6 +126,7 @@ def prepared_frame(
     """Read a frame, match its exposure and warp it onto the reference frame or a window of it.
 
     Defects of the sensor are filled first, and samples of uint16 shifted up by ``headroom`` bits.
+    Transparent places are not covered.
     Of the options, only ``value_range`` is used. Raise ReadError or StackError if the frame cannot
     be read or does not match the stack, AlignmentError if it cannot be warped or its exposure is
     for another number of colours.
@@ -132,9 +136,15 @@ def prepared_frame(
     if headroom:
         pixels = np.left_shift(pixels, pixels.dtype.type(headroom))
     pixels = apply_exposure(pixels, geometry.exposures[number], white=white * 2**headroom)
+    shown = opaque(pixels)
+    if shown is not None:
+        pixels = extended(pixels, shown)
     transform = geometry.alignments[number].transform
     warped = warp(pixels, transform, geometry.shape)
     covered = None if warped is pixels else valid_area(transform, geometry.shape)
+    if shown is not None:
+        share = warp(shown.astype(np.float32), transform, geometry.shape, interpolation="linear")
+        covered = (share > ALMOST_ALL) & (True if covered is None else covered)
     if window is not None:
         warped, covered = warped[window], None if covered is None else covered[window]
     return Prepared(number, warped, covered)
