@@ -16,6 +16,9 @@ GRID = 16
 """Cells along the longer side."""
 TRUSTED = 1.2
 """Length of the given order, relative to the shortest path found, up to which it is kept."""
+MOST_PEAKS = 0.4
+"""Rise of detail after its peak, relative to its range and more than along the shortest path, up to
+which the given order is kept."""
 STARTS = 8
 """Frames from which paths are tried."""
 
@@ -43,16 +46,21 @@ def focus_profile(luma: Plane) -> Tensor:
 def focus_order(profiles: Sequence[Tensor]) -> list[int]:
     """Order frames, given their `focus_profile`, so that neighbours have similar focus.
 
-    The given order is kept if it is nearly as short as the shortest path found through all frames;
-    otherwise that path is taken. The end with more detail comes first, so that a stack, its reverse
-    and a shuffled copy have one order.
+    In the order of focus, detail at a place has one peak. The given order is kept if it is nearly
+    as short as the shortest path found through all frames, or if it has nearly as few further
+    peaks: a flat object looks alike on both sides of focus, so that the shortest path goes to and
+    fro between them. Otherwise that path is taken. The end with more detail comes first, so that a
+    stack, its reverse and a shuffled copy have one order.
     """
     count = len(profiles)
     energies = np.stack(profiles).reshape(count, OCTAVES, -1).astype(np.float64)
-    distances = _distances(energies)
+    levels = _levels(energies)
+    distances = np.stack([np.abs(levels - own).mean(axis=1) for own in levels])
     order = np.arange(count)
     shortest = _short_path(distances)
-    if _length(distances, order) > TRUSTED * _length(distances, shortest):
+    if _length(distances, order) > TRUSTED * _length(distances, shortest) and _further_peaks(
+        levels
+    ) > MOST_PEAKS + _further_peaks(levels[shortest]):
         order = shortest
     detail = energies.mean(axis=(1, 2))
     if detail[order[0]] < detail[order[-1]]:
@@ -60,16 +68,31 @@ def focus_order(profiles: Sequence[Tensor]) -> list[int]:
     return [int(number) for number in order]
 
 
+def _further_peaks(levels: Floats) -> float:
+    """Return how far levels (N, K) rise again after falling from their peak, on either side of it.
+
+    It is relative to their range, and counts by range and peak: light from elsewhere fills places
+    without detail as it goes out of focus. That of levels with one peak is 0.
+    """
+    peak = levels.argmax(axis=0)
+    places = np.arange(len(levels) - 1)[:, None]
+    steps = np.diff(levels, axis=0)
+    against = np.where(places < peak, -steps, steps)
+    spread = levels.max(axis=0) - levels.min(axis=0)
+    rises = np.maximum(against, 0).sum(axis=0)
+    weight = spread * np.exp(levels.max(axis=0))
+    return float(weight @ rises / max(float(weight @ spread), 1e-12))
+
+
 def in_sequence(order: Sequence[int]) -> bool:
     """Return True if an order is ascending or descending."""
     return list(order) in (sorted(order), sorted(order, reverse=True))
 
 
-def _distances(energies: Floats) -> Floats:
-    """Return mean differences of log detail, noise discounted, between all pairs of frames."""
+def _levels(energies: Floats) -> Floats:
+    """Return the log of detail, noise discounted, by frame: (N, octaves x cells)."""
     noise = np.percentile(energies, 10, axis=(0, 2), keepdims=True)
-    levels = np.log(energies + noise + 1e-5).reshape(len(energies), -1)
-    return np.stack([np.abs(levels - own).mean(axis=1) for own in levels])
+    return np.asarray(np.log(energies + noise + 1e-5).reshape(len(energies), -1), np.float64)
 
 
 def _length(distances: Floats, path: NDArray[np.intp]) -> float:
