@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from drpl.align.geometry import Transform, corners, inverse
-from drpl.align.pairs import Match, match_planes
+from drpl.align.pairs import Match, match_planes, tie_planes
 from drpl.core.frames import Plane
 from drpl.core.options import MOTIONS, Motion
 
@@ -39,6 +39,14 @@ def fitting_match(reference: Plane, moving: Plane, motion: Motion) -> tuple[Matc
         match, used, note = _fitting(moving, reference, motion)
         return replace(match, transform=inverse(match.transform)), used, note
     return _fitting(reference, moving, motion)
+
+
+def fitting_tie(reference: Plane, moving: Plane, start: Transform, motion: Motion) -> Match | None:
+    """Refine a good start, moving to reference, in the same direction as `fitting_match`."""
+    if _sharpness(moving) > _sharpness(reference):
+        tie = tie_planes(moving, reference, inverse(start), motion=motion)
+        return tie and replace(tie, transform=inverse(tie.transform))
+    return tie_planes(reference, moving, start, motion=motion)
 
 
 def _sharpness(plane: Plane) -> float:

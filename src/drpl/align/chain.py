@@ -9,8 +9,17 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from drpl.align.accept import fitting_match
-from drpl.align.geometry import Transform, identity, largest_shift, normalised, rescale
+from drpl.align.accept import fitting_match, fitting_tie
+from drpl.align.adjust import Tie, adjusted
+from drpl.align.geometry import (
+    Transform,
+    identity,
+    inverse,
+    largest_shift,
+    normalised,
+    rescale,
+)
+from drpl.align.pairs import Match
 from drpl.core.frames import Plane
 from drpl.core.options import MOTIONS, UNALIGNED, Motion, Unaligned
 from drpl.errors import AlignmentError, ConfigError
@@ -19,6 +28,12 @@ Status = Literal["reference", "aligned", "simpler", "unaligned", "rejected"]
 STATUSES: tuple[str, ...] = get_args(Status)
 STILL = 0.1
 """Shift of its corners, in full-resolution pixels, below which a frame is not resampled."""
+SPACINGS = (2, 3, 4)
+"""Further spacings at which frames of a chain are tied: every frame at the first, one in so many as
+the spacing at the others."""
+LONGEST_SLANT = 0.7
+"""Displacement that varying blur alone shows, in working pixels, up to which spacings over 2 are
+tied: it grows with the spacing, and its correction is not exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +77,13 @@ class _Link:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Frames in focus order, each matched to an earlier one on planes of (H, W) ``shape``."""
+    """Frames in focus order, each matched to an earlier one on planes of (H, W) ``shape``.
+
+    Frames are tied to those they are matched to, and to some over longer spacings.
+    """
 
     links: tuple[_Link, ...]
+    ties: tuple[Tie, ...]
     shape: tuple[int, ...]
     motion: Motion
 
@@ -73,18 +92,23 @@ def chain_frames(lumas: Iterable[tuple[int, Plane]], *, motion: Motion = "affine
     """Match each frame to an earlier one: the last of the largest group, else its neighbour.
 
     ``lumas`` yields the number and luma plane (H, W) of each frame in focus order, at working size:
-    0.4 to 0.75 megapixels work well. Two or three planes are held at a time. Raise AlignmentError
+    0.4 to 0.75 megapixels work well. Six planes are held at a time, at most. Raise AlignmentError
     if there is no frame or planes differ in shape, ConfigError if the motion is unknown.
     """
     if motion not in MOTIONS:
         raise ConfigError(f"motion is {motion!r}; expected one of {MOTIONS}")
     links: list[_Link] = []
+    ties: list[Tie] = []
+    recent: dict[int, Plane] = {}
     last: dict[int, tuple[int, Plane]] = {}
     sizes: dict[int, int] = {}
     for index, (number, plane) in enumerate(lumas):
         _check_plane(number, plane, last)
-        link = _link(number, plane, last.values(), links, motion)
+        link, match = _link(number, plane, last.values(), links, motion)
         links.append(link)
+        recent[index] = plane
+        ties += _ties(index, match, links, recent, motion)
+        recent.pop(index - max(SPACINGS), None)
         sizes[link.root] = sizes.get(link.root, 0) + 1
         last[link.root] = (index, plane)
         main = max(sizes, key=lambda root: sizes[root])
@@ -92,7 +116,7 @@ def chain_frames(lumas: Iterable[tuple[int, Plane]], *, motion: Motion = "affine
         shape = plane.shape
     if not links:
         raise AlignmentError("found no frame to align; expected at least one")
-    return Chain(tuple(links), shape, motion)
+    return Chain(tuple(links), tuple(ties), shape, motion)
 
 
 def align_chain(
@@ -124,7 +148,7 @@ def align_chain(
         place = _nearest_to_middle(links, len(links) // 2 if middle is None else places[middle])
     else:
         place = places[reference]
-    aligned = _alignments(links, place, chain.motion, unaligned, scale, chain.shape)
+    aligned = _alignments(chain, place, unaligned, scale)
     return [aligned[places[number]] for number in range(len(links))]
 
 
@@ -144,7 +168,7 @@ def _link(
     candidates: Iterable[tuple[int, Plane]],
     links: list[_Link],
     motion: Motion,
-) -> _Link:
+) -> tuple[_Link, Match | None]:
     """Link a frame to the first candidate that fits it; without one it begins a new group."""
     notes: list[str] = []
     best = 0.0
@@ -156,7 +180,7 @@ def _link(
             continue
         if parent != len(links) - 1:
             notes.append(f"aligned to frame {links[parent].number}")
-        return _Link(
+        link = _Link(
             number,
             parent,
             links[parent].root,
@@ -166,7 +190,46 @@ def _link(
             match.residual,
             "; ".join([*notes, *filter(None, [note])]),
         )
-    return _Link(number, None, len(links), identity(), "none", best, math.nan, "; ".join(notes))
+        return link, match
+    alone = _Link(number, None, len(links), identity(), "none", best, math.nan, "; ".join(notes))
+    return alone, None
+
+
+def _ties(
+    place: int,
+    match: Match | None,
+    links: list[_Link],
+    recent: dict[int, Plane],
+    motion: Motion,
+) -> list[Tie]:
+    """Tie a frame to its parent by their match, and to earlier ancestors by new measurements."""
+    link = links[place]
+    if match is None or link.parent is None or match.information is None:
+        return []
+    found = [_tie(link.parent, place, match, link.motion)]
+    nearer = link.parent
+    for spacing in SPACINGS:
+        ancestor = links[nearer].parent
+        if ancestor is None or ancestor not in recent:
+            break
+        nearer = ancestor
+        if spacing > min(SPACINGS):
+            if spacing * match.slant > LONGEST_SLANT:
+                break
+            if place % spacing:
+                continue
+        start = normalised(inverse(links[ancestor].to_root) @ link.to_root)
+        tie = fitting_tie(recent[ancestor], recent[place], start, motion)
+        if tie is not None:
+            found.append(_tie(ancestor, place, tie, motion))
+    return found
+
+
+def _tie(first: int, second: int, match: Match, motion: str) -> Tie:
+    """Return the tie that a match of the second frame to the first amounts to."""
+    known = next(name for name in MOTIONS if name == motion)
+    information = np.asarray(match.information)
+    return Tie(first, second, inverse(match.transform), known, information, match.slant)
 
 
 def _nearest_to_middle(links: list[_Link], middle: int) -> int:
@@ -178,18 +241,14 @@ def _nearest_to_middle(links: list[_Link], middle: int) -> int:
 
 
 def _alignments(
-    links: list[_Link],
-    reference: int,
-    motion: Motion,
-    unaligned: Unaligned,
-    scale: float | tuple[float, float],
-    shape: tuple[int, ...],
+    chain: Chain, reference: int, unaligned: Unaligned, scale: float | tuple[float, float]
 ) -> list[Alignment]:
     """Align all frames to the reference frame, in full-resolution pixels."""
+    links = list(chain.links)
     toward = _toward_reference(links, reference)
-    from_root = np.linalg.inv(links[reference].to_root)
+    transforms, simplest = _adjusted(chain, reference)
     size = scale if isinstance(scale, tuple) else (scale, scale)
-    full = [round(shape[0] * size[1]), round(shape[1] * size[0])]
+    full = [round(chain.shape[0] * size[1]), round(chain.shape[1] * size[0])]
     aligned: dict[int, Alignment] = {}
     for index, link in enumerate(links):
         if link.root != links[reference].root:
@@ -198,20 +257,38 @@ def _alignments(
             aligned[index] = Alignment(identity(), "identity", 0.0, 1.0, "reference")
             continue
         used = toward.get(index, link)
-        transform = rescale(normalised(from_root @ link.to_root), scale)
+        transform = rescale(transforms[index], scale)
         still = largest_shift(transform, full) < STILL
         aligned[index] = Alignment(
             identity() if still else transform,
-            "identity" if still else used.motion,
+            "identity" if still else _simpler(used.motion, simplest),
             used.residual * math.sqrt(size[0] * size[1]),
             used.score,
-            "aligned" if used.motion == motion else "simpler",
+            "aligned" if used.motion == chain.motion else "simpler",
             used.note,
         )
     return [
         aligned[index] if index in aligned else _unaligned(index, links, aligned, unaligned)
         for index in range(len(links))
     ]
+
+
+def _adjusted(chain: Chain, reference: int) -> tuple[list[Transform], str]:
+    """Return the transforms of all frames to the reference frame, and the motion they need."""
+    root = chain.links[reference].root
+    from_root = inverse(chain.links[reference].to_root)
+    start = [
+        normalised(from_root @ link.to_root) if link.root == root else identity()
+        for link in chain.links
+    ]
+    ties = [tie for tie in chain.ties if chain.links[tie.second].root == root]
+    return adjusted(start, ties, reference, chain.motion, chain.shape)
+
+
+def _simpler(one: str, other: str) -> str:
+    """Return the simpler of two motions, ``"identity"`` being the simplest."""
+    ranks = ("identity", *MOTIONS)
+    return min(one, other, key=ranks.index)
 
 
 def _toward_reference(links: list[_Link], reference: int) -> dict[int, _Link]:

@@ -89,7 +89,8 @@ class FusionOptions:
     motion: Motion = field(
         default="affine",
         metadata=described(
-            "Motion between frames, from the simplest to the most flexible.", MOTIONS
+            "Most flexible motion between frames; a simpler one that explains them is used.",
+            MOTIONS,
         ),
     )
     reference: int | None = field(
