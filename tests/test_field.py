@@ -145,3 +145,85 @@ def test_21_files_that_microscopes_write(make, drpl, tmp_path):
     assert np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
     report = json.loads((tmp_path / "a.json").read_text())
     assert [frame["page"] for frame in report["frames"]] == [1, 2, 3, 4, 5]
+
+
+def transforms(path):
+    """Return the frames of a report that are in use, and their transforms."""
+    frames = json.loads(path.read_text())["frames"]
+    return [frame for frame in frames if frame["status"] != "rejected"]
+
+
+def moved(frame, point):
+    """Return a point that a frame's transform maps from its own pixels."""
+    x, y, depth = np.array(frame["transform"]) @ [*point, 1]
+    return np.array([x, y]) / depth
+
+
+@pytest.mark.slow
+def test_06_unmoved_stack_is_not_squeezed(make, drpl, tmp_path):
+    make("06", "frames")
+    drpl("fuse", "frames", "-o", "out.png")
+    drpl("fuse", "frames", "-o", "still.png", "--no-align")
+    truth = pixels(tmp_path / "frames_truth.png")
+    height, width = truth.shape[:2]
+    frames = transforms(tmp_path / "out.json")
+    assert len(frames) == 40
+    for number, frame in enumerate(frames):
+        place = np.array([width / 2, number / 39 * (height - 1)])
+        assert np.linalg.norm(moved(frame, place) - place) < 0.5
+    found, still = (
+        psnr_of_8_bits(pixels(tmp_path / f"{name}.png"), truth) for name in ("out", "still")
+    )
+    assert found > still - 1
+
+
+def test_11_grids_are_registered_without_slips(make, drpl, tmp_path):
+    make("11", "frames")
+    drpl("fuse", "frames", "-o", "out.png")
+    frames = transforms(tmp_path / "out.json")
+    assert len(frames) == 5
+    for frame in frames:
+        transform = np.array(frame["transform"])
+        assert np.abs(transform[:2, :2] - np.eye(2)).max() < 0.03
+        assert np.abs(moved(frame, (160, 120)) - (160, 120)).max() < 4.5
+
+
+def test_13_transparent_borders_are_no_scenery(make, drpl, tmp_path):
+    make("13", "frames")
+    drpl("fuse", "frames", "-o", "out.tif")
+    drpl("fuse", "frames", "-o", "still.tif", "--no-align")
+    truth = pixels(tmp_path / "frames_truth.png")
+    height, width = truth.shape[:2]
+    for frame in transforms(tmp_path / "out.json"):
+        for corner in np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]]):
+            assert np.linalg.norm(moved(frame, corner) - corner) < 0.5
+    inner = np.s_[40:-20, 40:-20]
+    found, still = (pixels(tmp_path / f"{name}.tif") for name in ("out", "still"))
+    scores = [psnr_of_8_bits(picture[inner][..., :3], truth[inner]) for picture in (found, still)]
+    assert scores[0] > scores[1] - 0.5
+    shown = np.any([pixels(path)[..., 3] > 0 for path in (tmp_path / "frames").iterdir()], axis=0)
+    assert (found[..., 3][shown] > 0).mean() > 0.99
+
+
+@pytest.mark.parametrize("middle", first_of([3.2, 1.2, 6.2]))
+def test_14_focus_runs_through_a_flat_object(make, drpl, tmp_path, middle):
+    make("14", "frames", middle)
+    told = drpl("fuse", "frames", "-o", "out.png", "--maps", "maps", "--z-step", 1)
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert report["focus_order"] in ([*range(8)], [*range(7, -1, -1)])
+    assert "order of focus" not in told
+    assert [frame["status"] for frame in report["frames"]].index("reference") in (3, 4)
+
+
+def test_22_handheld_subject_is_not_doubled(make, drpl, tmp_path):
+    make("22", "frames")
+    drpl("fuse", "frames", "-o", "out.png")
+    moves = np.loadtxt(tmp_path / "frames_moves.txt")
+    middle = np.array([449 / 2, 299 / 2])
+    frames = json.loads((tmp_path / "out.json").read_text())["frames"]
+    assert frames[1]["status"] == "reference"
+    scale, *shift = moves[2]
+    for x in (0.15 * 450, 0.85 * 450):
+        subject = np.array([x, 150])
+        seen = (subject - middle) * scale + middle + shift
+        assert np.linalg.norm(moved(frames[2], seen) - subject) < 1.5
