@@ -14,9 +14,11 @@ OCTAVES = 4
 """Octaves of detail in a profile."""
 GRID = 16
 """Cells along the longer side."""
-TRUSTED = 1.2
+TRUSTED = 1.05
 """Length of the given order, relative to the shortest path found, up to which it is kept."""
-MOST_PEAKS = 0.4
+FINE_OCTAVES = 2
+"""Octaves of detail with one peak along focus; coarser detail spreads as it goes out of focus."""
+MOST_PEAKS = 0.14
 """Rise of detail after its peak, relative to its range and more than along the shortest path, up to
 which the given order is kept."""
 STARTS = 8
@@ -58,9 +60,9 @@ def focus_order(profiles: Sequence[Tensor]) -> list[int]:
     distances = np.stack([np.abs(levels - own).mean(axis=1) for own in levels])
     order = np.arange(count)
     shortest = _short_path(distances)
-    if _length(distances, order) > TRUSTED * _length(distances, shortest) and _further_peaks(
-        levels
-    ) > MOST_PEAKS + _further_peaks(levels[shortest]):
+    fine = energies[:, :FINE_OCTAVES].reshape(count, -1)
+    longer = _length(distances, order) > TRUSTED * _length(distances, shortest)
+    if longer and _further_peaks(fine) > MOST_PEAKS + _further_peaks(fine[shortest]):
         order = shortest
     detail = energies.mean(axis=(1, 2))
     if detail[order[0]] < detail[order[-1]]:
@@ -68,20 +70,16 @@ def focus_order(profiles: Sequence[Tensor]) -> list[int]:
     return [int(number) for number in order]
 
 
-def _further_peaks(levels: Floats) -> float:
-    """Return how far levels (N, K) rise again after falling from their peak, on either side of it.
+def _further_peaks(detail: Floats) -> float:
+    """Return how far detail (N, K) rises again after falling from its peak, on either side of it.
 
-    It is relative to their range, and counts by range and peak: light from elsewhere fills places
-    without detail as it goes out of focus. That of levels with one peak is 0.
+    It is relative to the range of detail; that of places with one peak is 0.
     """
-    peak = levels.argmax(axis=0)
-    places = np.arange(len(levels) - 1)[:, None]
-    steps = np.diff(levels, axis=0)
-    against = np.where(places < peak, -steps, steps)
-    spread = levels.max(axis=0) - levels.min(axis=0)
-    rises = np.maximum(against, 0).sum(axis=0)
-    weight = spread * np.exp(levels.max(axis=0))
-    return float(weight @ rises / max(float(weight @ spread), 1e-12))
+    peak = detail.argmax(axis=0)
+    steps = np.diff(detail, axis=0)
+    against = np.where(np.arange(len(steps))[:, None] < peak, -steps, steps)
+    spread = detail.max(axis=0) - detail.min(axis=0)
+    return float(np.maximum(against, 0).sum() / max(float(spread.sum()), 1e-12))
 
 
 def in_sequence(order: Sequence[int]) -> bool:
