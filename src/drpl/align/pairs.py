@@ -68,6 +68,8 @@ GOOD_SCORE = 0.6
 """Score of what is sharp in both pictures below which features are tried as well."""
 SMALLEST_SIDE = 12
 """Shorter side, in pixels, below which nothing is estimated."""
+FEATURE_PIXELS = 300_000
+"""Largest level, in pixels, that features are looked for in; SIFT takes 180 bytes for each."""
 MIN_FEATURES = 8
 """Fewest features, and fewest matches of features, for a transform."""
 MIN_INLIERS = 6
@@ -131,7 +133,7 @@ def match_planes(reference: Plane, moving: Plane, *, motion: Motion = "affine") 
     best = _refined_by_blocks(plain, start, motion)
     sharp = _sharp_score(levels, best)
     if sharp < GOOD_SCORE and not period:
-        matched = _from_features(reference, moving, motion)
+        matched = _from_features(levels, motion)
         if matched is not None:
             other = _refined_by_blocks(levels, matched, motion)
             if _sharp_score(levels, other) > sharp:
@@ -347,7 +349,12 @@ def _ecc(
 
 def _small_level(levels: list[Level]) -> Level:
     """Return the finest level that is small enough for ECC."""
-    return ([level for level in levels if level[0].size <= ECC_PIXELS] or levels[:1])[-1]
+    return _level_of(levels, ECC_PIXELS)
+
+
+def _level_of(levels: list[Level], pixels: int) -> Level:
+    """Return the finest level of up to so many pixels, or the coarsest."""
+    return ([level for level in levels if level[0].size <= pixels] or levels[:1])[-1]
 
 
 def _score(levels: list[Level], transform: Transform) -> float:
@@ -396,8 +403,15 @@ def _band(plane: Plane) -> Plane:
     return np.asarray(fine - cv2.blur(plane, (31, 31), borderType=cv2.BORDER_REFLECT), np.float32)
 
 
-def _from_features(reference: Plane, moving: Plane, motion: Motion) -> Transform | None:
+def _from_features(levels: list[Level], motion: Motion) -> Transform | None:
     """Estimate a transform by SIFT features and RANSAC; None if too few match."""
+    reference, moving, enlarge = _level_of(levels, FEATURE_PIXELS)
+    found = _matched_features(reference, moving, motion)
+    return None if found is None else _at_level(found, inverse(enlarge))
+
+
+def _matched_features(reference: Plane, moving: Plane, motion: Motion) -> Transform | None:
+    """Estimate a transform between planes by SIFT features; see `_from_features`."""
     detector = cv2.SIFT.create(nfeatures=1500, contrastThreshold=0.01)
     found = [detector.detectAndCompute(_as_bytes(plane), None) for plane in (reference, moving)]
     (points_r, descriptors_r), (points_m, descriptors_m) = found

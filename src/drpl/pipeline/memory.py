@@ -16,7 +16,7 @@ from drpl.io.formats import WRITABLE
 log = logging.getLogger(__name__)
 SMALL_TILES = 4
 """Smallest tile to try on several threads, in multiples of a method's smallest tile."""
-ALIGN_MB, ALIGN_FRAMES = 130.0, 5.2
+ALIGN_MB, ALIGN_FRAMES = 140.0, 5.2
 """Megabytes of Python and the libraries, and frames held, while frames are aligned and written."""
 WRITE_MB, MAPS = 160.0, 10
 """Megabytes of Python, libraries and a network, and bytes per pixel of maps, at the end."""
