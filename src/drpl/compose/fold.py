@@ -191,7 +191,8 @@ class Folding:
         number, frame, covered, maps = next(frames)
         lap("read")
         white, levels = self.frames.white, self.frames.levels
-        own = frame.copy() if self.frames.stack.borrowed else frame
+        lent = self.frames.stack.borrowed or not frame.flags.writeable
+        own = frame.copy() if lent else frame
         count = len(self.frames.stack.names)
         composite = start_composite(
             own, number, count=count, scale=scale, covered=covered, maps=maps
