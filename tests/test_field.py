@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from drpl.align.geometry import map_points
 from drpl.io.read import read_frame
 from drpl.metrics.reference import psnr as psnr_of_8_bits
 from matrices import first_of
@@ -155,8 +156,7 @@ def transforms(path):
 
 def moved(frame, point):
     """Return a point that a frame's transform maps from its own pixels."""
-    x, y, depth = np.array(frame["transform"]) @ [*point, 1]
-    return np.array([x, y]) / depth
+    return map_points(np.array(frame["transform"]), np.array(point, float))
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ def test_every_mode_is_read_as_pillow_shows_it(mode, tmp_path):
     frame = read_frame(tmp_path / "a.bmp")
     expected = np.asarray(picture.convert("L" if mode in "1L" else "RGB"))
     assert np.array_equal(frame.pixels, expected)
+    assert frame.pixels.flags.writeable  # a fusion merges others into it
     assert frame.metadata.resolution == pytest.approx((10, 20), rel=0.01)
     header = read_header(tmp_path / "a.bmp")
     assert (header.shape, header.dtype) == (expected.shape, expected.dtype)

@@ -191,8 +191,7 @@ class Folding:
         number, frame, covered, maps = next(frames)
         lap("read")
         white, levels = self.frames.white, self.frames.levels
-        lent = self.frames.stack.borrowed or not frame.flags.writeable
-        own = frame.copy() if lent else frame
+        own = frame.copy() if self.frames.stack.borrowed else frame
         count = len(self.frames.stack.names)
         composite = start_composite(
             own, number, count=count, scale=scale, covered=covered, maps=maps

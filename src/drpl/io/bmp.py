@@ -39,7 +39,7 @@ def read_bmp(path: Path, *, max_pixels: int) -> Frame:
     """
     with _opened(path, max_pixels) as image:
         try:
-            pixels = np.asarray(image.convert(MODES[image.mode]))
+            pixels = np.array(image.convert(MODES[image.mode]))  # a view could not be written to
         except (OSError, ValueError, SyntaxError) as error:
             raise ReadError(
                 f"{path}: is damaged or cut short ({error}); copy it again from the camera"
